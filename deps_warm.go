@@ -1,0 +1,33 @@
+// Package weir is temporary: it holds the modules together until the rooms do.
+package weir
+
+import (
+	_ "github.com/containers/gvisor-tap-vsock/pkg/virtualnetwork"
+	_ "github.com/coredns/coredns/core/dnsserver"
+	_ "github.com/coredns/coredns/plugin/bind"
+	_ "github.com/coredns/coredns/plugin/cache"
+	_ "github.com/coredns/coredns/plugin/errors"
+	_ "github.com/coredns/coredns/plugin/forward"
+	_ "github.com/coredns/coredns/plugin/kubernetes"
+	_ "github.com/coredns/coredns/plugin/loop"
+	_ "github.com/opencontainers/cgroups"
+	_ "github.com/opencontainers/cgroups/manager"
+	_ "github.com/vishvananda/netlink"
+	_ "github.com/cyphar/filepath-securejoin"
+	_ "github.com/moby/sys/mountinfo"
+	_ "github.com/moby/sys/capability"
+	_ "github.com/versity/versitygw/embedgw"
+	_ "github.com/versity/versitygw/backend/posix"
+	_ "k8s.io/kubectl/pkg/cmd"
+	_ "k8s.io/kubernetes/cmd/kube-apiserver/app"
+	_ "k8s.io/kubernetes/cmd/kube-controller-manager/app"
+	_ "k8s.io/kubernetes/cmd/kube-proxy/app"
+	_ "k8s.io/kubernetes/cmd/kube-scheduler/app"
+	_ "k8s.io/kubernetes/cmd/kubelet/app"
+	_ "sigs.k8s.io/controller-runtime"
+	_ "go.etcd.io/etcd/server/v3/embed"
+	_ "github.com/google/go-cmp/cmp"
+	_ "github.com/spf13/cobra"
+	_ "k8s.io/cri-streaming/pkg/streaming"
+	_ "github.com/distribution/reference"
+)
