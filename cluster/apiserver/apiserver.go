@@ -37,9 +37,9 @@ type Config struct {
 
 	// Authority signs every certificate; FrontProxy those of servers that
 	// stand in for a user, and nothing else.
-	Authority, FrontProxy *pki.Authority
+	Authority, FrontProxy               *pki.Authority
 	Serving, KubeletClient, ProxyClient pki.Pair
-	SigningKey string
+	SigningKey                          string
 
 	// AuditLog is the file that takes who did what. Empty means none.
 	AuditLog string

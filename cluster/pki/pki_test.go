@@ -15,9 +15,9 @@ func TestCertificatesAreKept(t *testing.T) {
 		later time.Duration
 		kept  bool
 	}{
-		"Same":      {why: "A restart must not make kubeconfigs invalid.", hosts: []string{"localhost", "127.0.0.1"}, kept: true},
-		"NewName":   {why: "A server that is reached by another name needs it in its certificate.", hosts: []string{"localhost", "10.0.0.1"}},
-		"TimeIsUp":  {why: "A certificate is renewed before it ends, or an old installation would not start.", hosts: []string{"localhost", "127.0.0.1"}, later: certificateLife - time.Hour},
+		"Same":        {why: "A restart must not make kubeconfigs invalid.", hosts: []string{"localhost", "127.0.0.1"}, kept: true},
+		"NewName":     {why: "A server that is reached by another name needs it in its certificate.", hosts: []string{"localhost", "10.0.0.1"}},
+		"TimeIsUp":    {why: "A certificate is renewed before it ends, or an old installation would not start.", hosts: []string{"localhost", "127.0.0.1"}, later: certificateLife - time.Hour},
 		"HalfItsLife": {why: "There is no need to renew early.", hosts: []string{"localhost", "127.0.0.1"}, later: certificateLife / 2, kept: true},
 	} {
 		t.Run(name, func(t *testing.T) {
