@@ -1,0 +1,8 @@
+// Package v1 holds what a user writes to run a training job: the kinds of
+// kubeflow.org/v1, their defaults, their rules, and the words their status uses.
+//
+// +kubebuilder:object:generate=true
+// +groupName=kubeflow.org
+package v1
+
+//go:generate go tool -modfile=../../../go.tools.mod controller-gen object crd:generateEmbeddedObjectMeta=true,maxDescLen=0 paths=. output:object:dir=. output:crd:dir=../../../install/crds

@@ -1,0 +1,43 @@
+// Package install holds what kubectl apply needs to prepare a cluster for weir:
+// the kinds (crds) and the rights its controllers and users need (rbac). The
+// program carries the same bytes.
+package install
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"path"
+)
+
+//go:embed crds/*.yaml rbac/*.yaml
+var files embed.FS
+
+// A File is one file of manifests.
+type File struct {
+	Name string
+	Data []byte
+}
+
+// Kinds are the CustomResourceDefinitions, one a file.
+func Kinds() []File { return read("crds") }
+
+// Rights are the roles of the controllers and of the users of the kinds.
+func Rights() []File { return read("rbac") }
+
+func read(folder string) []File {
+	entries, err := fs.ReadDir(files, folder)
+	if err != nil {
+		panic(fmt.Sprintf("embedded folder %s: %v", folder, err)) // It was there when we were built.
+	}
+	all := make([]File, len(entries))
+	for i, e := range entries {
+		name := path.Join(folder, e.Name())
+		data, err := files.ReadFile(name)
+		if err != nil {
+			panic(fmt.Sprintf("embedded file %s: %v", name, err))
+		}
+		all[i] = File{Name: name, Data: data}
+	}
+	return all
+}
