@@ -1,0 +1,67 @@
+# Targets, with what they do: make help.
+
+SHELL    := /bin/bash
+VERSION  ?= $(shell git describe --always --dirty 2>/dev/null || echo devel)
+KUBERNETES_VERSION := v1.37.1
+
+# Kubernetes takes its own version from the linker: without it, kubectl and
+# discovery have nothing to say.
+STAMP := k8s.io/component-base/version
+LDFLAGS := -s -w -X main.version=$(VERSION) \
+	-X $(STAMP).gitVersion=$(KUBERNETES_VERSION) -X $(STAMP).gitMajor=1 -X $(STAMP).gitMinor=37 \
+	-X $(STAMP).gitTreeState=clean -X $(STAMP).gitCommit=0000000000000000000000000000000000000000 -X $(STAMP).buildDate=1970-01-01T00:00:00Z
+
+export CGO_ENABLED := 0
+export WEIR_BINARY := $(CURDIR)/bin/weir
+
+.PHONY: help
+help: ## Say what each target does
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
+
+.PHONY: build
+build: ## Build bin/weir
+	@go build -trimpath -ldflags "$(LDFLAGS)" -o bin/weir ./cmd/weir
+
+.PHONY: quickstart
+quickstart: build ## Train a Keras model over several replicas, from a fresh clone to its accuracy
+	@bin/weir quickstart
+
+.PHONY: up
+up: build ## Start weir in the foreground
+	@bin/weir up
+
+.PHONY: test
+test: build ## Run every test
+	@hack/test.sh
+
+.PHONY: unit
+unit: ## Run the tests that need no cluster
+	@go test ./kit/... ./api/... ./platform/... .
+
+.PHONY: e2e
+e2e: build ## Run the tests against the real program
+	@go test -count=1 -timeout 30m ./test/e2e/...
+
+.PHONY: conformance
+conformance: build ## Run Kubernetes's own suite: FOCUS=regular-expression DIR=folder-of-a-running-weir
+	@$(MAKE) -C test/conformance run FOCUS='$(FOCUS)' DIR='$(DIR)'
+
+.PHONY: conformance-images
+conformance-images: build ## Give the weir that runs in DIR the images that Kubernetes's suite names
+	@$(MAKE) -C test/conformance images DIR='$(DIR)'
+
+.PHONY: bench
+bench: build ## Measure start, memory, pods and jobs
+	@go run ./bench
+
+.PHONY: generate
+generate: ## Make generated code again
+	@go generate ./...
+
+.PHONY: verify
+verify: generate ## Fail if generated code is not what the sources say
+	@git diff --exit-code -- api install || { echo "generated code is stale: commit what make generate made"; exit 1; }
+
+.PHONY: lint
+lint: ## Check the sources by the rules in .golangci.yml
+	@hack/lint.sh

@@ -1,0 +1,193 @@
+// Package cluster carries a Kubernetes in the process: what starts after what.
+//
+//	network ─▶ etcd ─▶ API server ─┬─▶ controller manager
+//	                               ├─▶ scheduler
+//	                               ├─▶ volumes, DNS, services, metrics
+//	                               └─▶ runtime ─▶ kubelet
+//
+// It gives the rest of the program one thing: how to reach the API server.
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
+	"k8s.io/client-go/rest"
+	logsapi "k8s.io/component-base/logs/api/v1"
+
+	"github.com/weir-ml/weir/cluster/apiserver"
+	"github.com/weir-ml/weir/cluster/controllermanager"
+	"github.com/weir-ml/weir/cluster/etcd"
+	"github.com/weir-ml/weir/cluster/scheduler"
+)
+
+// Addresses inside the cluster. They mean nothing outside of it.
+var (
+	podRange      = netip.MustParsePrefix("10.244.0.0/16")
+	serviceRange  = netip.MustParsePrefix("10.43.0.0/16")
+	kubernetesIP  = netip.MustParseAddr("10.43.0.1")
+	clusterDNSIP  = netip.MustParseAddr("10.43.0.10")
+	clusterDomain = "cluster.local"
+)
+
+const (
+	nodeName = "weir"
+	issuer   = "https://kubernetes.default.svc.cluster.local"
+)
+
+// A Config says where the cluster keeps its things and what it consists of.
+type Config struct {
+	// Dir keeps everything that outlives a run.
+	Dir string
+	// Listener takes API requests. Its port also leads here on 127.0.0.1 of
+	// this process's network namespace.
+	Listener net.Listener
+	// Address is how pods reach this process. It must not be a loopback.
+	Address netip.Addr
+	// Names are further names and addresses under which the API server is reached.
+	Names []string
+	// Node runs pods. Nil means a control plane alone.
+	Node *Node
+	// Report is told of each part that has started. It may be nil.
+	Report func(part string)
+}
+
+// A Cluster is a running Kubernetes.
+type Cluster struct {
+	// REST reaches the API server as its administrator.
+	REST *rest.Config
+	// Kubeconfig is the file that says the same to kubectl.
+	Kubeconfig string
+
+	parts  sync.WaitGroup
+	failed chan error
+}
+
+// Failed yields an error when a part of the cluster has ended without being
+// asked to.
+func (c *Cluster) Failed() <-chan error { return c.failed }
+
+// Wait returns when every part has ended, after the context given to Start has.
+func (c *Cluster) Wait() { c.parts.Wait() }
+
+// Start brings a cluster up and returns when it serves requests, and its node,
+// if it has one, takes pods. It runs until ctx ends.
+func Start(ctx context.Context, c Config) (*Cluster, error) {
+	// Several components configure the process's one log; the first wins.
+	logsapi.ReapplyHandling = logsapi.ReapplyHandlingIgnoreUnchanged
+	if err := utilfeature.DefaultMutableFeatureGate.SetFromMap(map[string]bool{
+		// Use is measured by our runtime, not by cAdvisor.
+		"PodAndContainerStatsFromCRI": true,
+	}); err != nil {
+		return nil, fmt.Errorf("start cluster: %w", err)
+	}
+	if c.Report == nil {
+		c.Report = func(string) {}
+	}
+
+	keys, err := keysOf(c)
+	if err != nil {
+		return nil, err
+	}
+	cluster := &Cluster{REST: keys.rest(keys.admin), Kubeconfig: filepath.Join(c.Dir, "kubeconfig"), failed: make(chan error, 8)}
+	if err := cluster.startControlPlane(ctx, c, keys); err != nil {
+		return nil, err
+	}
+	if c.Node != nil {
+		if err := cluster.startNode(ctx, c, keys); err != nil {
+			return nil, err
+		}
+	}
+	return cluster, nil
+}
+
+func (k *Cluster) startControlPlane(ctx context.Context, c Config, keys *keys) error {
+	sockets, err := os.MkdirTemp("/run", "weir-") // a short path, as sockets need
+	if err != nil {
+		sockets, err = os.MkdirTemp("", "weir-")
+	}
+	if err != nil {
+		return fmt.Errorf("make folder for sockets: %w", err)
+	}
+
+	// etcd ends last: the others write while they end.
+	etcdCtx, stopEtcd := context.WithCancel(context.WithoutCancel(ctx))
+	e, err := etcd.Start(etcdCtx, etcd.Config{Dir: filepath.Join(c.Dir, "etcd"), Sockets: sockets, Log: filepath.Join(c.Dir, "logs", "etcd.log")})
+	if err != nil {
+		stopEtcd()
+		return err
+	}
+	etcdEnded := k.watch("etcd", e.Done())
+	if err := wait(ctx, "etcd", e.Ready(), 30*time.Second); err != nil {
+		stopEtcd()
+		return err
+	}
+	c.Report("etcd")
+
+	api, err := apiserver.Start(ctx, keys.apiServer(c, e.Endpoint))
+	if err != nil {
+		stopEtcd()
+		return err
+	}
+	apiEnded := k.watch("API server", api.Done())
+	go func() {
+		<-apiEnded
+		stopEtcd()
+		<-etcdEnded
+		_ = os.RemoveAll(sockets) // in memory, and gone with the program
+	}()
+	if err := wait(ctx, "API server", api.Ready(), time.Minute); err != nil {
+		return err
+	}
+	c.Report("API server")
+
+	controllers, err := controllermanager.Start(ctx, controllermanager.Config{
+		Kubeconfig: keys.file("controller-manager"), Authority: keys.authority, SigningKey: keys.signing,
+	})
+	if err != nil {
+		return err
+	}
+	k.watch("controllers", controllers)
+	scheduling, err := scheduler.Start(ctx, scheduler.Config{Kubeconfig: keys.file("scheduler")})
+	if err != nil {
+		return err
+	}
+	k.watch("scheduler", scheduling)
+	c.Report("controllers and scheduler")
+	return nil
+}
+
+// watch counts a part in, and passes its error on. The channel it returns is
+// closed when the part has ended.
+func (k *Cluster) watch(part string, done <-chan error) <-chan struct{} {
+	ended := make(chan struct{})
+	k.parts.Go(func() {
+		defer close(ended)
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+			select {
+			case k.failed <- fmt.Errorf("%s: %w", part, err):
+			default: // the first few say enough
+			}
+		}
+	})
+	return ended
+}
+
+func wait(ctx context.Context, part string, ready <-chan struct{}, atMost time.Duration) error {
+	select {
+	case <-ready:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("start %s: %w", part, ctx.Err())
+	case <-time.After(atMost):
+		return fmt.Errorf("start %s: not ready after %s; its log lies in logs/ of weir's folder", part, atMost)
+	}
+}

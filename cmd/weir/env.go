@@ -1,0 +1,44 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func newEnvCommand(f *folder) *cobra.Command {
+	return &cobra.Command{
+		Use:     "env",
+		Short:   "Print what a shell needs to reach this weir",
+		Long:    "Print export lines for KUBECONFIG and for the S3 endpoint and its keys.",
+		Example: `  eval "$(weir env)"`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			dir, s, err := f.running()
+			if err != nil {
+				return err
+			}
+			printEnv(cmd.OutOrStdout(), dir, s)
+			return nil
+		},
+	}
+}
+
+func printEnv(w io.Writer, dir string, s *state) {
+	export := func(name, value string) {
+		fmt.Fprintf(w, "export %s='%s'\n", name, strings.ReplaceAll(value, "'", `'\''`))
+	}
+	export("KUBECONFIG", filepath.Join(dir, "kubeconfig"))
+	if s.S3.URL == "" {
+		return
+	}
+	export("AWS_ACCESS_KEY_ID", s.S3.AccessKey)
+	export("AWS_SECRET_ACCESS_KEY", s.S3.SecretKey)
+	export("AWS_DEFAULT_REGION", s.S3.Region)
+	export("AWS_REGION", s.S3.Region)
+	export("AWS_ENDPOINT_URL", s.S3.URL)
+	export("S3_ENDPOINT", s.S3.URL)
+}

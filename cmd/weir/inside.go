@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/weir-ml/weir/cluster"
+	"github.com/weir-ml/weir/cluster/namespaces"
+)
+
+// version is stamped at build time.
+var version = "devel"
+
+// A machine is what a weir has to run on: its namespaces, and its listeners.
+type machine struct {
+	kind    namespaces.Kind
+	api, s3 []net.Listener
+	missing []string
+	pid     int
+}
+
+// runInside is the inner process.
+func runInside(ctx context.Context, dir string, o upOptions, out io.Writer) error {
+	kind, file, _ := namespaces.Inside()
+	if err := namespaces.Enter(); err != nil {
+		return err
+	}
+	var h handover
+	if err := json.Unmarshal([]byte(os.Getenv(handoverVariable)), &h); err != nil {
+		return fmt.Errorf("read what the outer process handed over: %w", err)
+	}
+	m := machine{kind: kind, missing: h.Missing, pid: h.PID}
+	for _, l := range []struct {
+		to    *[]net.Listener
+		index int
+	}{{&m.api, h.APIFile}, {&m.s3, h.S3File}} {
+		f := file(l.index)
+		outside, err := net.FileListener(f)
+		if err != nil {
+			return fmt.Errorf("take over listener: %w", err)
+		}
+		_ = f.Close()
+		*l.to = append(*l.to, outside)
+	}
+	return run(ctx, dir, o, m, out)
+}
+
+// runHere is weir in this process's own namespaces: when the machine refuses
+// others, or there will be no pods.
+func runHere(ctx context.Context, dir string, o upOptions, api, s3 net.Listener, refused error) error {
+	m := machine{kind: namespaces.None, api: []net.Listener{api}, s3: []net.Listener{s3}, pid: os.Getpid()}
+	if refused != nil {
+		m.missing = append(m.missing, fmt.Sprintf("Pods are not kept apart and share this machine's network, since it allows no namespaces: %v", refused))
+	}
+	return run(ctx, dir, o, m, os.Stdout)
+}
+
+// run is the program's table of contents: what it consists of, in the order in
+// which it starts.
+func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer) error {
+	begin := time.Now()
+	report := func(part string) { fmt.Fprintf(out, "  %-28s %.2f s\n", part, time.Since(begin).Seconds()) }
+	fmt.Fprintf(out, "weir starts in %s\n", dir)
+
+	closeLog, err := logToFile(filepath.Join(dir, "logs", "weir.log"))
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+	s := &state{PID: m.pid, Version: version, Started: begin, Namespaces: string(m.kind), Missing: m.missing}
+	s.Kubernetes.URL = "https://" + m.api[0].Addr().String()
+	if err := s.write(dir); err != nil {
+		return err
+	}
+
+	address, err := outboundAddress()
+	if err != nil {
+		return err
+	}
+	k, err := cluster.Start(ctx, cluster.Config{
+		Dir:      dir,
+		Listener: m.api[0],
+		Address:  address,
+		Report:   report,
+	})
+	if err != nil {
+		return err
+	}
+
+	s.Ready = time.Now()
+	if err := s.write(dir); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "weir is ready after %.2f s\n", time.Since(begin).Seconds())
+
+	select {
+	case <-ctx.Done():
+	case err = <-k.Failed():
+	}
+	k.Wait()
+	if errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	return err
+}
+
+// outboundAddress is the address that this machine has towards others.
+func outboundAddress() (netip.Addr, error) {
+	// A UDP socket that is connected has sent nothing yet, but knows its way:
+	// 192.0.2.1 is kept for documentation, and nobody's.
+	if c, err := net.Dial("udp4", "192.0.2.1:9"); err == nil {
+		defer c.Close()
+		return c.LocalAddr().(*net.UDPAddr).AddrPort().Addr(), nil
+	}
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("find this machine's address: %w", err)
+	}
+	for _, a := range addresses {
+		if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().Is4() && !p.Addr().IsLoopback() {
+			return p.Addr(), nil
+		}
+	}
+	return netip.Addr{}, errors.New("this machine has no address but its loopback's, and the API server needs one: give it one, as with: ip address add 10.255.0.1/32 dev lo")
+}
