@@ -51,10 +51,8 @@ const (
 type Mount struct {
 	Source, Target string
 	ReadOnly       bool
-	// OnlyTop leaves out what is mounted below Source; it makes ReadOnly true of
-	// the whole mount at any rate.
-	OnlyTop     bool
-	Propagation Propagation
+	OnlyTop        bool // without what is mounted below Source
+	Propagation    Propagation
 }
 
 // A Device is a device node of the machine that the container may use.

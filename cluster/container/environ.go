@@ -1,0 +1,57 @@
+package container
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/weir-ml/weir/cluster/rootfs"
+)
+
+const usualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// environ composes the environment of a command: what every container has, then
+// the image's, then the pod's, then more. A name that comes again replaces.
+func environ(s Spec, image *rootfs.Image, more []string) []string {
+	var all variables
+	all.set("PATH", strings.Join(append(slices.Clone(image.Path), cmp.Or(image.Variables["PATH"], usualPath)), ":"))
+	all.set("HOME", rootfs.Home(s.UID))
+	if s.Hostname != "" {
+		all.set("HOSTNAME", s.Hostname)
+	}
+	if s.Terminal {
+		all.set("TERM", "xterm")
+	}
+	for name, value := range image.Variables {
+		if name != "PATH" {
+			all.set(name, value)
+		}
+	}
+	for _, v := range append(slices.Clone(s.Env), more...) {
+		name, value, _ := strings.Cut(v, "=")
+		all.set(name, value)
+	}
+	return all
+}
+
+// variables are NAME=value, each name once.
+type variables []string
+
+func (vs *variables) set(name, value string) {
+	for i, v := range *vs {
+		if strings.HasPrefix(v, name+"=") {
+			(*vs)[i] = name + "=" + value
+			return
+		}
+	}
+	*vs = append(*vs, name+"="+value)
+}
+
+func valueOf(env []string, name string) string {
+	for _, v := range env {
+		if value, ok := strings.CutPrefix(v, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}

@@ -1,0 +1,112 @@
+package container
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-ml/weir/cluster/container/internal/entry"
+	"github.com/weir-ml/weir/cluster/rootfs"
+)
+
+// A Container is a command in a root of its own, and what runs beside it.
+type Container struct {
+	*Process
+	runtime *Runtime
+	spec    Spec
+	root    *rootfs.Root // nil when plain
+
+	files   map[string]*os.File // the command's namespaces, by name
+	rootDir *os.File            // its root
+	own     bool                // it is the first process of a pid namespace
+}
+
+// joined are the namespaces that another command in a container joins, in this
+// order: after the mount namespace there is no /proc of ours.
+var joined = []string{"net", "ipc", "uts", "pid", "mnt"}
+
+// Exec starts another command in the container, with its user, capabilities and
+// environment. Ending ctx does not end it once it runs; Kill does.
+func (c *Container) Exec(ctx context.Context, s ExecSpec, stdio Stdio) (*Process, error) {
+	if len(s.Argv) == 0 {
+		return nil, errors.New("there is no command")
+	}
+	select {
+	case <-c.Done():
+		return nil, fmt.Errorf("container %s has ended", c.spec.ID)
+	default:
+	}
+	l := launch{group: c.spec.Cgroup, stdio: stdio}
+	var err error
+	if l.config, err = c.process(s.Argv, s.Env, s.Dir); err != nil {
+		return nil, err
+	}
+	l.config.Terminal = s.Terminal
+	if c.runtime.kind == Full {
+		l.pids = c.files["pid"]
+		for _, name := range joined {
+			if f := c.files[name]; f != nil && name != "pid" {
+				l.config.Namespaces = append(l.config.Namespaces, entry.Namespace{Name: name, FD: l.add(f)})
+			}
+		}
+	}
+	return c.runtime.launcher.run(ctx, l)
+}
+
+// Open opens a file for reading at path in the container, following links only
+// inside the container's root.
+func (c *Container) Open(path string) (*os.File, error) {
+	if c.rootDir == nil {
+		return os.Open(path)
+	}
+	how := &unix.OpenHow{Flags: unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NONBLOCK, Resolve: unix.RESOLVE_IN_ROOT}
+	fd, err := unix.Openat2(int(c.rootDir.Fd()), path, how)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
+// DiskUsage is how many bytes and inodes the container's writes to its root take.
+func (c *Container) DiskUsage() (bytes, inodes uint64, err error) {
+	if c.root == nil {
+		return 0, 0, nil
+	}
+	return c.root.Usage()
+}
+
+// Remove kills what is left of the container and removes its root.
+func (c *Container) Remove() error {
+	if err := c.Kill(); err != nil {
+		return err
+	}
+	c.Wait()
+	c.release()
+	c.runtime.mu.Lock()
+	delete(c.runtime.live, c)
+	c.runtime.mu.Unlock()
+	return c.removeRoot()
+}
+
+func (c *Container) release() {
+	for _, f := range c.files {
+		f.Close()
+	}
+	if c.rootDir != nil {
+		c.rootDir.Close()
+	}
+}
+
+func (c *Container) removeRoot() error {
+	if c.root == nil {
+		return nil
+	}
+	return c.root.Remove()
+}
+
+// Signal sends s to the container's command. One that has ended is no error.
+func (c *Container) Signal(s syscall.Signal) error { return c.Process.Signal(s) }

@@ -1,0 +1,141 @@
+package container
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-ml/weir/cluster/container/internal/entry"
+	"github.com/weir-ml/weir/cluster/rootfs"
+)
+
+// Start starts the container's command. Everything that keeps it from starting
+// is an error here, a *NotFoundError when there is no such command.
+func (r *Runtime) Start(ctx context.Context, s Spec, stdio Stdio) (*Container, error) {
+	if len(s.Argv) == 0 {
+		return nil, fmt.Errorf("container %s: it has no command", s.ID)
+	}
+	if s.ID == "" || s.ID != filepath.Base(s.ID) {
+		return nil, fmt.Errorf("container %q: its name cannot name a folder", s.ID)
+	}
+	c := &Container{runtime: r, spec: s}
+	if err := c.start(ctx, stdio); err != nil {
+		c.release()
+		return nil, errors.Join(err, c.removeRoot())
+	}
+	r.mu.Lock()
+	r.live[c] = true
+	r.mu.Unlock()
+	return c, nil
+}
+
+func (c *Container) start(ctx context.Context, stdio Stdio) error {
+	l := launch{group: c.spec.Cgroup, stdio: stdio}
+	var err error
+	if l.config, err = c.process(c.spec.Argv, nil, c.spec.Dir); err != nil {
+		return err
+	}
+	l.config.MakeDir = true
+	l.config.Terminal = c.spec.Terminal
+	l.config.OOMScoreAdjust = strconv.Itoa(c.spec.OOMScoreAdjust)
+	if c.runtime.kind == Full {
+		if err := c.isolate(&l); err != nil {
+			return err
+		}
+	}
+	if c.Process, err = c.runtime.launcher.run(ctx, l); err != nil {
+		return err
+	}
+	c.own = l.flags&syscall.CLONE_NEWPID != 0
+	c.hold()
+	return nil
+}
+
+// isolate makes the root, and says what to do to be alone in it.
+func (c *Container) isolate(l *launch) error {
+	var err error
+	c.root, err = c.runtime.base.New(filepath.Join(c.runtime.dir, c.spec.ID), rootfs.Content{
+		Image: c.spec.Image, UID: c.spec.UID, GID: c.spec.GID,
+		Hostname: c.spec.Hostname, ResolvConf: c.spec.ResolvConf,
+	})
+	if err != nil {
+		return err
+	}
+	l.flags = syscall.CLONE_NEWNS
+	n := c.spec.Namespaces
+	switch {
+	case n != nil && n.pids != nil:
+		l.pids = n.pids
+	case n == nil || !n.hostPID:
+		l.flags |= syscall.CLONE_NEWPID
+	}
+	if n != nil {
+		for name, f := range n.files {
+			l.config.Namespaces = append(l.config.Namespaces, entry.Namespace{Name: name, FD: l.add(f)})
+		}
+	}
+	c.mount(l)
+	return nil
+}
+
+// process says how a command of the container is run, apart from where.
+func (c *Container) process(argv, more []string, dir string) (entry.Config, error) {
+	s := c.spec
+	caps, err := bits(s.Capabilities)
+	if err != nil {
+		return entry.Config{}, err
+	}
+	image := s.Image
+	if image == nil {
+		image = &rootfs.Image{}
+	}
+	env := environ(s, image, more)
+	if dir == "" {
+		dir = s.Dir
+	}
+	if dir == "" {
+		dir = image.WorkingDir
+	}
+	if !strings.HasPrefix(dir, "/") {
+		dir = path.Join("/", dir)
+	}
+	e := entry.Config{
+		Argv: argv, Env: env, Path: valueOf(env, "PATH"), Dir: dir,
+		UID: uint64(s.UID), GID: uint64(s.GID),
+		Capabilities: caps, NoNewPrivileges: s.NoNewPrivileges, DieWithParent: true,
+	}
+	for _, g := range s.Groups {
+		e.Groups = append(e.Groups, uint64(g))
+	}
+	if c.runtime.kind == Plain && os.Getuid() != 0 {
+		e.KeepUser = true // there is no other to be
+	}
+	return e, nil
+}
+
+// hold takes hold of the namespaces and the root of the running command, which
+// cannot be reached by its number once it has ended.
+func (c *Container) hold() {
+	if c.runtime.kind == Plain {
+		c.killAll = func() { syscall.Kill(-c.PID(), syscall.SIGKILL) }
+		return
+	}
+	proc := fmt.Sprintf("/proc/%d/", c.PID())
+	c.files = map[string]*os.File{}
+	for _, name := range joined {
+		if f, err := os.Open(proc + "ns/" + name); err == nil {
+			c.files[name] = f
+		}
+	}
+	if f, err := os.OpenFile(proc+"root", unix.O_PATH, 0); err == nil {
+		c.rootDir = f
+	}
+}

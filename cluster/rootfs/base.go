@@ -1,0 +1,126 @@
+package rootfs
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// A Layer is one part of a root.
+type Layer struct {
+	Target      string // where the container sees it
+	Lower       string // what it shows
+	Upper, Work string // where writes go; "" where there is nowhere, and the layer is read-only
+}
+
+// Options say what a base is made of.
+type Options struct {
+	// Machine is the machine's root; "" is "/".
+	Machine string
+	// Hide are folders that no container may see, even below a system folder.
+	Hide []string
+	// Mountable says whether the layer can be mounted copy on write here.
+	Mountable func(Layer) error
+}
+
+// A Base is what the roots of all containers have in common.
+type Base struct {
+	dir     string
+	system  []string         // folders that are layers of their own
+	fixed   map[string]error // targets that cannot be copy on write, and why
+	hidden  []string
+	missing []string
+}
+
+// Prepare makes the base in dir, which must not hold anything else, anew.
+func Prepare(dir string, o Options) (*Base, error) {
+	machine := cmp.Or(o.Machine, "/")
+	b := &Base{dir: dir, fixed: map[string]error{}}
+	if err := os.RemoveAll(dir); err != nil {
+		return nil, fmt.Errorf("prepare root: %w", err)
+	}
+	// Everybody passes through here: containers run as any user.
+	if err := os.MkdirAll(b.root(), 0o755); err != nil {
+		return nil, fmt.Errorf("prepare root: %w", err)
+	}
+	var err error
+	if b.system, err = makeSkeleton(b.root(), machine); err != nil {
+		return nil, fmt.Errorf("prepare root: %w", err)
+	}
+	if b.hidden, err = hidden(o.Hide, b.system); err != nil {
+		return nil, fmt.Errorf("prepare root: %w", err)
+	}
+	if err := makeEtc(filepath.Join(machine, "etc"), filepath.Join(b.root(), "etc")); err != nil {
+		return nil, fmt.Errorf("prepare /etc: %w", err)
+	}
+	return b, b.try(o.Mountable)
+}
+
+func makeEtc(from, to string) error {
+	if err := copyEtc(from, to); err != nil {
+		return err
+	}
+	if err := writeUsers(to, 0, 0); err != nil {
+		return err
+	}
+	if resolv, err := os.ReadFile(filepath.Join(from, "resolv.conf")); err == nil {
+		if err := writeFile(filepath.Join(to, "resolv.conf"), resolv, 0o644); err != nil {
+			return err
+		}
+	}
+	return writeFile(filepath.Join(to, "hosts"), []byte("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n"), 0o644)
+}
+
+// try finds out which layers can be copy on write.
+func (b *Base) try(mountable func(Layer) error) error {
+	if mountable == nil {
+		return nil
+	}
+	trial := filepath.Join(b.dir, "trial")
+	for _, l := range b.layers(trial) {
+		for _, d := range []string{l.Upper, l.Work} {
+			if err := makeFolder(d); err != nil {
+				return fmt.Errorf("try %s: %w", l.Target, err)
+			}
+		}
+		if err := mountable(l); err != nil {
+			b.fixed[l.Target] = err
+			b.missing = append(b.missing, sentence(l, err))
+		}
+	}
+	return os.RemoveAll(trial)
+}
+
+func sentence(l Layer, err error) string {
+	if l.Target == "/" {
+		return fmt.Sprintf("Each container's root is a copy, which takes longer to make: no overlay can be mounted here (%v).", err)
+	}
+	return fmt.Sprintf("%s is read-only in containers: no overlay of it can be mounted (%v).", l.Target, err)
+}
+
+// Missing says in sentences what roots go without on this machine.
+func (b *Base) Missing() []string { return b.missing }
+
+func (b *Base) root() string { return filepath.Join(b.dir, "root") }
+
+// layers are those of a root with its own folders in dir, the root itself first.
+func (b *Base) layers(dir string) []Layer {
+	layers := []Layer{b.layer("/", b.root(), filepath.Join(dir, "upper", "root"), filepath.Join(dir, "work", "root"))}
+	for _, name := range b.system {
+		layers = append(layers, b.layer("/"+name, "/"+name, filepath.Join(dir, "upper", name), filepath.Join(dir, "work", name)))
+	}
+	return layers
+}
+
+func (b *Base) layer(target, lower, upper, work string) Layer {
+	l := Layer{Target: target, Lower: lower}
+	if b.fixed[target] == nil {
+		l.Upper, l.Work = upper, work
+	}
+	return l
+}
+
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

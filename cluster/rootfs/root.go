@@ -1,0 +1,192 @@
+package rootfs
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+)
+
+// A Content says what a root holds besides the base.
+type Content struct {
+	Image      *Image // nil adds nothing
+	UID, GID   uint32 // who will live in it
+	Hostname   string
+	ResolvConf []byte // nil leaves the machine's
+}
+
+// A Root is the root of one container, before it is mounted.
+type Root struct {
+	Dir    string   // holds all that is the container's own
+	Mount  string   // a folder to mount the root on
+	Layers []Layer  // in the order to mount them, the root itself first
+	Hidden []string // to be seen empty
+}
+
+// New makes the folders of a root in dir, which must not exist yet.
+func (b *Base) New(dir string, c Content) (*Root, error) {
+	r := &Root{Dir: dir, Mount: filepath.Join(dir, "root"), Layers: b.layers(dir), Hidden: b.hidden}
+	if err := os.Mkdir(dir, 0o711); err != nil {
+		return nil, fmt.Errorf("make root: %w", err)
+	}
+	if c.Image != nil {
+		for i, f := range c.Image.Folders {
+			r.Layers = append(r.Layers, r.folder(i, f))
+		}
+	}
+	if err := r.make(b, c); err != nil {
+		return nil, errors.Join(fmt.Errorf("make root: %w", err), r.Remove())
+	}
+	return r, nil
+}
+
+func (r *Root) folder(i int, f Folder) Layer {
+	l := Layer{Target: f.Target, Lower: f.Source}
+	if f.CopyOnWrite {
+		name := "image-" + strconv.Itoa(i)
+		l.Upper, l.Work = filepath.Join(r.Dir, "upper", name), filepath.Join(r.Dir, "work", name)
+	}
+	return l
+}
+
+func (r *Root) make(b *Base, c Content) error {
+	if err := os.Mkdir(r.Mount, 0o755); err != nil {
+		return err
+	}
+	for _, l := range r.Layers {
+		if l.Upper == "" {
+			continue
+		}
+		for _, d := range []string{l.Upper, l.Work} {
+			if err := makeFolder(d); err != nil {
+				return err
+			}
+		}
+	}
+	own := r.Layers[0].Upper
+	if own == "" { // no overlay: the root is a copy, and the copy is written to
+		own = filepath.Join(r.Dir, "copy")
+		r.Layers[0].Lower = own
+		if err := copyAll(b.root(), own); err != nil {
+			return err
+		}
+	}
+	return fill(own, c)
+}
+
+// fill writes what is this container's own in the root.
+func fill(root string, c Content) error {
+	etc := filepath.Join(root, "etc")
+	if err := makeFolder(etc); err != nil {
+		return err
+	}
+	if err := writeFile(filepath.Join(etc, "hostname"), []byte(cmp.Or(c.Hostname, "localhost")+"\n"), 0o644); err != nil {
+		return err
+	}
+	if c.ResolvConf != nil {
+		if err := writeFile(filepath.Join(etc, "resolv.conf"), c.ResolvConf, 0o644); err != nil {
+			return err
+		}
+	}
+	if c.UID == 0 && c.GID == 0 {
+		return nil
+	}
+	if err := writeUsers(etc, c.UID, c.GID); err != nil {
+		return err
+	}
+	u := userOf(c.UID, c.GID)
+	if u.name != "user" {
+		return nil
+	}
+	home := filepath.Join(root, u.home)
+	if err := makeFolder(home); err != nil {
+		return err
+	}
+	// In a user namespace without that user the container's start says so.
+	if err := os.Chown(home, int(c.UID), int(c.GID)); err != nil && !errors.Is(err, syscall.EINVAL) {
+		return err
+	}
+	return nil
+}
+
+// makeFolder makes a folder, and those that lead to it, for everybody to enter,
+// whatever the umask says.
+func makeFolder(path string) error {
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		return err
+	}
+	return os.Chmod(path, 0o755)
+}
+
+// copyAll copies the base, which is all ours, with modes and links.
+func copyAll(from, to string) error {
+	return filepath.WalkDir(from, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rest, err := filepath.Rel(from, p)
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(to, rest)
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		switch {
+		case d.IsDir():
+			if err := os.Mkdir(target, 0o700); err != nil {
+				return err
+			}
+			return os.Chmod(target, info.Mode())
+		case d.Type()&fs.ModeSymlink != 0:
+			link, err := os.Readlink(p)
+			if err != nil {
+				return err
+			}
+			return os.Symlink(link, target)
+		}
+		content, err := os.ReadFile(p)
+		if err != nil {
+			return err
+		}
+		return writeFile(target, content, info.Mode().Perm())
+	})
+}
+
+// Usage is how many bytes and inodes the container's own files take.
+func (r *Root) Usage() (bytes, inodes uint64, err error) {
+	err = filepath.WalkDir(r.Dir, func(p string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // the container is at work
+		}
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if st, ok := info.Sys().(*syscall.Stat_t); ok {
+			bytes += uint64(st.Blocks) * 512
+			inodes++
+		}
+		return nil
+	})
+	return bytes, inodes, err
+}
+
+// Remove removes all that is the container's own.
+func (r *Root) Remove() error {
+	if err := os.RemoveAll(r.Dir); err != nil {
+		return fmt.Errorf("remove root: %w", err)
+	}
+	return nil
+}
