@@ -1,0 +1,170 @@
+package cri
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	internalapi "k8s.io/cri-api/pkg/apis"
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+
+	"github.com/weir-ml/weir/cluster/rootfs"
+)
+
+// An ImageStore says what image references mean: see rootfs.Images.
+type ImageStore interface {
+	Find(ref string) (*rootfs.Image, bool, error)
+	Pull(ctx context.Context, ref string, progress func(string)) (*rootfs.Image, error)
+	List() []*rootfs.Image
+	Remove(ref string) error
+}
+
+// An ImagesConfig says what Images are made of.
+type ImagesConfig struct {
+	Store ImageStore
+	Dir   string // a folder on the file system that images lie on
+	// Progress, if set, is told in sentences what is done to make an image present, and
+	// for which pod.
+	Progress func(pod *runtimeapi.PodSandboxMetadata, image, text string)
+}
+
+// Images is the kubelet's ImageManagerService.
+type Images struct{ config ImagesConfig }
+
+var _ internalapi.ImageManagerService = (*Images)(nil)
+
+// NewImages makes the service.
+func NewImages(c ImagesConfig) *Images { return &Images{config: c} }
+
+// imageOf finds the image of a container.
+func (r *Runtime) imageOf(spec *runtimeapi.ImageSpec) (*rootfs.Image, error) {
+	image, ok, err := findImage(r.config.Images, spec)
+	if err == nil && !ok && spec.GetUserSpecifiedImage() != "" {
+		image, ok, err = r.config.Images.Find(spec.GetUserSpecifiedImage())
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, fmt.Errorf("image %s: not present any more: delete the pod, so that a new one prepares it again", spec.GetImage())
+	}
+	return image, nil
+}
+
+// findImage finds a present image by its id or by a reference. Of references with one id,
+// the one that the pod uses is better.
+func findImage(store ImageStore, spec *runtimeapi.ImageSpec) (image *rootfs.Image, ok bool, err error) {
+	if !strings.HasPrefix(spec.GetImage(), "sha256:") {
+		return store.Find(spec.GetImage())
+	}
+	for _, candidate := range store.List() {
+		if candidate.ID == spec.GetImage() && (image == nil || candidate.Reference == spec.GetUserSpecifiedImage()) {
+			image = candidate
+		}
+	}
+	return image, image != nil, nil
+}
+
+// ListImages lists the images that are present, or the one that f names.
+func (s *Images) ListImages(ctx context.Context, f *runtimeapi.ImageFilter) ([]*runtimeapi.Image, error) {
+	if f.GetImage().GetImage() != "" {
+		found, err := s.ImageStatus(ctx, f.GetImage(), false)
+		if err != nil || found.GetImage() == nil {
+			return nil, err
+		}
+		return []*runtimeapi.Image{found.GetImage()}, nil
+	}
+
+	var list []*runtimeapi.Image
+	for _, image := range s.config.Store.List() {
+		same := slices.IndexFunc(list, func(i *runtimeapi.Image) bool { return i.GetId() == image.ID })
+		if same >= 0 {
+			list[same].RepoTags = append(list[same].RepoTags, image.Reference)
+			continue
+		}
+		list = append(list, describe(image))
+	}
+	return list, nil
+}
+
+// ImageStatus describes an image; the answer is empty when it is not present.
+func (s *Images) ImageStatus(_ context.Context, spec *runtimeapi.ImageSpec, _ bool) (*runtimeapi.ImageStatusResponse, error) {
+	image, ok, err := findImage(s.config.Store, spec)
+	if err != nil || !ok {
+		return &runtimeapi.ImageStatusResponse{}, err
+	}
+	return &runtimeapi.ImageStatusResponse{Image: describe(image)}, nil
+}
+
+func describe(image *rootfs.Image) *runtimeapi.Image {
+	described := &runtimeapi.Image{
+		Id:       image.ID,
+		RepoTags: []string{image.Reference},
+		Size:     uint64(max(image.Size, 0)),
+		Spec:     &runtimeapi.ImageSpec{Image: image.Reference},
+	}
+	user, _, _ := strings.Cut(image.User, ":")
+	if user == "" {
+		user = "0"
+	}
+	if uid, err := strconv.ParseInt(user, 10, 64); err == nil {
+		described.Uid = &runtimeapi.Int64Value{Value: uid}
+	} else {
+		described.Username = user
+	}
+	return described
+}
+
+// PullImage makes an image present and returns its id. The error is what the pod's status
+// shows, so it says what was tried and what to do.
+func (s *Images) PullImage(ctx context.Context, spec *runtimeapi.ImageSpec, _ *runtimeapi.AuthConfig, pod *runtimeapi.PodSandboxConfig) (string, error) {
+	image, err := s.config.Store.Pull(ctx, spec.GetImage(), func(text string) {
+		if s.config.Progress != nil {
+			s.config.Progress(pod.GetMetadata(), spec.GetImage(), text)
+		}
+	})
+	if err != nil {
+		return "", err
+	}
+	return image.ID, nil
+}
+
+// RemoveImage removes an image under all its names. One that is not present is removed.
+func (s *Images) RemoveImage(_ context.Context, spec *runtimeapi.ImageSpec) error {
+	if !strings.HasPrefix(spec.GetImage(), "sha256:") {
+		return s.config.Store.Remove(spec.GetImage())
+	}
+	for _, image := range s.config.Store.List() {
+		if image.ID == spec.GetImage() {
+			if err := s.config.Store.Remove(image.Reference); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// ImageFsInfo says how much room images take, and where.
+func (s *Images) ImageFsInfo(context.Context) (*runtimeapi.ImageFsInfoResponse, error) {
+	var used uint64
+	seen := map[string]bool{}
+	for _, image := range s.config.Store.List() {
+		if !seen[image.ID] {
+			used += uint64(max(image.Size, 0))
+		}
+		seen[image.ID] = true
+	}
+	usage := []*runtimeapi.FilesystemUsage{{
+		Timestamp:  time.Now().UnixNano(),
+		FsId:       &runtimeapi.FilesystemIdentifier{Mountpoint: s.config.Dir},
+		UsedBytes:  &runtimeapi.UInt64Value{Value: used},
+		InodesUsed: &runtimeapi.UInt64Value{},
+	}}
+	return &runtimeapi.ImageFsInfoResponse{ImageFilesystems: usage, ContainerFilesystems: usage}, nil
+}
+
+// Close has nothing to close: the store is its owner's.
+func (s *Images) Close(context.Context) error { return nil }

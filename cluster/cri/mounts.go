@@ -1,0 +1,80 @@
+package cri
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+
+	"github.com/weir-ml/weir/cluster/container"
+)
+
+// mountsOf are the mounts of an instance, outer ones first. The error is about one that
+// the pod may not have.
+func (r *Runtime) mountsOf(i *instance) ([]container.Mount, error) {
+	var mounts []container.Mount
+	for _, m := range i.config.GetMounts() {
+		if m.GetImage() != nil {
+			return nil, fmt.Errorf("volume at %s: an image (%s) cannot be mounted as a volume here: use an emptyDir that an init container fills", m.GetContainerPath(), m.GetImage().GetImage())
+		}
+		from, err := r.shares.source(i.sandbox.config.GetMetadata().GetUid(), m.GetHostPath())
+		if err != nil {
+			return nil, err
+		}
+		mounts = append(mounts, container.Mount{
+			Source:      from.path,
+			Target:      m.GetContainerPath(),
+			ReadOnly:    m.GetReadonly() || from.readOnly,
+			Propagation: propagationOf(m.GetPropagation()),
+		})
+	}
+	slices.SortStableFunc(mounts, func(a, b container.Mount) int { return depth(a.Target) - depth(b.Target) })
+	return mounts, nil
+}
+
+func depth(path string) int { return strings.Count(filepath.Clean("/"+path), "/") }
+
+func propagationOf(p runtimeapi.MountPropagation) container.Propagation {
+	switch p {
+	case runtimeapi.MountPropagation_PROPAGATION_HOST_TO_CONTAINER:
+		return container.FromMachine
+	case runtimeapi.MountPropagation_PROPAGATION_BIDIRECTIONAL:
+		return container.Bidirectional
+	default:
+		return container.Private
+	}
+}
+
+// devicesOf are the devices that a device plugin gave the container.
+func devicesOf(config *runtimeapi.ContainerConfig) ([]container.Device, error) {
+	if len(config.GetCDIDevices()) > 0 {
+		return nil, fmt.Errorf("device %s: weir knows no CDI devices: ask for a resource of a device plugin", config.GetCDIDevices()[0].GetName())
+	}
+	var devices []container.Device
+	for _, d := range config.GetDevices() {
+		if path := filepath.Clean(d.GetHostPath()); !strings.HasPrefix(path, "/dev/") {
+			return nil, fmt.Errorf("device %q: not below /dev", d.GetHostPath())
+		}
+		target := d.GetContainerPath()
+		if target == "" {
+			target = d.GetHostPath()
+		}
+		devices = append(devices, container.Device{Source: filepath.Clean(d.GetHostPath()), Target: target})
+	}
+	return devices, nil
+}
+
+// capabilitiesOf are all the capabilities that the container can ever have.
+func capabilitiesOf(security *runtimeapi.LinuxContainerSecurityContext) ([]string, error) {
+	add, drop := security.GetCapabilities().GetAddCapabilities(), security.GetCapabilities().GetDropCapabilities()
+	if security.GetPrivileged() {
+		add, drop = []string{"ALL"}, nil
+	}
+	capabilities, err := container.Capabilities(add, drop)
+	if err != nil {
+		return nil, fmt.Errorf("capabilities: %w", err)
+	}
+	return capabilities, nil
+}
