@@ -1,0 +1,101 @@
+package relay
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// Idle is how long the datagrams of one client go to the same target after the
+// last one: the kernel's own time for a UDP stream.
+const Idle = 120 * time.Second
+
+// maxDatagram is the longest datagram there is.
+const maxDatagram = 64 << 10
+
+// UDP relays the datagrams that c receives, and what comes back, until c is
+// closed. Datagrams of one client go to one target as long as they keep coming.
+func UDP(c *net.UDPConn, pick Pick) error {
+	f := &flows{listener: c, pick: pick, to: map[netip.AddrPort]*net.UDPConn{}}
+	defer f.close()
+
+	buffer := make([]byte, maxDatagram)
+	for {
+		n, client, err := c.ReadFromUDPAddrPort(buffer)
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			continue // the error of a datagram sent before, which its flow sees too
+		}
+		if server := f.of(client); server != nil {
+			_, _ = server.Write(buffer[:n])
+		}
+	}
+}
+
+// flows are the clients that have been heard of lately.
+type flows struct {
+	listener *net.UDPConn
+	pick     Pick
+
+	mu sync.Mutex
+	to map[netip.AddrPort]*net.UDPConn
+}
+
+func (f *flows) of(client netip.AddrPort) *net.UDPConn {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if server := f.to[client]; server != nil {
+		_ = server.SetReadDeadline(time.Now().Add(Idle))
+		return server
+	}
+	target, err := f.pick(client)
+	if err != nil {
+		return nil
+	}
+	server, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(target))
+	if err != nil {
+		return nil
+	}
+	_ = server.SetReadDeadline(time.Now().Add(Idle))
+	f.to[client] = server
+	go f.back(client, server)
+	return server
+}
+
+// back carries what the server answers, until it has been silent for long or
+// says that nobody is there.
+func (f *flows) back(client netip.AddrPort, server *net.UDPConn) {
+	defer f.forget(client, server)
+	buffer := make([]byte, maxDatagram)
+	for {
+		n, err := server.Read(buffer)
+		if err != nil {
+			return
+		}
+		_ = server.SetReadDeadline(time.Now().Add(Idle))
+		if _, err := f.listener.WriteToUDPAddrPort(buffer[:n], client); errors.Is(err, net.ErrClosed) {
+			return
+		}
+	}
+}
+
+func (f *flows) forget(client netip.AddrPort, server *net.UDPConn) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.to[client] == server {
+		delete(f.to, client)
+	}
+	_ = server.Close()
+}
+
+func (f *flows) close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, server := range f.to {
+		_ = server.Close()
+	}
+}
