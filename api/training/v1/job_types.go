@@ -5,6 +5,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
 // A Job is what every kind in this package is, whatever its framework. The
@@ -21,6 +22,11 @@ type Job interface {
 	Replicas() map[ReplicaType]*ReplicaSpec
 	// Report is what is known of the job.
 	Report() *JobStatus
+
+	// Default fills in what the job leaves open, in memory only.
+	Default()
+	// Validate says what is wrong with the job.
+	Validate() field.ErrorList
 }
 
 // Labels that every pod and service of a job carries.

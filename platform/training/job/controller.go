@@ -1,0 +1,158 @@
+// Package job runs training jobs, whatever their framework.
+//
+//	job ─┐                    ┌▶ pods and services, made and deleted
+//	pods ┼─ see ─▶ decide ────┤
+//	services                  └▶ status and events
+//
+// What one framework has of its own is in a Framework, such as package
+// tensorflow. What is decided is in plan.go, restart.go, limits.go and
+// status.go: functions of what was read and of the time. This file and write.go
+// read and write.
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	training "github.com/weir-ml/weir/api/training/v1"
+)
+
+// +kubebuilder:rbac:groups=kubeflow.org,resources=tfjobs,verbs=get;list;watch;delete
+// +kubebuilder:rbac:groups=kubeflow.org,resources=tfjobs/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups=kubeflow.org,resources=tfjobs/finalizers,verbs=update
+// +kubebuilder:rbac:groups="",resources=pods;services,verbs=get;list;watch;create;delete
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups="",resources=events,verbs=create;patch
+
+// A Reconciler brings the jobs of one kind to their end.
+type Reconciler[J training.Job] struct {
+	framework Framework[J]
+	// client reads and writes jobs, and writes their belongings.
+	client client.Client
+	// belongings reads the pods and services of this kind's jobs, kept up to
+	// date by a watch; live reads past it.
+	belongings client.Reader
+	live       client.Reader
+	recorder   events.EventRecorder
+	clock      clock.PassiveClock
+	metrics    *counters
+	memory     memory
+}
+
+// Reconcile reads, decides, writes, reports; in that order, once each.
+func (r *Reconciler[J]) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	j := r.framework.New()
+	if err := r.client.Get(ctx, req.NamespacedName, j); apierrors.IsNotFound(err) {
+		r.memory.forget(req.NamespacedName)
+		return reconcile.Result{}, nil
+	} else if err != nil {
+		return reconcile.Result{}, fmt.Errorf("read %s %s: %w", r.framework.Traits().Kind, req.NamespacedName, err)
+	}
+	if !j.GetDeletionTimestamp().IsZero() || !ours(j) {
+		return reconcile.Result{}, nil // Pods and services are owned, and go with their job.
+	}
+
+	w, err := r.world(ctx, j)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+
+	j.Default()
+	d := decide(r.framework, j, w, r.clock.Now())
+	if d.expired {
+		return reconcile.Result{}, r.expire(ctx, j)
+	}
+
+	r.tell(j, r.memory.news(req.NamespacedName, d.remarks))
+	if d.status.Finished() {
+		r.memory.forget(req.NamespacedName)
+	}
+	err = errors.Join(r.delete(ctx, j, d.remove), r.create(ctx, j, d.create), r.report(ctx, j, d))
+	return reconcile.Result{RequeueAfter: d.wake}, err
+}
+
+// ours tells whether a job is for this controller to run.
+func ours(j training.Job) bool {
+	m := j.Policy().ManagedBy
+	return m == nil || *m == training.ManagerTrainingOperator
+}
+
+// world reads what belongs to a job.
+func (r *Reconciler[J]) world(ctx context.Context, j J) (world, error) {
+	in, of := client.InNamespace(j.GetNamespace()), client.MatchingFields{ownerIndex: string(j.GetUID())}
+
+	var pods corev1.PodList
+	if err := r.belongings.List(ctx, &pods, in, of, client.UnsafeDisableDeepCopy); err != nil {
+		return world{}, fmt.Errorf("list pods of %s: %w", r.name(j), err)
+	}
+	services := serviceMetaList()
+	if err := r.belongings.List(ctx, services, in, of, client.UnsafeDisableDeepCopy); err != nil {
+		return world{}, fmt.Errorf("list services of %s: %w", r.name(j), err)
+	}
+
+	var w world
+	for i := range pods.Items {
+		w.pods = append(w.pods, &pods.Items[i])
+	}
+	for i := range services.Items {
+		w.services = append(w.services, &services.Items[i])
+	}
+	return w, nil
+}
+
+// report writes status if it differs from what is stored, and then tells what
+// has changed in it: in this order, a change is told once.
+func (r *Reconciler[J]) report(ctx context.Context, j J, d decision) error {
+	before := *j.Report().DeepCopy()
+	if equality.Semantic.DeepEqual(before, d.status) {
+		return nil
+	}
+	next := r.framework.New()
+	next.SetNamespace(j.GetNamespace())
+	next.SetName(j.GetName())
+	was := next.DeepCopyObject().(J)
+	*was.Report(), *next.Report() = before, d.status
+	was.SetResourceVersion(j.GetResourceVersion())
+	next.SetResourceVersion(j.GetResourceVersion())
+
+	patch := client.MergeFromWithOptions(was, client.MergeFromWithOptimisticLock{})
+	if err := r.client.Status().Patch(ctx, next, patch); apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		return nil // The job has changed since it was read, so there will be another look.
+	} else if err != nil {
+		return fmt.Errorf("report status of %s: %w", r.name(j), err)
+	}
+	r.metrics.changed(j.GetNamespace(), &before, &d.status)
+	r.tell(j, d.changes)
+	return nil
+}
+
+// expire deletes a job whose time to live is over.
+func (r *Reconciler[J]) expire(ctx context.Context, j J) error {
+	uid := j.GetUID()
+	err := r.client.Delete(ctx, j, client.Preconditions{UID: &uid}, client.PropagationPolicy(metav1.DeletePropagationBackground))
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return nil
+	}
+	if err != nil {
+		r.tell(j, []notice{{kind: corev1.EventTypeWarning, reason: "FailedDeleteJob", action: "Expire", message: fmt.Sprintf("Error deleting: %v", err)}})
+		return fmt.Errorf("delete expired %s: %w", r.name(j), err)
+	}
+	r.metrics.deleted(j.GetNamespace())
+	r.tell(j, []notice{{kind: corev1.EventTypeNormal, reason: "SuccessfulDeleteJob", action: "Expire", message: "Deleted job: " + j.GetName()}})
+	return nil
+}
+
+// name is how errors call a job.
+func (r *Reconciler[J]) name(j J) string {
+	return fmt.Sprintf("%s %s/%s", r.framework.Traits().Kind, j.GetNamespace(), j.GetName())
+}

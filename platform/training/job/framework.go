@@ -1,0 +1,80 @@
+package job
+
+import (
+	corev1 "k8s.io/api/core/v1"
+
+	training "github.com/weir-ml/weir/api/training/v1"
+)
+
+// A Framework is what sets one kind of training job apart from the others. Its
+// methods are functions of what they are given: they read nothing and keep
+// nothing. The jobs they are given are valid and have their defaults.
+type Framework[J training.Job] interface {
+	// Traits are the names that belong to the kind.
+	Traits() Traits
+
+	// New is an empty job of the kind.
+	New() J
+
+	// Master tells whether a replica is the one that the others look to.
+	Master(j J, r Replica) bool
+
+	// Connect tells a replica's pod how to find its peers.
+	Connect(j J, r Replica, pod *corev1.PodTemplateSpec)
+
+	// Judge says how the job stands, given its replicas.
+	Judge(j J, seen Seen) Verdict
+}
+
+// Traits are the names that belong to a kind of job.
+type Traits struct {
+	// Kind is the kind, as TFJob. Reasons of conditions and events begin so.
+	Kind string
+	// Operator is the value of the label of that name, as tfjob-controller.
+	Operator string
+	// Name is the framework's name in metrics, as tensorflow.
+	Name string
+	// Container is the container that runs the framework. Its exit code
+	// counts, and its ports are the service's.
+	Container string
+	// Scaled kinds have a scale subresource, and say which pods it counts.
+	Scaled bool
+}
+
+// A Replica is a place in a job that one pod at a time fills.
+type Replica struct {
+	Type  training.ReplicaType
+	Index int
+}
+
+// A Verdict is what a framework makes of a job's replicas: JobRunning,
+// JobSucceeded, JobFailed or nothing yet, and a sentence on it.
+type Verdict struct {
+	Condition training.JobConditionType
+	Message   string
+}
+
+// Seen is what there is of a job's replicas.
+type Seen struct {
+	pods   map[Replica]*corev1.Pod
+	fates  map[Replica]fate
+	counts map[training.ReplicaType]Count
+}
+
+// A Count counts the pods of one type of replica.
+type Count struct {
+	// Wanted is how many there should be.
+	Wanted int32
+	// Active pods are running, Succeeded have ended well.
+	Active, Succeeded int32
+	// Failed pods have ended badly, and stay so.
+	Failed int32
+	// Restarting pods have ended badly, and are replaced.
+	Restarting int32
+}
+
+// Count counts the pods of a type.
+func (s Seen) Count(t training.ReplicaType) Count { return s.counts[t] }
+
+// Succeeded tells whether a replica has ended well.
+func (s Seen) Succeeded(r Replica) bool { return s.fates[r] == succeeded }

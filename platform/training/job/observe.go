@@ -1,0 +1,77 @@
+package job
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	training "github.com/weir-ml/weir/api/training/v1"
+)
+
+// world is everything that was read of a job's belongings.
+type world struct {
+	pods     []*corev1.Pod
+	services []*metav1.PartialObjectMetadata
+}
+
+// replicasOf are the places of a job, type by type.
+func replicasOf(j training.Job) []Replica {
+	var all []Replica
+	for _, t := range slices.Sorted(maps.Keys(j.Replicas())) {
+		for i := range int(*j.Replicas()[t].Replicas) {
+			all = append(all, Replica{t, i})
+		}
+	}
+	return all
+}
+
+// See sorts the pods into the places they fill in a job, and says what becomes
+// of each, given the container whose exit code counts. Pods without a place in
+// the job as it is now are left out.
+func See(j training.Job, container string, pods []*corev1.Pod) Seen {
+	s := Seen{pods: map[Replica]*corev1.Pod{}, fates: map[Replica]fate{}, counts: map[training.ReplicaType]Count{}}
+	places := map[string]Replica{}
+	for _, r := range replicasOf(j) {
+		places[training.ReplicaName(j.GetName(), r.Type, r.Index)] = r
+	}
+	for t, spec := range j.Replicas() {
+		s.counts[t] = Count{Wanted: *spec.Replicas}
+	}
+
+	for _, pod := range pods {
+		r, ok := places[pod.Name]
+		if !ok {
+			continue
+		}
+		s.pods[r] = pod
+		s.fates[r] = fateOf(pod, j.Replicas()[r.Type].RestartPolicy, container)
+		c := s.counts[r.Type]
+		switch s.fates[r] {
+		case running:
+			c.Active++
+		case succeeded:
+			c.Succeeded++
+		case failed, refused:
+			c.Failed++
+		case replaced:
+			c.Restarting++
+		}
+		s.counts[r.Type] = c
+	}
+	return s
+}
+
+// labelsOf are the labels of a replica's service; its pod has them and perhaps
+// a role besides.
+func labelsOf(j training.Job, operator string, r Replica) map[string]string {
+	return map[string]string{
+		training.LabelOperatorName: operator,
+		training.LabelJobName:      j.GetName(),
+		training.LabelReplicaType:  strings.ToLower(string(r.Type)),
+		training.LabelReplicaIndex: strconv.Itoa(r.Index),
+	}
+}

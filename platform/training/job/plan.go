@@ -1,0 +1,241 @@
+package job
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	training "github.com/weir-ml/weir/api/training/v1"
+)
+
+// A decision is everything that one look at a job leads to.
+type decision struct {
+	// create are pods and services that are missing.
+	create []client.Object
+	// remove are pods and services that should not be there.
+	remove []removal
+	// expired is when the job itself should go.
+	expired bool
+	// status is what to say of the job, and changes what to say has happened.
+	status  training.JobStatus
+	changes []notice
+	// remarks are what the pods say of themselves.
+	remarks []notice
+	// wake is when to look again even if nothing stirs; 0 is never.
+	wake time.Duration
+}
+
+// A removal is a pod or service to delete. Where it makes room for another,
+// restart says so.
+type removal struct {
+	object  client.Object
+	restart *notice
+}
+
+// decide says what to do for a job, given all that was read of it.
+//
+// A job is in one of five states, looked for in this order: it has finished; it
+// cannot be run as it is written; it is suspended; it is past a limit; it is
+// under way.
+func decide[J training.Job](f Framework[J], j J, w world, now time.Time) decision {
+	d := &decision{status: *j.Report().DeepCopy()}
+	say := &reporter{kind: f.Traits().Kind, decision: d, now: now}
+	say.created(j.GetName())
+
+	if d.status.Finished() {
+		d.remove = leftovers(*j.Policy().CleanPodPolicy, w)
+		if left, ok := untilExpiry(j.Policy(), &d.status, now); ok {
+			d.expired, d.wake = left <= 0, max(0, left)
+		}
+		return *d
+	}
+	if problems := j.Validate(); len(problems) > 0 {
+		say.invalid(problems.ToAggregate())
+		return *d
+	}
+	if suspended(j) {
+		d.remove = leftovers(training.CleanPodAll, w)
+		say.suspended(j.GetName())
+		return *d
+	}
+	say.resumed(j.GetName())
+
+	seen := See(j, f.Traits().Container, w.pods)
+	d.remarks = remarks(f.Traits().Container, seen)
+	left, limited := untilDeadline(j.Policy(), &d.status, now)
+	switch {
+	case pastBackoffLimit(j, seen):
+		say.failed(fmt.Sprintf("Job %s has failed because it has reached the specified backoff limit", j.GetName()))
+	case limited && left <= 0:
+		say.failed(fmt.Sprintf("Job %s has failed because it was active longer than specified deadline", j.GetName()))
+	default:
+		proceed(f, j, w, seen, d, say)
+	}
+	return *d
+}
+
+// proceed carries a job that is under way on.
+func proceed[J training.Job](f Framework[J], j J, w world, seen Seen, d *decision, say *reporter) {
+	say.started()
+	d.status.ReplicaStatuses = replicaStatuses(j, f.Traits(), seen)
+	say.verdict(j.GetName(), f.Judge(j, seen), seen)
+	if d.status.Finished() {
+		return // What is left of it is taken away at the next look.
+	}
+
+	d.create, d.remove = missing(f, j, w, seen), surplus(f, j, w, seen)
+	if remark, ok := ignoredRestartPolicy(j); ok && len(d.create) > 0 {
+		d.remarks = append(d.remarks, remark)
+	}
+	if left, ok := untilDeadline(j.Policy(), &d.status, say.now); ok {
+		d.wake = max(left, time.Millisecond)
+	}
+}
+
+func suspended(j training.Job) bool { return j.Policy().Suspend != nil && *j.Policy().Suspend }
+
+// missing are the services and pods of places that have none. A replica's
+// service comes first: its peers look for it by name as soon as they run.
+func missing[J training.Job](f Framework[J], j J, w world, seen Seen) []client.Object {
+	served := map[string]bool{}
+	for _, s := range w.services {
+		served[s.Name] = true
+	}
+	var all []client.Object
+	for _, r := range replicasOf(j) {
+		if !served[training.ReplicaName(j.GetName(), r.Type, r.Index)] {
+			all = append(all, newService(f.Traits(), j, r))
+		}
+		if seen.pods[r] == nil {
+			all = append(all, newPod(f, j, r))
+		}
+	}
+	return all
+}
+
+// surplus are the pods that others take the place of, and whatever belongs to
+// a replica that the job no longer has.
+func surplus[J training.Job](f Framework[J], j J, w world, seen Seen) []removal {
+	var all []removal
+	places := map[string]bool{}
+	for _, r := range replicasOf(j) {
+		places[training.ReplicaName(j.GetName(), r.Type, r.Index)] = true
+		if seen.fates[r] == replaced && seen.pods[r].DeletionTimestamp == nil {
+			all = append(all, removal{seen.pods[r], &notice{
+				kind: corev1.EventTypeWarning, reason: f.Traits().Kind + string(training.JobRestarting), action: "Restart",
+				message: restartMessage(j.GetName(), r.Type), about: seen.pods[r],
+			}})
+		}
+	}
+	for _, pod := range w.pods {
+		if !places[pod.Name] && pod.DeletionTimestamp == nil {
+			all = append(all, removal{object: pod})
+		}
+	}
+	for _, s := range w.services {
+		if !places[s.Name] && s.DeletionTimestamp == nil {
+			all = append(all, removal{object: s})
+		}
+	}
+	return all
+}
+
+// leftovers are the pods and services that a policy takes away from a job that
+// no longer runs. A service goes with its pod.
+func leftovers(policy training.CleanPodPolicy, w world) []removal {
+	if policy == training.CleanPodNone {
+		return nil
+	}
+	var all []removal
+	kept := map[string]bool{}
+	for _, pod := range w.pods {
+		ended := pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+		if policy == training.CleanPodRunning && ended {
+			kept[pod.Name] = true
+			continue
+		}
+		if pod.DeletionTimestamp == nil {
+			all = append(all, removal{object: pod})
+		}
+	}
+	for _, s := range w.services {
+		if !kept[s.Name] && s.DeletionTimestamp == nil {
+			all = append(all, removal{object: s})
+		}
+	}
+	return all
+}
+
+func newPod[J training.Job](f Framework[J], j J, r Replica) *corev1.Pod {
+	spec := j.Replicas()[r.Type]
+	template := spec.Template.DeepCopy()
+	f.Connect(j, r, template)
+
+	labels := map[string]string{}
+	maps.Copy(labels, template.Labels)
+	maps.Copy(labels, labelsOf(j, f.Traits().Operator, r))
+	if f.Master(j, r) {
+		labels[training.LabelJobRole] = training.RoleMaster
+	}
+	pod := &corev1.Pod{
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace:       j.GetNamespace(),
+			Name:            training.ReplicaName(j.GetName(), r.Type, r.Index),
+			Labels:          labels,
+			Annotations:     template.Annotations,
+			Finalizers:      template.Finalizers,
+			OwnerReferences: []metav1.OwnerReference{owner(j, f.Traits().Kind)},
+		},
+		Spec: template.Spec,
+	}
+	pod.Spec.RestartPolicy = corev1.RestartPolicy(spec.RestartPolicy)
+	if spec.RestartPolicy == training.RestartExitCode {
+		pod.Spec.RestartPolicy = corev1.RestartPolicyNever // The exit code is looked at first; see fateOf.
+	}
+	return pod
+}
+
+func newService(t Traits, j training.Job, r Replica) *corev1.Service {
+	labels := labelsOf(j, t.Operator, r)
+	return &corev1.Service{
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace:       j.GetNamespace(),
+			Name:            training.ReplicaName(j.GetName(), r.Type, r.Index),
+			Labels:          labels,
+			OwnerReferences: []metav1.OwnerReference{owner(j, t.Kind)},
+		},
+		Spec: corev1.ServiceSpec{
+			ClusterIP: corev1.ClusterIPNone,
+			Selector:  labels,
+			Ports:     servicePorts(j.Replicas()[r.Type].Template.Spec.Containers, t.Container),
+		},
+	}
+}
+
+// servicePorts are all ports of the framework's container.
+func servicePorts(containers []corev1.Container, name string) []corev1.ServicePort {
+	i := slices.IndexFunc(containers, func(c corev1.Container) bool { return c.Name == name })
+	if i < 0 {
+		return nil
+	}
+	var ports []corev1.ServicePort
+	for _, p := range containers[i].Ports {
+		s := corev1.ServicePort{Name: p.Name, Port: p.ContainerPort, Protocol: p.Protocol}
+		if s.Name == "" {
+			s.Name = fmt.Sprintf("port-%d", p.ContainerPort) // Of several ports, each needs a name.
+		}
+		ports = append(ports, s)
+	}
+	return ports
+}
+
+func owner(j training.Job, kind string) metav1.OwnerReference {
+	return *metav1.NewControllerRef(j, training.GroupVersion.WithKind(kind))
+}

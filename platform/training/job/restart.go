@@ -1,0 +1,74 @@
+package job
+
+import (
+	corev1 "k8s.io/api/core/v1"
+
+	training "github.com/weir-ml/weir/api/training/v1"
+)
+
+// A fate is what becomes of a replica's pod.
+type fate int
+
+const (
+	// waiting: not running yet, or on its way out.
+	waiting fate = iota
+	running
+	succeeded
+	// failed: it ended badly, and is left so.
+	failed
+	// refused: it ended with an exit code that forbids another try.
+	refused
+	// replaced: it ended badly, and another takes its place.
+	replaced
+)
+
+// lowestRetryable is the lowest exit code that asks for another try where the
+// restart policy is ExitCode: 128 and above are signals and what programs
+// choose in their likeness.
+const lowestRetryable = 128
+
+// fateOf says what becomes of a pod.
+//
+// Kubernetes restarts the containers of a pod by itself for OnFailure and
+// Always. A pod that still reaches Failed was evicted or lost its node, and
+// only another pod can go on.
+//
+// A running pod that is being deleted has not failed: whoever deletes it, it is
+// replaced once it is gone.
+func fateOf(pod *corev1.Pod, policy training.RestartPolicy, container string) fate {
+	switch pod.Status.Phase {
+	case corev1.PodRunning:
+		if pod.DeletionTimestamp != nil {
+			return waiting
+		}
+		return running
+	case corev1.PodSucceeded:
+		return succeeded
+	case corev1.PodFailed:
+	default:
+		return waiting
+	}
+
+	switch policy {
+	case training.RestartAlways, training.RestartOnFailure:
+		return replaced
+	case training.RestartExitCode:
+		// No exit code means that the node took the pod away, not the program.
+		if code, ok := exitCode(pod, container); ok && code < lowestRetryable {
+			return refused
+		}
+		return replaced
+	default:
+		return failed
+	}
+}
+
+// exitCode is the exit code of a pod's container, once it has ended.
+func exitCode(pod *corev1.Pod, container string) (int32, bool) {
+	for _, c := range pod.Status.ContainerStatuses {
+		if c.Name == container && c.State.Terminated != nil {
+			return c.State.Terminated.ExitCode, true
+		}
+	}
+	return 0, false
+}

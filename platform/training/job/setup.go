@@ -1,0 +1,131 @@
+package job
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	training "github.com/weir-ml/weir/api/training/v1"
+)
+
+// Options are what Setup can be told. The zero value is good.
+type Options struct {
+	// Concurrency is how many jobs are looked at at once; 8 if not said.
+	Concurrency int
+}
+
+// ownerIndex finds pods and services by the uid of the job that owns them.
+const ownerIndex = "weir.owner"
+
+// Waits between tries that fail. The longest is short, since what a job waits
+// for, as room in a quota, comes without notice.
+const (
+	shortestWait = 20 * time.Millisecond
+	longestWait  = 15 * time.Second
+)
+
+// Setup adds a controller for the jobs of one framework to a manager. The kind
+// must be installed by the time the manager starts.
+func Setup[J training.Job](ctx context.Context, mgr ctrl.Manager, f Framework[J], o Options) error {
+	t := f.Traits()
+	if err := training.AddToScheme(mgr.GetScheme()); err != nil {
+		return fmt.Errorf("set up %s: %w", t.Operator, err)
+	}
+	belongings, err := newBelongings(ctx, mgr, t.Operator)
+	if err != nil {
+		return fmt.Errorf("set up %s: %w", t.Operator, err)
+	}
+	counters, err := newCounters(metrics.Registry, t.Name)
+	if err != nil {
+		return fmt.Errorf("set up %s: %w", t.Operator, err)
+	}
+	if o.Concurrency == 0 {
+		o.Concurrency = 8
+	}
+
+	r := &Reconciler[J]{
+		framework: f, client: mgr.GetClient(), belongings: belongings, live: mgr.GetAPIReader(),
+		recorder: mgr.GetEventRecorder(t.Operator), clock: clock.RealClock{}, metrics: counters,
+	}
+	toOwner := handler.EnqueueRequestForOwner(mgr.GetScheme(), mgr.GetRESTMapper(), f.New(), handler.OnlyControllerOwner())
+	return ctrl.NewControllerManagedBy(mgr).
+		Named(t.Operator).
+		For(f.New()).
+		WatchesRawSource(source.Kind(belongings, client.Object(&corev1.Pod{}), toOwner)).
+		WatchesRawSource(source.Kind(belongings, client.Object(serviceMeta()), toOwner)).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: o.Concurrency,
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](shortestWait, longestWait),
+		}).
+		Complete(r)
+}
+
+// newBelongings is a cache of the pods and services of one kind's jobs. It is
+// apart from the manager's, so that other pods of the cluster take no memory,
+// and holds no more of a pod than is looked at.
+func newBelongings(ctx context.Context, mgr ctrl.Manager, operator string) (cache.Cache, error) {
+	mine := labels.SelectorFromSet(labels.Set{training.LabelOperatorName: operator})
+	c, err := cache.New(mgr.GetConfig(), cache.Options{
+		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(),
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Pod{}: {Label: mine, Transform: slim},
+			serviceMeta(): {Label: mine, Transform: slim},
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cache pods and services: %w", err)
+	}
+	for _, o := range []client.Object{&corev1.Pod{}, serviceMeta()} {
+		if err := c.IndexField(ctx, o, ownerIndex, ownerOf); err != nil {
+			return nil, fmt.Errorf("index %T by owner: %w", o, err)
+		}
+	}
+	return c, mgr.Add(c)
+}
+
+// ownerOf is the uid of the object's controller.
+func ownerOf(o client.Object) []string {
+	if c := metav1.GetControllerOf(o); c != nil {
+		return []string{string(c.UID)}
+	}
+	return nil
+}
+
+// slim takes away what no one here looks at.
+func slim(o any) (any, error) {
+	if m, ok := o.(client.Object); ok {
+		m.SetManagedFields(nil)
+		m.SetAnnotations(nil)
+	}
+	if pod, ok := o.(*corev1.Pod); ok {
+		pod.Spec = corev1.PodSpec{}
+	}
+	return o, nil
+}
+
+// Of services, only names and owners matter.
+func serviceMeta() *metav1.PartialObjectMetadata {
+	s := &metav1.PartialObjectMetadata{}
+	s.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Service"))
+	return s
+}
+
+func serviceMetaList() *metav1.PartialObjectMetadataList {
+	s := &metav1.PartialObjectMetadataList{}
+	s.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("ServiceList"))
+	return s
+}

@@ -1,0 +1,160 @@
+package job
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	training "github.com/weir-ml/weir/api/training/v1"
+)
+
+// A reporter writes a decision's status, and notes what has changed in it.
+type reporter struct {
+	*decision
+	kind string
+	now  time.Time
+}
+
+// set says something of the job. If that is news, an event tells it too.
+func (r *reporter) set(t training.JobConditionType, is bool, reason, message string) bool {
+	news := setCondition(&r.status, t, is, r.kind+reason, message, r.now)
+	if news && reason != string(training.JobCreated) && reason != string(training.JobRunning) && reason != string(training.JobRestarting) {
+		r.tell(corev1.EventTypeNormal, reason, message)
+	}
+	return news
+}
+
+func (r *reporter) tell(kind, reason, message string) {
+	n := notice{kind: kind, reason: r.kind + reason, action: reason, message: message}
+	if !slices.Contains(r.changes, n) {
+		r.changes = append(r.changes, n)
+	}
+}
+
+func (r *reporter) created(name string) {
+	if len(r.status.Conditions) == 0 {
+		r.set(training.JobCreated, true, "Created", fmt.Sprintf("%s %s is created.", r.kind, name))
+	}
+}
+
+func (r *reporter) started() {
+	if r.status.StartTime == nil {
+		r.status.StartTime = &metav1.Time{Time: r.now}
+	}
+}
+
+func (r *reporter) invalid(problem error) {
+	r.complete()
+	if setCondition(&r.status, training.JobFailed, true, r.kind+"FailedValidation", problem.Error(), r.now) {
+		r.tell(corev1.EventTypeWarning, "FailedValidation", problem.Error())
+	}
+}
+
+func (r *reporter) suspended(name string) {
+	message := fmt.Sprintf("%s %s is suspended.", r.kind, name)
+	for _, s := range r.status.ReplicaStatuses {
+		s.Active = 0
+	}
+	if r.status.Is(training.JobRunning) {
+		r.set(training.JobRunning, false, "Suspended", message)
+	}
+	if !r.status.Is(training.JobSuspended) {
+		r.set(training.JobSuspended, true, "Suspended", message)
+	}
+}
+
+// resumed starts the job's clock anew if it was suspended.
+func (r *reporter) resumed(name string) {
+	if r.status.Is(training.JobSuspended) {
+		r.set(training.JobSuspended, false, "Resumed", fmt.Sprintf("%s %s is resumed.", r.kind, name))
+		r.status.StartTime = &metav1.Time{Time: r.now}
+	}
+}
+
+func (r *reporter) failed(message string) {
+	r.complete()
+	r.set(training.JobFailed, true, "Failed", message)
+}
+
+// complete notes when the job ended, however it did: its time to live counts
+// from then.
+func (r *reporter) complete() {
+	if r.status.CompletionTime == nil {
+		r.status.CompletionTime = &metav1.Time{Time: r.now}
+	}
+}
+
+// verdict says what the framework makes of the replicas. A job that has
+// succeeded has, even if a replica that nobody needs any more fails with it. An
+// exit code that forbids another try fails the job; so does the framework's
+// word; a replica that is replaced does not.
+func (r *reporter) verdict(name string, v Verdict, seen Seen) {
+	if v.Condition == training.JobSucceeded {
+		r.complete()
+		r.set(training.JobSucceeded, true, "Succeeded", v.Message)
+		for _, s := range r.status.ReplicaStatuses {
+			s.Succeeded, s.Active = s.Succeeded+s.Active, 0
+		}
+		return
+	}
+
+	for _, t := range typesOf(seen, refused) {
+		message := fmt.Sprintf("job %q is failing because %q replica(s) failed.", name, t)
+		r.complete()
+		setCondition(&r.status, training.JobFailed, true, r.kind+"Failed", message, r.now)
+		r.tell(corev1.EventTypeWarning, "Failed", message)
+	}
+	if v.Condition == training.JobFailed {
+		r.complete()
+		setCondition(&r.status, training.JobFailed, true, r.kind+"Failed", v.Message, r.now)
+		r.tell(corev1.EventTypeNormal, "Failed", v.Message)
+		return
+	}
+
+	if types := typesOf(seen, replaced); len(types) > 0 {
+		r.set(training.JobRestarting, true, "Restarting", restartMessage(name, types[0]))
+		return
+	}
+	if v.Condition == training.JobRunning {
+		r.set(training.JobRunning, true, "Running", v.Message)
+	}
+}
+
+func restartMessage(name string, t training.ReplicaType) string {
+	return fmt.Sprintf("job %s is restarting because %s replica(s) failed.", name, t)
+}
+
+// typesOf are the types of which some pod has met a fate, in order.
+func typesOf(seen Seen, f fate) []training.ReplicaType {
+	types := map[training.ReplicaType]bool{}
+	for r, met := range seen.fates {
+		if met == f {
+			types[r.Type] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(types))
+}
+
+// replicaStatuses counts the pods of each type.
+func replicaStatuses(j training.Job, t Traits, seen Seen) map[training.ReplicaType]*training.ReplicaStatus {
+	all := map[training.ReplicaType]*training.ReplicaStatus{}
+	for rt := range j.Replicas() {
+		c := seen.counts[rt]
+		s := &training.ReplicaStatus{Active: c.Active, Succeeded: c.Succeeded, Failed: c.Failed + c.Restarting}
+		if t.Scaled {
+			s.Selector = labels.Set{
+				training.LabelOperatorName: t.Operator,
+				training.LabelJobName:      j.GetName(),
+				training.LabelReplicaType:  strings.ToLower(string(rt)),
+			}.String()
+		}
+		all[rt] = s
+	}
+	return all
+}

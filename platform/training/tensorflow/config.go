@@ -1,0 +1,98 @@
+package tensorflow
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	training "github.com/weir-ml/weir/api/training/v1"
+	"github.com/weir-ml/weir/platform/training/job"
+)
+
+// What TensorFlow reads from TF_CONFIG. Field order is the order in which the
+// bytes stand.
+type (
+	config struct {
+		Cluster     any    `json:"cluster"`
+		Task        task   `json:"task"`
+		Environment string `json:"environment,omitempty"`
+	}
+	task struct {
+		Type  string `json:"type"`
+		Index int    `json:"index"`
+	}
+	// sparse is the cluster as one member sees it where workers come and go: a
+	// worker knows itself and the parameter servers, and these know themselves.
+	sparse struct {
+		Worker map[int]string `json:"worker"`
+		PS     []string       `json:"ps"`
+	}
+)
+
+// config is a replica's TF_CONFIG.
+func (f Framework) config(j *training.TFJob, r job.Replica) string {
+	c := config{Task: task{lower(r.Type), r.Index}}
+	if j.Spec.EnableDynamicWorker {
+		c.Cluster = f.sparse(j, r)
+	} else {
+		all := map[string][]string{}
+		for t := range j.Spec.TFReplicaSpecs {
+			all[lower(t)] = f.addresses(j, t)
+		}
+		c.Cluster, c.Environment = all, "cloud" // Without it, TensorFlow 1 takes the job for a local one.
+	}
+	data, err := json.Marshal(c)
+	if err != nil {
+		panic(err) // Strings, numbers and maps of them can be written.
+	}
+	return string(data)
+}
+
+func (f Framework) sparse(j *training.TFJob, r job.Replica) sparse {
+	s := sparse{Worker: map[int]string{}, PS: []string{}}
+	switch r.Type {
+	case training.TFReplicaPS:
+		s.PS = append(s.PS, f.address(j, r))
+	case training.TFReplicaWorker:
+		s.PS = f.addresses(j, training.TFReplicaPS)
+		s.Worker[r.Index] = f.address(j, r)
+	}
+	return s
+}
+
+// addresses are those of all replicas of a type.
+func (f Framework) addresses(j *training.TFJob, t training.ReplicaType) []string {
+	var all []string
+	if s := j.Spec.TFReplicaSpecs[t]; s != nil {
+		all = make([]string, *s.Replicas)
+	}
+	for i := range all {
+		all[i] = f.address(j, job.Replica{Type: t, Index: i})
+	}
+	return all
+}
+
+// address is where a replica's service answers.
+func (f Framework) address(j *training.TFJob, r job.Replica) string {
+	host := training.ReplicaName(j.Name, r.Type, r.Index) + "." + j.Namespace + ".svc"
+	if f.ClusterDomain != "" {
+		host += "." + f.ClusterDomain
+	}
+	return fmt.Sprintf("%s:%d", host, port(j.Spec.TFReplicaSpecs[r.Type]))
+}
+
+func port(s *training.ReplicaSpec) int32 {
+	for _, c := range s.Template.Spec.Containers {
+		if c.Name != training.TFJobContainer {
+			continue
+		}
+		for _, p := range c.Ports {
+			if p.Name == training.TFJobPortName {
+				return p.ContainerPort
+			}
+		}
+	}
+	return training.TFJobPort
+}
+
+func lower(t training.ReplicaType) string { return strings.ToLower(string(t)) }
