@@ -1,0 +1,110 @@
+package explain
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// missingObject reads which ConfigMap or Secret, or which key of one, a message
+// of the kubelet misses. The sentence it returns goes on from "pod x needs ".
+func missingObject(pod *corev1.Pod, message string) (Explanation, bool) {
+	key := regexp.MustCompile(`couldn't find key (\S+) in (ConfigMap|Secret) [^/\s]+/(\S+)`)
+	if m := key.FindStringSubmatch(message); m != nil {
+		return missingKey(m[2], m[3], m[1]), true
+	}
+	object := regexp.MustCompile(`(?i)(configmap|secret)s? "([^"]+)" not found`)
+	if m := object.FindStringSubmatch(message); m != nil {
+		return missing(kindNamed(m[1]), m[2]), true
+	}
+	volume := regexp.MustCompile(`volume "([^"]+)" ?: (?:references non-existent (config|secret) key: (\S+))`)
+	if m := volume.FindStringSubmatch(message); m != nil {
+		kind := map[string]string{"config": "ConfigMap", "secret": "Secret"}[m[2]]
+		return missingKey(kind, sourceOf(pod, m[1], kind), m[3]), true
+	}
+	return Explanation{}, false
+}
+
+func kindNamed(s string) string {
+	if strings.EqualFold(s, "secret") {
+		return "Secret"
+	}
+	return "ConfigMap"
+}
+
+func missing(kind, name string) Explanation {
+	return Explanation{
+		State:    Stuck,
+		Reason:   kind + "NotFound",
+		Sentence: fmt.Sprintf("%s %q, which does not exist.", kind, name),
+		Remedy:   fmt.Sprintf("Create it (kubectl create %s %s …), and the pod goes on by itself.", creates(kind), name),
+	}
+}
+
+func missingKey(kind, name, key string) Explanation {
+	return Explanation{
+		State:    Stuck,
+		Reason:   kind + "KeyNotFound",
+		Sentence: fmt.Sprintf("key %q of %s %q, which has no such key.", key, kind, name),
+		Remedy:   fmt.Sprintf("Add the key (kubectl edit %s %s), and the pod goes on by itself.", strings.ToLower(kind), name),
+	}
+}
+
+func creates(kind string) string {
+	if kind == "Secret" {
+		return "secret generic"
+	}
+	return "configmap"
+}
+
+// sourceOf returns the name of the ConfigMap or Secret that a volume shows.
+func sourceOf(pod *corev1.Pod, volume, kind string) string {
+	for _, v := range pod.Spec.Volumes {
+		switch {
+		case v.Name != volume:
+		case kind == "ConfigMap" && v.ConfigMap != nil:
+			return v.ConfigMap.Name
+		case kind == "Secret" && v.Secret != nil:
+			return v.Secret.SecretName
+		case v.Projected != nil:
+			for _, s := range v.Projected.Sources {
+				if kind == "ConfigMap" && s.ConfigMap != nil {
+					return s.ConfigMap.Name
+				}
+				if kind == "Secret" && s.Secret != nil {
+					return s.Secret.Name
+				}
+			}
+		}
+	}
+	return volume
+}
+
+// ofVolumes explains a pod that waits for a volume.
+func ofVolumes(pod *corev1.Pod, f facts) (Explanation, bool) {
+	if pod.Status.Phase == corev1.PodRunning {
+		return Explanation{}, false
+	}
+	last := newest(f.events, "FailedMount", "FailedAttachVolume", "FailedMapVolume", "Pulling", "Pulled", "Started")
+	if last == nil || last.Type != corev1.EventTypeWarning {
+		return Explanation{}, false
+	}
+	// "Timed out waiting" says less than the failure it waited for.
+	for _, e := range f.events {
+		if e.Reason != "FailedMount" {
+			continue
+		}
+		if x, found := missingObject(pod, e.Message); found {
+			x.Sentence = fmt.Sprintf("pod %s needs %s", pod.Name, x.Sentence)
+			return x, true
+		}
+	}
+	return Explanation{
+		State:    Stuck,
+		Reason:   "VolumeNotMounted",
+		Sentence: fmt.Sprintf("Pod %s waits for a volume: %s", pod.Name, sentence(last.Message)),
+		Remedy:   "Correct the volumes of the pod.",
+	}, true
+}
