@@ -112,7 +112,28 @@ func (n *Network) build(p *place, router *os.File) (err error) {
 	if err := n.links.RouteReplace(p.route()); err != nil {
 		return fmt.Errorf("route %s to %s: %w", p.address, wire, err)
 	}
-	return nil
+	return n.untilUp(p)
+}
+
+// untilUp waits until both ends of the wire carry packets. The kernel says so
+// only after it has set them up, in its own time, and drops what comes before:
+// a pod's first connection would take a second longer.
+func (n *Network) untilUp(p *place) error {
+	for range 1000 {
+		outer, err := n.links.LinkByIndex(p.link)
+		if err != nil {
+			return fmt.Errorf("look at the router's end of the wire: %w", err)
+		}
+		inner, err := netlink.LinkByName("eth0")
+		if err != nil {
+			return fmt.Errorf("look at the pod's end of the wire: %w", err)
+		}
+		if outer.Attrs().OperState == netlink.OperUp && inner.Attrs().OperState == netlink.OperUp {
+			return nil
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return fmt.Errorf("the wire to %s stays down", p.address)
 }
 
 // furnish sets up what the pod sees: lo, and eth0 with its address and the way
