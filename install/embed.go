@@ -10,6 +10,8 @@ import (
 	"path"
 )
 
+//go:generate go tool -modfile=../go.tools.mod controller-gen rbac:roleName=weir-controllers,fileName=controllers.yaml paths=../platform/... output:rbac:dir=rbac
+
 //go:embed crds/*.yaml rbac/*.yaml
 var files embed.FS
 

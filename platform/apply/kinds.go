@@ -1,0 +1,132 @@
+package apply
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/yaml"
+)
+
+// annotationDigest is, on a kind, the digest of the bytes it was applied from.
+const annotationDigest = "weir-ml.github.io/digest"
+
+// often is how often we ask whether a kind is served yet: it takes some tens of
+// milliseconds, and all else waits for it.
+const often = 2 * time.Millisecond
+
+var definitions = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
+
+// A definition is what is read here of a CustomResourceDefinition.
+type definition struct {
+	Metadata struct{ Name string }
+	Spec     struct {
+		Group    string
+		Names    struct{ Plural string }
+		Versions []struct {
+			Name   string
+			Served bool
+		}
+	}
+}
+
+// Kinds makes the cluster know kinds, each a CustomResourceDefinition in YAML,
+// and returns once it serves them. A kind that was applied from the same bytes
+// before is left alone, since its schema costs the API server a good while.
+func Kinds(ctx context.Context, config *rest.Config, files ...[]byte) error {
+	c, err := metadata.NewForConfig(config)
+	if err != nil {
+		return fmt.Errorf("apply kinds: %w", err)
+	}
+	problems := make([]error, len(files))
+	var wait sync.WaitGroup
+	for i, data := range files {
+		wait.Go(func() { problems[i] = applyKind(ctx, c, data) })
+	}
+	wait.Wait()
+	return errors.Join(problems...)
+}
+
+func applyKind(ctx context.Context, c metadata.Interface, data []byte) error {
+	var d definition
+	if err := yaml.Unmarshal(data, &d); err != nil {
+		return fmt.Errorf("read a kind: %w", err)
+	}
+	sum := sha256.Sum256(data)
+	digest := hex.EncodeToString(sum[:])
+
+	there, err := c.Resource(definitions).Get(ctx, d.Metadata.Name, metav1.GetOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("read kind %s: %w", d.Metadata.Name, err)
+	}
+	if err != nil || there.Annotations[annotationDigest] != digest {
+		body, err := marked(data, digest)
+		if err != nil {
+			return fmt.Errorf("read kind %s: %w", d.Metadata.Name, err)
+		}
+		force := true
+		_, err = c.Resource(definitions).Patch(ctx, d.Metadata.Name, types.ApplyPatchType, body, metav1.PatchOptions{FieldManager: manager, Force: &force})
+		if err != nil {
+			return fmt.Errorf("apply kind %s: %w", d.Metadata.Name, err)
+		}
+	}
+	return served(ctx, c, d)
+}
+
+// marked is a definition in JSON, which the API server reads faster, with its
+// digest.
+func marked(data []byte, digest string) ([]byte, error) {
+	var object map[string]any
+	if err := yaml.Unmarshal(data, &object); err != nil {
+		return nil, err
+	}
+	meta, ok := object["metadata"].(map[string]any)
+	if !ok {
+		return nil, errors.New("no metadata")
+	}
+	annotations, ok := meta["annotations"].(map[string]any)
+	if !ok {
+		annotations = map[string]any{}
+	}
+	annotations[annotationDigest] = digest
+	meta["annotations"] = annotations
+	return json.Marshal(object)
+}
+
+// served waits until objects of a kind can be listed, in all its versions.
+func served(ctx context.Context, c metadata.Interface, d definition) error {
+	ticker := time.NewTicker(often)
+	defer ticker.Stop()
+	for _, v := range d.Spec.Versions {
+		if !v.Served {
+			continue
+		}
+		resource := c.Resource(schema.GroupVersionResource{Group: d.Spec.Group, Version: v.Name, Resource: d.Spec.Names.Plural})
+		for {
+			_, err := resource.List(ctx, metav1.ListOptions{Limit: 1})
+			if err == nil {
+				break
+			}
+			if !apierrors.IsNotFound(err) && !apierrors.IsServiceUnavailable(err) && !apierrors.IsTooManyRequests(err) {
+				return fmt.Errorf("wait for kind %s: %w", d.Metadata.Name, err)
+			}
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("wait for kind %s, which is not served yet: %w", d.Metadata.Name, ctx.Err())
+			case <-ticker.C:
+			}
+		}
+	}
+	return nil
+}
