@@ -5,6 +5,7 @@ import (
 	"go/token"
 	"io/fs"
 	"maps"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -113,6 +114,9 @@ func packages(t *testing.T) []*pkg {
 		}
 		if d.IsDir() && file != "." && (d.Name() == "testdata" || d.Name() == "node_modules" || strings.HasPrefix(d.Name(), ".")) {
 			return filepath.SkipDir
+		}
+		if _, err := os.Stat(filepath.Join(file, "go.mod")); err == nil && file != "." {
+			return filepath.SkipDir // a module of its own, which the program does not link
 		}
 		dir := filepath.ToSlash(filepath.Dir(file))
 		if dir == "." || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {

@@ -1,0 +1,76 @@
+package images
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// busybox is the machine's, by all the names it answers to. They come before
+// the machine's own programs, since specs know busybox's output.
+func (m maker) busybox() ([]Recipe, error) {
+	program, err := exec.LookPath("busybox")
+	if errors.Is(err, exec.ErrNotFound) {
+		return nil, errors.New("this machine has no busybox: apt-get install busybox")
+	}
+	if err != nil {
+		return nil, err
+	}
+	out, err := exec.Command(program, "--list").Output()
+	if err != nil {
+		return nil, fmt.Errorf("ask busybox for its names: %w", err)
+	}
+	programs := filepath.Join(m.dir, "busybox", "programs")
+	if err := m.empty("busybox")(); err != nil {
+		return nil, err
+	}
+	for _, name := range strings.Fields(string(out)) {
+		if err := link(programs, name, program)(); err != nil {
+			return nil, err
+		}
+	}
+	var recipes []Recipe
+	for _, image := range []string{"*/busybox:*", "busybox", "busybox:*"} {
+		recipes = append(recipes, Recipe{Image: image, Folder: programs, Command: []string{"sh"}})
+	}
+	return recipes, nil
+}
+
+// nginx is the machine's, with a configuration that needs no other file of the
+// package's and nothing writable but /tmp.
+func (m maker) nginx() ([]Recipe, error) {
+	if _, err := exec.LookPath("nginx"); err != nil {
+		return nil, errors.New("this machine has no nginx: apt-get install nginx-light")
+	}
+	files := filepath.Join(m.dir, "nginx", "files")
+	err := steps(m.empty("nginx"), text(files, "etc/nginx/nginx.conf", nginxConfiguration))
+	var recipes []Recipe
+	for _, image := range []string{"*/nginx:*", "nginx", "nginx:*"} {
+		recipes = append(recipes, Recipe{Image: image, Files: files, Command: []string{"nginx", "-g", "daemon off;"}})
+	}
+	return recipes, err
+}
+
+// In a user namespace there is one user, so the workers cannot be another.
+const nginxConfiguration = `user root root;
+worker_processes 1;
+error_log /dev/stderr notice;
+pid /tmp/nginx.pid;
+events { worker_connections 256; }
+http {
+	types { text/html html; }
+	default_type application/octet-stream;
+	access_log /dev/stdout;
+	client_body_temp_path /tmp/nginx-body;
+	proxy_temp_path /tmp/nginx-proxy;
+	fastcgi_temp_path /tmp/nginx-fastcgi;
+	uwsgi_temp_path /tmp/nginx-uwsgi;
+	scgi_temp_path /tmp/nginx-scgi;
+	server {
+		listen 80;
+		location / { root /usr/share/nginx/html; index index.html; }
+	}
+}
+`
