@@ -4,6 +4,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/pkg/kubelet/cm"
+	"k8s.io/utils/ptr"
 )
 
 // newContainerManager is the kubelet's view of cgroups here: it keeps none. The
@@ -18,12 +19,21 @@ func (containerManager) NewPodContainerManager() cm.PodContainerManager {
 	return podContainerManager{cm.NewStubContainerManager().NewPodContainerManager()}
 }
 
-// podContainerManager says that a pod has no cgroup, where upstream's stub says
-// an error that the kubelet logs at every sync.
+// podContainerManager says what a pod's cgroup would be, had it one. Upstream's
+// stub says an error, which the kubelet logs at every sync.
 type podContainerManager struct{ cm.PodContainerManager }
 
-func (podContainerManager) GetPodCgroupConfig(*v1.Pod, v1.ResourceName) (*cm.ResourceConfig, error) {
-	return nil, nil
+// GetPodCgroupConfig is what the pod asks for. The kubelet follows all three
+// pointers when a pod is resized, whatever the pod's class leaves unset.
+func (podContainerManager) GetPodCgroupConfig(pod *v1.Pod, _ v1.ResourceName) (*cm.ResourceConfig, error) {
+	c := cm.ResourceConfigForPod(pod, true, cm.QuotaPeriod, false, "")
+	if c.Memory == nil {
+		c.Memory = new(int64)
+	}
+	if c.CPUQuota == nil {
+		c.CPUQuota, c.CPUPeriod = ptr.To[int64](-1), ptr.To[uint64](cm.QuotaPeriod)
+	}
+	return c, nil
 }
 
 func (podContainerManager) SetPodCgroupConfig(klog.Logger, *v1.Pod, *cm.ResourceConfig) error {
