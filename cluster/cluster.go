@@ -39,8 +39,9 @@ var (
 )
 
 const (
-	nodeName = "weir"
-	issuer   = "https://kubernetes.default.svc.cluster.local"
+	nodeName    = "weir"
+	kubeletPort = 10250
+	issuer      = "https://kubernetes.default.svc.cluster.local"
 )
 
 // A Config says where the cluster keeps its things and what it consists of.
@@ -50,7 +51,8 @@ type Config struct {
 	// Listener takes API requests. Its port also leads here on 127.0.0.1 of
 	// this process's network namespace.
 	Listener net.Listener
-	// Address is how pods reach this process. It must not be a loopback.
+	// Address is this machine's, for when pods have no network of their own. It
+	// must not be a loopback.
 	Address netip.Addr
 	// Names are further names and addresses under which the API server is reached.
 	Names []string
@@ -66,6 +68,8 @@ type Cluster struct {
 	REST *rest.Config
 	// Kubeconfig is the file that says the same to kubectl.
 	Kubeconfig string
+	// Missing says in sentences what pods go without on this machine.
+	Missing []string
 
 	parts  sync.WaitGroup
 	failed chan error
@@ -93,6 +97,11 @@ func Start(ctx context.Context, c Config) (*Cluster, error) {
 		c.Report = func(string) {}
 	}
 
+	where, err := newPlace(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	c.Address = where.address
 	keys, err := keysOf(c)
 	if err != nil {
 		return nil, err
@@ -102,7 +111,7 @@ func Start(ctx context.Context, c Config) (*Cluster, error) {
 		return nil, err
 	}
 	if c.Node != nil {
-		if err := cluster.startNode(ctx, c, keys); err != nil {
+		if err := cluster.startNode(ctx, c, keys, where); err != nil {
 			return nil, err
 		}
 	}

@@ -1,8 +1,189 @@
 package cluster
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/scheme"
+	typedv1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/tools/record"
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+
+	"github.com/weir-ml/weir/cluster/cgroup"
+	"github.com/weir-ml/weir/cluster/container"
+	"github.com/weir-ml/weir/cluster/cri"
+	"github.com/weir-ml/weir/cluster/network"
+	"github.com/weir-ml/weir/cluster/node"
+	"github.com/weir-ml/weir/cluster/podlogs"
+	"github.com/weir-ml/weir/cluster/volume"
+)
 
 // A Node says how pods are run.
-type Node struct{}
+type Node struct {
+	// Plain does without namespaces: the machine allows none.
+	Plain bool
+	// Images say what image references mean.
+	Images cri.ImageStore
+	// Shared are the folders of the machine that pods may mount.
+	Shared []cri.Share
+	// LogRetention says how long logs stay when their pod is gone.
+	LogRetention podlogs.Retention
+}
 
-func (k *Cluster) startNode(context.Context, Config, *keys) error { return nil }
+// KeptLogs is the folder in dir that has the logs of pods, also of deleted ones.
+func KeptLogs(dir string) string { return filepath.Join(dir, "kept-logs") }
+
+// A place is where the node's pods are: its network, and its address on it.
+type place struct {
+	network cri.Network
+	address netip.Addr
+	missing []string
+}
+
+// newPlace makes the network that pods get, before anything serves on it.
+func newPlace(ctx context.Context, c Config) (*place, error) {
+	if c.Node == nil || c.Node.Plain {
+		return &place{address: c.Address}, nil
+	}
+	n, err := network.Start(ctx, network.Config{PodCIDR: podRange, ServiceCIDR: serviceRange})
+	if err != nil {
+		return nil, err
+	}
+	return &place{network: n, address: n.Gateway()}, nil
+}
+
+func (k *Cluster) startNode(ctx context.Context, c Config, keys *keys, where *place) error {
+	in := func(name string) string { return filepath.Join(c.Dir, name) }
+
+	containers, err := container.New(ctx, container.Config{Dir: in("containers"), Hide: []string{c.Dir}, Plain: c.Node.Plain})
+	if err != nil {
+		return err
+	}
+	groups, err := cgroup.Open()
+	if err != nil {
+		return err
+	}
+	logs, err := podlogs.Open(KeptLogs(c.Dir), c.Node.LogRetention)
+	if err != nil {
+		return err
+	}
+	k.Missing = append(append(k.Missing, containers.Missing()...), where.missing...)
+	if why := groups.Support().Reason; why != "" {
+		k.Missing = append(k.Missing, why)
+	}
+
+	relister := node.NewRelister()
+	runtime, err := cri.New(cri.Config{
+		Dir:        in("cri"),
+		KubeletDir: in("kubelet"),
+		Shared:     c.Node.Shared,
+		Containers: containers,
+		Cgroups:    groups,
+		Images:     c.Node.Images,
+		Network:    where.network,
+		HostIP:     where.address,
+		Missing:    k.Missing,
+		Logs:       logs,
+		OnChange:   relister.Changed,
+	})
+	if err != nil {
+		return err
+	}
+	k.parts.Go(func() {
+		<-ctx.Done()
+		k.stopPods(context.WithoutCancel(ctx), runtime, containers, groups)
+	})
+
+	events, err := k.progressEvents(ctx)
+	if err != nil {
+		return err
+	}
+	if err := node.Start(ctx, node.Config{
+		Name: nodeName, Address: where.address.AsSlice(), Port: kubeletPort,
+		Dir: in("kubelet"), PodLogs: in("logs/pods"),
+		REST: keys.rest(keys.node), Authority: keys.authority, Serving: keys.kubeletServing,
+		ClusterDNS: []string{clusterDNSIP.String()}, ClusterDomain: clusterDomain, ResolvConf: "/etc/resolv.conf",
+		Runtime: runtime,
+		Images:  cri.NewImages(cri.ImagesConfig{Store: c.Node.Images, Dir: c.Dir, Progress: events}),
+
+		Relister: relister,
+	}); err != nil {
+		return err
+	}
+	if err := volume.Start(ctx, volume.Config{Dir: in("volumes"), Node: nodeName, REST: k.REST}); err != nil {
+		return err
+	}
+	if err := k.waitForNode(ctx); err != nil {
+		return err
+	}
+	c.Report("node")
+	return nil
+}
+
+// stopPods ends all containers within a few seconds, and what held them.
+func (k *Cluster) stopPods(ctx context.Context, runtime *cri.Runtime, containers *container.Runtime, groups *cgroup.Tree) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := errors.Join(runtime.Close(ctx), containers.Close(), groups.Close()); err != nil {
+		select {
+		case k.failed <- fmt.Errorf("stop pods: %w", err):
+		default:
+		}
+	}
+}
+
+// waitForNode returns when the scheduler may place pods on the node.
+func (k *Cluster) waitForNode(ctx context.Context) error {
+	client, err := kubernetes.NewForConfig(k.REST)
+	if err != nil {
+		return err
+	}
+	const patience = 30 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		n, err := client.CoreV1().Nodes().Get(ctx, nodeName, metav1.GetOptions{})
+		if err == nil && readyIn(n) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("start node: not ready after %s; its log lies in logs/weir.log of weir's folder", patience)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+func readyIn(n *v1.Node) bool {
+	for _, c := range n.Status.Conditions {
+		if c.Type == v1.NodeReady {
+			return c.Status == v1.ConditionTrue
+		}
+	}
+	return false
+}
+
+// progressEvents records what is done to make an image present as events of the
+// pod that waits for it: the kubelet says only that it began, and that it ended.
+func (k *Cluster) progressEvents(ctx context.Context) (func(pod *runtimeapi.PodSandboxMetadata, image, text string), error) {
+	client, err := kubernetes.NewForConfig(k.REST)
+	if err != nil {
+		return nil, err
+	}
+	broadcaster := record.NewBroadcaster(record.WithContext(ctx))
+	broadcaster.StartRecordingToSink(&typedv1.EventSinkImpl{Interface: client.CoreV1().Events("")})
+	recorder := broadcaster.NewRecorder(scheme.Scheme, v1.EventSource{Component: "weir", Host: nodeName})
+	return func(pod *runtimeapi.PodSandboxMetadata, image, text string) {
+		recorder.Eventf(&v1.ObjectReference{
+			APIVersion: "v1", Kind: "Pod", Namespace: pod.GetNamespace(), Name: pod.GetName(), UID: types.UID(pod.GetUid()),
+		}, v1.EventTypeNormal, "Preparing", "Image %q: %s", image, text)
+	}, nil
+}

@@ -22,7 +22,7 @@ var version = "devel"
 // A machine is what a weir has to run on: its namespaces, and its listeners.
 type machine struct {
 	kind    namespaces.Kind
-	api, s3 []net.Listener
+	api, s3 net.Listener
 	missing []string
 	pid     int
 }
@@ -39,7 +39,7 @@ func runInside(ctx context.Context, dir string, o upOptions, out io.Writer) erro
 	}
 	m := machine{kind: kind, missing: h.Missing, pid: h.PID}
 	for _, l := range []struct {
-		to    *[]net.Listener
+		to    *net.Listener
 		index int
 	}{{&m.api, h.APIFile}, {&m.s3, h.S3File}} {
 		f := file(l.index)
@@ -48,7 +48,12 @@ func runInside(ctx context.Context, dir string, o upOptions, out io.Writer) erro
 			return fmt.Errorf("take over listener: %w", err)
 		}
 		_ = f.Close()
-		*l.to = append(*l.to, outside)
+		// The same port on the pods' side leads to the same server.
+		within, err := net.ListenTCP("tcp4", &net.TCPAddr{Port: outside.Addr().(*net.TCPAddr).Port})
+		if err != nil {
+			return fmt.Errorf("listen on the pods' network: %w", err)
+		}
+		*l.to = join(outside, within)
 	}
 	return run(ctx, dir, o, m, out)
 }
@@ -56,7 +61,7 @@ func runInside(ctx context.Context, dir string, o upOptions, out io.Writer) erro
 // runHere is weir in this process's own namespaces: when the machine refuses
 // others, or there will be no pods.
 func runHere(ctx context.Context, dir string, o upOptions, api, s3 net.Listener, refused error) error {
-	m := machine{kind: namespaces.None, api: []net.Listener{api}, s3: []net.Listener{s3}, pid: os.Getpid()}
+	m := machine{kind: namespaces.None, api: api, s3: s3, pid: os.Getpid()}
 	if refused != nil {
 		m.missing = append(m.missing, fmt.Sprintf("Pods are not kept apart and share this machine's network, since it allows no namespaces: %v", refused))
 	}
@@ -76,26 +81,28 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 	}
 	defer closeLog()
 	s := &state{PID: m.pid, Version: version, Started: begin, Namespaces: string(m.kind), Missing: m.missing}
-	s.Kubernetes.URL = "https://" + m.api[0].Addr().String()
+	s.Kubernetes.URL = "https://" + m.api.Addr().String()
 	if err := s.write(dir); err != nil {
 		return err
 	}
 
-	address, err := outboundAddress()
-	if err != nil {
-		return err
+	config := cluster.Config{Dir: dir, Listener: m.api, Report: report}
+	if m.kind == namespaces.None {
+		if config.Address, err = outboundAddress(); err != nil {
+			return err
+		}
 	}
-	k, err := cluster.Start(ctx, cluster.Config{
-		Dir:      dir,
-		Listener: m.api[0],
-		Address:  address,
-		Report:   report,
-	})
+	if o.has("node") {
+		if config.Node, err = nodeOf(dir, o, m); err != nil {
+			return err
+		}
+	}
+	k, err := cluster.Start(ctx, config)
 	if err != nil {
 		return err
 	}
 
-	s.Ready = time.Now()
+	s.Ready, s.Missing = time.Now(), append(m.missing, k.Missing...)
 	if err := s.write(dir); err != nil {
 		return err
 	}
