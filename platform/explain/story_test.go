@@ -34,6 +34,7 @@ var (
 
 // A Deployment's pods are refused to its ReplicaSet; the Deployment says why.
 func TestDeploymentOverItsQuota(t *testing.T) {
+	t.Parallel()
 	c := clusterOf(t)
 	c.create(&corev1.ResourceQuota{
 		ObjectMeta: c.named("few"),
@@ -53,6 +54,7 @@ func TestDeploymentOverItsQuota(t *testing.T) {
 
 // A pod asks for more than the node has; the figures are the node's.
 func TestPodThatNoNodeCanHold(t *testing.T) {
+	t.Parallel()
 	c := clusterOf(t)
 	c.node("big", "4")
 	pod := c.pod("greedy")
@@ -66,6 +68,7 @@ func TestPodThatNoNodeCanHold(t *testing.T) {
 }
 
 func TestClaimOfClassThatDoesNotExist(t *testing.T) {
+	t.Parallel()
 	c := clusterOf(t)
 	c.create(&corev1.PersistentVolumeClaim{
 		ObjectMeta: c.named("data"),
@@ -81,6 +84,7 @@ func TestClaimOfClassThatDoesNotExist(t *testing.T) {
 // A namespace is deleted while an object in it has a finalizer: the object and
 // its finalizer are found.
 func TestNamespaceHeldUpByAFinalizer(t *testing.T) {
+	t.Parallel()
 	c := clusterOf(t)
 	held := &corev1.ConfigMap{ObjectMeta: c.named("held")}
 	held.Finalizers = []string{"example.com/archive"}
@@ -108,6 +112,7 @@ func TestNamespaceHeldUpByAFinalizer(t *testing.T) {
 // once, however often the kubelet tries again; and another sentence is another
 // event.
 func TestEventOnTheOwner(t *testing.T) {
+	t.Parallel()
 	c := clusterOf(t)
 	c.controller()
 	c.create(c.deployment("web"))
@@ -228,6 +233,7 @@ func (c *testCluster) deployment(name string) *appsv1.Deployment {
 func (c *testCluster) node(name, cpu string) {
 	c.t.Helper()
 	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	n.Spec.Taints = []corev1.Taint{{Key: "test", Effect: corev1.TaintEffectNoSchedule}} // against pods of other tests
 	c.create(n)
 	c.t.Cleanup(func() { _ = c.client.Delete(context.Background(), n) })
 	room := corev1.ResourceList{"cpu": resource.MustParse(cpu), "memory": resource.MustParse("8Gi"), "pods": resource.MustParse("110")}
