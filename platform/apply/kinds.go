@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
@@ -45,7 +47,7 @@ type definition struct {
 // and returns once it serves them. A kind that was applied from the same bytes
 // before is left alone, since its schema costs the API server a good while.
 func Kinds(ctx context.Context, config *rest.Config, files ...[]byte) error {
-	c, err := metadata.NewForConfig(config)
+	c, err := newClients(config)
 	if err != nil {
 		return fmt.Errorf("apply kinds: %w", err)
 	}
@@ -58,7 +60,7 @@ func Kinds(ctx context.Context, config *rest.Config, files ...[]byte) error {
 	return errors.Join(problems...)
 }
 
-func applyKind(ctx context.Context, c metadata.Interface, data []byte) error {
+func applyKind(ctx context.Context, c *clients, data []byte) error {
 	var d definition
 	if err := yaml.Unmarshal(data, &d); err != nil {
 		return fmt.Errorf("read a kind: %w", err)
@@ -104,22 +106,24 @@ func marked(data []byte, digest string) ([]byte, error) {
 	return json.Marshal(object)
 }
 
-// served waits until objects of a kind can be listed, in all its versions.
-func served(ctx context.Context, c metadata.Interface, d definition) error {
+// served waits until a kind can be found and its objects listed, in all its
+// versions: the one comes some milliseconds after the other, and a client that
+// looks between them takes the kind for missing.
+func served(ctx context.Context, c *clients, d definition) error {
 	ticker := time.NewTicker(often)
 	defer ticker.Stop()
 	for _, v := range d.Spec.Versions {
 		if !v.Served {
 			continue
 		}
-		resource := c.Resource(schema.GroupVersionResource{Group: d.Spec.Group, Version: v.Name, Resource: d.Spec.Names.Plural})
+		gv := schema.GroupVersion{Group: d.Spec.Group, Version: v.Name}
 		for {
-			_, err := resource.List(ctx, metav1.ListOptions{Limit: 1})
-			if err == nil {
-				break
-			}
-			if !apierrors.IsNotFound(err) && !apierrors.IsServiceUnavailable(err) && !apierrors.IsTooManyRequests(err) {
+			ready, err := c.serves(ctx, gv, d.Spec.Names.Plural)
+			if err != nil {
 				return fmt.Errorf("wait for kind %s: %w", d.Metadata.Name, err)
+			}
+			if ready {
+				break
 			}
 			select {
 			case <-ctx.Done():
@@ -129,4 +133,44 @@ func served(ctx context.Context, c metadata.Interface, d definition) error {
 		}
 	}
 	return nil
+}
+
+// clients are the two ways in which the API server is asked here.
+type clients struct {
+	metadata.Interface
+	discovery discovery.DiscoveryInterface
+}
+
+func newClients(config *rest.Config) (*clients, error) {
+	m, err := metadata.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	d, err := discovery.NewDiscoveryClientForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	return &clients{m, d}, nil
+}
+
+func (c *clients) serves(ctx context.Context, gv schema.GroupVersion, plural string) (bool, error) {
+	known, err := c.discovery.ServerResourcesForGroupVersion(gv.String())
+	if notYet(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if !slices.ContainsFunc(known.APIResources, func(r metav1.APIResource) bool { return r.Name == plural }) {
+		return false, nil
+	}
+	_, err = c.Resource(gv.WithResource(plural)).List(ctx, metav1.ListOptions{Limit: 1})
+	if notYet(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func notYet(err error) bool {
+	return apierrors.IsNotFound(err) || apierrors.IsServiceUnavailable(err) || apierrors.IsTooManyRequests(err)
 }

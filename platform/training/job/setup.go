@@ -69,6 +69,7 @@ func Setup[J training.Job](ctx context.Context, mgr ctrl.Manager, f Framework[J]
 		WatchesRawSource(source.Kind(belongings, client.Object(serviceMeta()), toOwner)).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: o.Concurrency,
+			SkipNameValidation:      new(true), // A process may hold one manager after another.
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](shortestWait, longestWait),
 		}).
 		Complete(r)

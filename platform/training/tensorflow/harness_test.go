@@ -1,0 +1,238 @@
+package tensorflow_test
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/go-logr/logr"
+
+	training "github.com/weir-ml/weir/api/training/v1"
+	"github.com/weir-ml/weir/cluster/clustertest"
+	"github.com/weir-ml/weir/install"
+	"github.com/weir-ml/weir/platform/apply"
+	"github.com/weir-ml/weir/platform/training/job"
+	"github.com/weir-ml/weir/platform/training/tensorflow"
+)
+
+func TestMain(m *testing.M) { os.Exit(clustertest.Main(m)) }
+
+// A lab is a namespace on a real API server in which TFJobs are run. There is
+// no node: pods do what the test says.
+type lab struct {
+	*testing.T
+	client    client.Client
+	namespace string
+}
+
+// newLab starts the controller for the length of a test.
+func newLab(t *testing.T, namespace string) *lab {
+	t.Helper()
+	ctrl.SetLogger(logr.Discard())
+	config := clustertest.REST(t)
+	var files [][]byte
+	for _, f := range install.Kinds() {
+		files = append(files, f.Data)
+	}
+	if err := apply.Kinds(t.Context(), config, files...); err != nil {
+		t.Fatal(err)
+	}
+
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, training.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mgr, err := ctrl.NewManager(config, ctrl.Options{Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := job.Setup(t.Context(), mgr, tensorflow.Framework{}, job.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- mgr.Start(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("manager: %v", err)
+		}
+	})
+
+	c, err := client.New(config, client.Options{Scheme: scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &lab{T: t, client: c, namespace: namespace}
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
+	if err := c.Create(t.Context(), ns); err != nil {
+		t.Fatal(err)
+	}
+	// Pods are admitted once the namespace has its service account.
+	l.until("the service account", func() bool {
+		return c.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "default"}, &corev1.ServiceAccount{}) == nil
+	})
+	return l
+}
+
+// until waits for a fact.
+func (l *lab) until(what string, fact func() bool) {
+	l.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !fact(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			l.Fatalf("waited 20 s for %s", what)
+		}
+	}
+}
+
+func (l *lab) create(o client.Object) {
+	l.Helper()
+	o.SetNamespace(l.namespace)
+	if err := l.client.Create(l.Context(), o); err != nil {
+		l.Fatal(err)
+	}
+}
+
+// job reads a job as it is now.
+func (l *lab) job(name string) *training.TFJob {
+	l.Helper()
+	j := &training.TFJob{}
+	if err := l.client.Get(l.Context(), client.ObjectKey{Namespace: l.namespace, Name: name}, j); err != nil {
+		l.Fatal(err)
+	}
+	return j
+}
+
+// change edits a job.
+func (l *lab) change(name string, edit func(*training.TFJob)) {
+	l.Helper()
+	j := l.job(name)
+	before := j.DeepCopy()
+	edit(j)
+	if err := l.client.Patch(l.Context(), j, client.MergeFrom(before)); err != nil {
+		l.Fatal(err)
+	}
+}
+
+// untilState waits until the last condition of a job is this one, and true or
+// not.
+func (l *lab) untilState(name string, t training.JobConditionType, status corev1.ConditionStatus) *training.TFJob {
+	l.Helper()
+	var j *training.TFJob
+	l.until(name+" to be "+string(t)+" "+string(status), func() bool {
+		j = l.job(name)
+		n := len(j.Status.Conditions)
+		return n > 0 && j.Status.Conditions[n-1].Type == t && j.Status.Conditions[n-1].Status == status
+	})
+	return j
+}
+
+func (l *lab) pods(name string) []corev1.Pod {
+	l.Helper()
+	var list corev1.PodList
+	if err := l.client.List(l.Context(), &list, client.InNamespace(l.namespace), client.MatchingLabels{training.LabelJobName: name}); err != nil {
+		l.Fatal(err)
+	}
+	return list.Items
+}
+
+func (l *lab) services(name string) []corev1.Service {
+	l.Helper()
+	var list corev1.ServiceList
+	if err := l.client.List(l.Context(), &list, client.InNamespace(l.namespace), client.MatchingLabels{training.LabelJobName: name}); err != nil {
+		l.Fatal(err)
+	}
+	return list.Items
+}
+
+// untilPods waits for so many pods, and as many services.
+func (l *lab) untilPods(name string, n int) {
+	l.Helper()
+	l.until("pods and services of "+name, func() bool { return len(l.pods(name)) == n && len(l.services(name)) == n })
+}
+
+// pod reads a pod once it is there.
+func (l *lab) pod(name string) *corev1.Pod {
+	l.Helper()
+	p := &corev1.Pod{}
+	l.until("pod "+name, func() bool {
+		return l.client.Get(l.Context(), client.ObjectKey{Namespace: l.namespace, Name: name}, p) == nil
+	})
+	return p
+}
+
+// run sets pods running.
+func (l *lab) run(names ...string) {
+	l.Helper()
+	for _, name := range names {
+		l.set(name, func(s *corev1.PodStatus) { s.Phase = corev1.PodRunning })
+	}
+}
+
+// end has a pod's container exit with a code.
+func (l *lab) end(name string, code int32) {
+	l.Helper()
+	l.set(name, func(s *corev1.PodStatus) {
+		s.Phase = corev1.PodSucceeded
+		if code != 0 {
+			s.Phase = corev1.PodFailed
+		}
+		s.ContainerStatuses = []corev1.ContainerStatus{{
+			Name: training.TFJobContainer, Image: "x", ImageID: "x",
+			State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: code}},
+		}}
+	})
+}
+
+func (l *lab) set(name string, edit func(*corev1.PodStatus)) {
+	l.Helper()
+	p := l.pod(name)
+	before := p.DeepCopy()
+	edit(&p.Status)
+	if err := l.client.Status().Patch(l.Context(), p, client.MergeFrom(before)); err != nil {
+		l.Fatal(err)
+	}
+}
+
+// untilReplaced waits until a pod has made room for another of its name.
+func (l *lab) untilReplaced(old *corev1.Pod) {
+	l.Helper()
+	l.until("another "+old.Name, func() bool { return l.pod(old.Name).UID != old.UID })
+}
+
+// An occurrence is an event as users see it.
+type occurrence struct{ Type, Reason, Message string }
+
+// events are those of an object, said once however often they happened. What
+// the scheduler says of having no node is left out.
+func (l *lab) events(kind, name string) map[occurrence]bool {
+	l.Helper()
+	var list corev1.EventList
+	if err := l.client.List(l.Context(), &list, client.InNamespace(l.namespace)); err != nil {
+		l.Fatal(err)
+	}
+	all := map[occurrence]bool{}
+	for _, e := range list.Items {
+		if e.InvolvedObject.Kind == kind && e.InvolvedObject.Name == name && e.Reason != "Unschedulable" {
+			all[occurrence{e.Type, e.Reason, e.Message}] = true
+		}
+	}
+	return all
+}
+
+// untilEvent waits for an event of a job.
+func (l *lab) untilEvent(name string, want occurrence) {
+	l.Helper()
+	l.until("event "+want.Message, func() bool { return l.events("TFJob", name)[want] })
+}
