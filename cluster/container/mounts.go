@@ -51,7 +51,11 @@ func (r *Runtime) layer(dir string, l rootfs.Layer) entry.Mount {
 		}
 	}
 	// Nothing of a container's own survives a crash, so nothing waits for the disk.
-	options := "volatile,index=off,xino=off,lowerdir=" + option(dir, l.Lower) + ",upperdir=" + option(dir, l.Upper) + ",workdir=" + option(dir, l.Work)
+	lower := option(dir, l.Lower)
+	if l.Image != "" {
+		lower = option(dir, l.Image) + ":" + lower
+	}
+	options := "volatile,index=off,xino=off,lowerdir=" + lower + ",upperdir=" + option(dir, l.Upper) + ",workdir=" + option(dir, l.Work)
 	if r.inUser {
 		options = "userxattr," + options
 	}

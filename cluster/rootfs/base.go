@@ -13,6 +13,7 @@ import (
 type Layer struct {
 	Target      string // where the container sees it
 	Lower       string // what it shows
+	Image       string // what the image lays over that; "" is nothing
 	Upper, Work string // where writes go; "" where there is nowhere, and the layer is read-only
 }
 

@@ -18,6 +18,8 @@ type Image struct {
 }
 
 // A Folder is a folder of this machine that an image shows at a place of its own.
+// One whose Target is "/" is laid over the root, system folders and all, as an
+// image of its own files would be; it is always copy on write.
 type Folder struct {
 	Source, Target string
 	CopyOnWrite    bool // writes stay in the container; else it is read-only

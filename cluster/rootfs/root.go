@@ -35,6 +35,10 @@ func (b *Base) New(dir string, c Content) (*Root, error) {
 	}
 	if c.Image != nil {
 		for i, f := range c.Image.Folders {
+			if f.Target == "/" {
+				r.layOver(f.Source)
+				continue
+			}
 			r.Layers = append(r.Layers, r.folder(i, f))
 		}
 	}
@@ -42,6 +46,17 @@ func (b *Base) New(dir string, c Content) (*Root, error) {
 		return nil, errors.Join(fmt.Errorf("make root: %w", err), r.Remove())
 	}
 	return r, nil
+}
+
+// layOver lays the image's own files over the root, and over each system folder
+// that the image has a part of.
+func (r *Root) layOver(files string) {
+	for i, l := range r.Layers {
+		part := filepath.Join(files, l.Target)
+		if info, err := os.Stat(part); err == nil && info.IsDir() {
+			r.Layers[i].Image = part
+		}
+	}
 }
 
 func (r *Root) folder(i int, f Folder) Layer {
@@ -73,6 +88,11 @@ func (r *Root) make(b *Base, c Content) error {
 		r.Layers[0].Lower = own
 		if err := copyAll(b.root(), own); err != nil {
 			return err
+		}
+		if files := r.Layers[0].Image; files != "" {
+			if err := copyAll(files, own); err != nil {
+				return err
+			}
 		}
 	}
 	return fill(own, c)
@@ -122,7 +142,8 @@ func makeFolder(path string) error {
 	return os.Chmod(path, 0o755)
 }
 
-// copyAll copies the base, which is all ours, with modes and links.
+// copyAll copies the base, which is all ours, or an image's files over it, with
+// modes and links.
 func copyAll(from, to string) error {
 	return filepath.WalkDir(from, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -139,7 +160,7 @@ func copyAll(from, to string) error {
 		}
 		switch {
 		case d.IsDir():
-			if err := os.Mkdir(target, 0o700); err != nil {
+			if err := os.Mkdir(target, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 				return err
 			}
 			return os.Chmod(target, info.Mode())
