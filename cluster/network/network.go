@@ -23,6 +23,8 @@ import (
 	"sync"
 
 	"github.com/vishvananda/netlink"
+
+	"github.com/weir-ml/weir/cluster/network/netns"
 )
 
 // A Config says which addresses there are.
@@ -99,7 +101,7 @@ func Start(ctx context.Context, c Config) (*Network, error) {
 		links.Close()
 		return nil, err
 	}
-	onOwnThread(func() { n.keepReady(ctx) })
+	netns.OwnThread(func() { n.keepReady(ctx) })
 	return n, nil
 }
 

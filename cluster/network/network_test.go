@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/weir-ml/weir/cluster/network/internal/apart"
+	"github.com/weir-ml/weir/cluster/network/netns"
 )
 
 func TestMain(m *testing.M) { os.Exit(apart.Run(m)) }
@@ -52,7 +53,7 @@ func attach(t *testing.T, n *Network, id string, ports ...PortMapping) *Attachme
 func serve(t *testing.T, a *Attachment, port int, greeting string) {
 	t.Helper()
 	at := fmt.Sprintf("0.0.0.0:%d", port)
-	err := apart.In(a.Namespace, func() error {
+	err := netns.In(a.Namespace, func() error {
 		l, err := net.Listen("tcp", at)
 		if err != nil {
 			return err
@@ -111,7 +112,7 @@ func ask(from *Attachment, network, address string) (answer string, err error) {
 	if from == nil {
 		return answer, dial()
 	}
-	err = apart.In(from.Namespace, dial)
+	err = netns.In(from.Namespace, dial)
 	return answer, err
 }
 
@@ -170,7 +171,7 @@ func TestPodReachesNode(t *testing.T) {
 func TestPodNetworkIsFurnished(t *testing.T) {
 	n := start(t)
 	a := attach(t, n, "a")
-	err := apart.In(a.Namespace, func() error {
+	err := netns.In(a.Namespace, func() error {
 		interfaces, err := net.Interfaces()
 		if err != nil {
 			return err

@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"runtime"
 	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/weir-ml/weir/cluster/network/netns"
 )
 
 // mtu is that of all wires here: none has an end outside of this machine, so
@@ -36,9 +37,9 @@ func (p *place) route() *netlink.Route {
 // keepReady makes places until ctx ends. It has a thread to itself, and leaves
 // that in the namespace it made last.
 func (n *Network) keepReady(ctx context.Context) {
-	router, err := os.Open("/proc/thread-self/ns/net")
+	router, err := netns.Current()
 	if err != nil {
-		n.fail(ctx, fmt.Errorf("open this network namespace: %w", err))
+		n.fail(ctx, err)
 		return
 	}
 	defer router.Close()
@@ -91,16 +92,30 @@ func (n *Network) newPlace(router *os.File) (*place, error) {
 }
 
 func (n *Network) build(p *place, router *os.File) (err error) {
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		return fmt.Errorf("make a network namespace: %w", err)
-	}
-	if p.namespace, err = os.Open("/proc/thread-self/ns/net"); err != nil {
-		return fmt.Errorf("open the new network namespace: %w", err)
-	}
-	wire := fmt.Sprintf("pod%x", p.address.As4())
-	if err := p.furnish(router, wire); err != nil {
+	if p.namespace, err = netns.New(); err != nil {
 		return err
 	}
+	inside, err := netlink.NewHandle(routing)
+	if err != nil {
+		return fmt.Errorf("open netlink: %w", err)
+	}
+	defer inside.Close()
+	setPodSysctls()
+
+	attributes := netlink.NewLinkAttrs()
+	attributes.Name, attributes.MTU = "eth0", mtu
+	wire := fmt.Sprintf("pod%x", p.address.As4())
+	err = inside.LinkAdd(&netlink.Veth{
+		LinkAttrs: attributes, PeerName: wire, PeerMTU: mtu, PeerNamespace: netlink.NsFd(int(router.Fd())),
+	})
+	if err != nil {
+		return fmt.Errorf("add veth pair eth0, %s: %w", wire, err)
+	}
+	return errors.Join(n.leadTo(p, wire), p.furnish(inside), netns.UntilUp(n.links, wire), netns.UntilUp(inside, "eth0"))
+}
+
+// leadTo makes the router's end of the wire lead to the pod.
+func (n *Network) leadTo(p *place, wire string) error {
 	link, err := n.links.LinkByName(wire)
 	if err != nil {
 		return fmt.Errorf("find %s: %w", wire, err)
@@ -112,81 +127,44 @@ func (n *Network) build(p *place, router *os.File) (err error) {
 	if err := n.links.RouteReplace(p.route()); err != nil {
 		return fmt.Errorf("route %s to %s: %w", p.address, wire, err)
 	}
-	return n.untilUp(p)
+	return nil
 }
 
-// untilUp waits until both ends of the wire carry packets. The kernel says so
-// only after it has set them up, in its own time, and drops what comes before:
-// a pod's first connection would take a second longer.
-func (n *Network) untilUp(p *place) error {
-	for range 1000 {
-		outer, err := n.links.LinkByIndex(p.link)
-		if err != nil {
-			return fmt.Errorf("look at the router's end of the wire: %w", err)
-		}
-		inner, err := netlink.LinkByName("eth0")
-		if err != nil {
-			return fmt.Errorf("look at the pod's end of the wire: %w", err)
-		}
-		if outer.Attrs().OperState == netlink.OperUp && inner.Attrs().OperState == netlink.OperUp {
-			return nil
-		}
-		time.Sleep(time.Millisecond)
-	}
-	return fmt.Errorf("the wire to %s stays down", p.address)
-}
-
-// furnish sets up what the pod sees: lo, and eth0 with its address and the way
-// to everyone else. It runs in the new namespace.
-func (p *place) furnish(router *os.File, wire string) error {
-	// The kernel may lack these; what a pod would miss then is small.
+// setPodSysctls runs in the pod's namespace. What a pod would miss on a kernel
+// that lacks one of these is small.
+func setPodSysctls() {
 	_ = setSysctl("net/ipv6/conf/default/disable_ipv6", "1")
 	_ = setSysctl("net/ipv4/ip_unprivileged_port_start", "0")
 	if setSysctl("net/ipv4/ping_group_range", "0 2147483647") != nil {
 		_ = setSysctl("net/ipv4/ping_group_range", "0 0") // in a user namespace there is one group
 	}
+}
 
-	links, err := netlink.NewHandle(routing)
-	if err != nil {
-		return fmt.Errorf("open netlink: %w", err)
-	}
-	defer links.Close()
-	attributes := netlink.NewLinkAttrs()
-	attributes.Name, attributes.MTU = "eth0", mtu
-	err = links.LinkAdd(&netlink.Veth{
-		LinkAttrs: attributes, PeerName: wire, PeerMTU: mtu, PeerNamespace: netlink.NsFd(int(router.Fd())),
-	})
-	if err != nil {
-		return fmt.Errorf("add veth pair eth0, %s: %w", wire, err)
-	}
+// furnish sets up what the pod sees: lo, and eth0 with its address and the way
+// to everyone else.
+func (p *place) furnish(links *netlink.Handle) error {
 	lo, errLo := links.LinkByName("lo")
 	eth0, errEth := links.LinkByName("eth0")
 	if err := errors.Join(errLo, errEth); err != nil {
 		return fmt.Errorf("find the pod's interfaces: %w", err)
 	}
-	return errors.Join(
-		links.LinkSetUp(lo),
-		links.AddrAdd(eth0, &netlink.Addr{IPNet: ipNet(netip.PrefixFrom(p.address, 32))}),
-		links.LinkSetUp(eth0),
+	for _, step := range []struct {
+		what string
+		do   func() error
+	}{
+		{"set lo up", func() error { return links.LinkSetUp(lo) }},
+		{"give eth0 its address", func() error {
+			return links.AddrAdd(eth0, &netlink.Addr{IPNet: ipNet(netip.PrefixFrom(p.address, 32))})
+		}},
+		{"set eth0 up", func() error { return links.LinkSetUp(eth0) }},
 		// The gateway is not in the pod's network of one address, but on the wire.
-		links.RouteAdd(&netlink.Route{LinkIndex: eth0.Attrs().Index, Gw: p.gateway.AsSlice(), Flags: int(netlink.FLAG_ONLINK)}),
-	)
-}
-
-// onOwnThread runs f on a thread that nothing else runs on, and that ends with
-// it. It is never the process's first: /proc/self is that one's.
-func onOwnThread(f func()) {
-	started := make(chan struct{})
-	go func() {
-		runtime.LockOSThread()
-		if unix.Gettid() == unix.Getpid() {
-			onOwnThread(f)
-			close(started)
-			runtime.UnlockOSThread()
-			return
+		{"add the pod's default route", func() error {
+			return links.RouteAdd(&netlink.Route{LinkIndex: eth0.Attrs().Index, Gw: p.gateway.AsSlice(), Flags: int(netlink.FLAG_ONLINK)})
+		}},
+	} {
+		if err := step.do(); err != nil {
+			return fmt.Errorf("%s: %w", step.what, err)
 		}
-		close(started)
-		f()
-	}()
-	<-started
+	}
+	return nil
 }

@@ -38,6 +38,11 @@ func (n *Network) prepare(c Config) error {
 	if err := n.holdGateway(c.Device); err != nil {
 		return err
 	}
+	// Pods that have gone are not looked for outside of the machine.
+	err = n.links.RouteReplace(&netlink.Route{Dst: ipNet(c.PodCIDR), Type: unix.RTN_UNREACHABLE})
+	if err != nil {
+		return fmt.Errorf("route addresses without a pod: %w", err)
+	}
 	if !c.ServiceCIDR.IsValid() {
 		return nil
 	}

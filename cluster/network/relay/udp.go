@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// Idle is how long the datagrams of one client go to the same target after the
+// idle is how long the datagrams of one client go to the same target after the
 // last one: the kernel's own time for a UDP stream.
-const Idle = 120 * time.Second
+const idle = 120 * time.Second
 
 // maxDatagram is the longest datagram there is.
 const maxDatagram = 64 << 10
@@ -49,7 +49,7 @@ func (f *flows) of(client netip.AddrPort) *net.UDPConn {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if server := f.to[client]; server != nil {
-		_ = server.SetReadDeadline(time.Now().Add(Idle))
+		_ = server.SetReadDeadline(time.Now().Add(idle))
 		return server
 	}
 	target, err := f.pick(client)
@@ -60,7 +60,7 @@ func (f *flows) of(client netip.AddrPort) *net.UDPConn {
 	if err != nil {
 		return nil
 	}
-	_ = server.SetReadDeadline(time.Now().Add(Idle))
+	_ = server.SetReadDeadline(time.Now().Add(idle))
 	f.to[client] = server
 	go f.back(client, server)
 	return server
@@ -76,7 +76,7 @@ func (f *flows) back(client netip.AddrPort, server *net.UDPConn) {
 		if err != nil {
 			return
 		}
-		_ = server.SetReadDeadline(time.Now().Add(Idle))
+		_ = server.SetReadDeadline(time.Now().Add(idle))
 		if _, err := f.listener.WriteToUDPAddrPort(buffer[:n], client); errors.Is(err, net.ErrClosed) {
 			return
 		}
@@ -98,4 +98,30 @@ func (f *flows) close() {
 	for _, server := range f.to {
 		_ = server.Close()
 	}
+}
+
+// Exchange carries datagrams between a and b, which are connected to one client
+// and one server, until both have been silent for long, and closes both.
+func Exchange(a, b net.Conn) {
+	var both sync.WaitGroup
+	carry := func(to, from net.Conn) {
+		buffer := make([]byte, maxDatagram)
+		for {
+			n, err := from.Read(buffer)
+			if err != nil {
+				break
+			}
+			until := time.Now().Add(idle)
+			_, _ = a.SetReadDeadline(until), b.SetReadDeadline(until)
+			if _, err := to.Write(buffer[:n]); err != nil {
+				break
+			}
+		}
+		_, _ = a.Close(), b.Close()
+	}
+	until := time.Now().Add(idle)
+	_, _ = a.SetReadDeadline(until), b.SetReadDeadline(until)
+	both.Go(func() { carry(a, b) })
+	both.Go(func() { carry(b, a) })
+	both.Wait()
 }

@@ -73,24 +73,3 @@ func again(kind string) int {
 	}
 	return 0
 }
-
-// In runs f on a thread that is in the network namespace that file refers to.
-func In(namespace *os.File, f func() error) error {
-	done := make(chan error)
-	go func() {
-		// Never unlocked: the thread ends with the goroutine.
-		runtime.LockOSThread()
-		if unix.Gettid() == unix.Getpid() {
-			// The process's first thread must stay where it is.
-			done <- In(namespace, f)
-			runtime.UnlockOSThread()
-			return
-		}
-		if err := unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNET); err != nil {
-			done <- fmt.Errorf("enter network namespace: %w", err)
-			return
-		}
-		done <- f()
-	}()
-	return <-done
-}
