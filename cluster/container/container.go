@@ -7,9 +7,11 @@ package container
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/weir-ml/weir/cluster/rootfs"
@@ -42,6 +44,8 @@ type Runtime struct {
 	inUser   bool // this program is root only in a user namespace
 	ownSys   bool // a fresh /sys can be mounted
 
+	cleared <-chan error // of what an earlier program left
+
 	mu   sync.Mutex
 	live map[*Container]bool
 }
@@ -53,13 +57,11 @@ func New(ctx context.Context, c Config) (*Runtime, error) {
 	if err != nil {
 		return nil, fmt.Errorf("container folder: %w", err)
 	}
-	if err := os.RemoveAll(dir); err != nil {
+	cleared, err := emptied(dir)
+	if err != nil {
 		return nil, fmt.Errorf("clear container folder: %w", err)
 	}
-	if err := os.MkdirAll(dir, 0o711); err != nil {
-		return nil, fmt.Errorf("make container folder: %w", err)
-	}
-	r := &Runtime{dir: dir, kind: Full, inUser: inUserNamespace(), live: map[*Container]bool{}}
+	r := &Runtime{dir: dir, cleared: cleared, kind: Full, inUser: inUserNamespace(), live: map[*Container]bool{}}
 	if r.launcher, err = newLauncher(); err != nil {
 		return nil, err
 	}
@@ -107,8 +109,47 @@ func (r *Runtime) Close() error {
 		}
 	}
 	r.launcher.close()
-	if err := os.RemoveAll(r.dir); err != nil {
+	if err := errors.Join(<-r.cleared, os.RemoveAll(r.dir)); err != nil {
 		return fmt.Errorf("remove container folder: %w", err)
 	}
 	return nil
+}
+
+// emptied makes dir an empty folder. What was in it can be a lot, so it is moved
+// away now and removed in its own time; the channel tells when.
+func emptied(dir string) (<-chan error, error) {
+	removed := make(chan error, 1)
+	parent, prefix := filepath.Dir(dir), filepath.Base(dir)+".old-"
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return nil, err
+	}
+	beside, err := os.ReadDir(parent)
+	if err != nil {
+		return nil, err
+	}
+	var old []string
+	for _, e := range beside { // of programs that were killed while at it
+		if strings.HasPrefix(e.Name(), prefix) {
+			old = append(old, filepath.Join(parent, e.Name()))
+		}
+	}
+	if _, err := os.Lstat(dir); err == nil {
+		away, err := os.MkdirTemp(parent, prefix+"*")
+		if err != nil {
+			return nil, err
+		}
+		if err := os.Rename(dir, filepath.Join(away, "old")); err != nil {
+			return nil, err
+		}
+		old = append(old, away)
+	}
+	go func() {
+		var problem error
+		for _, o := range old {
+			problem = errors.Join(problem, os.RemoveAll(o))
+		}
+		removed <- problem
+		close(removed)
+	}()
+	return removed, os.Mkdir(dir, 0o711)
 }

@@ -3,9 +3,8 @@ package container
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
-	"syscall"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -20,14 +19,16 @@ type Container struct {
 	spec    Spec
 	root    *rootfs.Root // nil when plain
 
-	files   map[string]*os.File // the command's namespaces, by name
+	pid     int
+	mu      sync.Mutex
+	ended   bool
+	files   map[string]*os.File // the command's namespaces, by name, while it runs
 	rootDir *os.File            // its root
-	own     bool                // it is the first process of a pid namespace
 }
 
 // joined are the namespaces that another command in a container joins, in this
-// order: after the mount namespace there is no /proc of ours.
-var joined = []string{"net", "ipc", "uts", "pid", "mnt"}
+// order. (It is born into the pid namespace.)
+var joined = []string{"net", "ipc", "uts", "mnt"}
 
 // Exec starts another command in the container, with its user, capabilities and
 // environment. Ending ctx does not end it once it runs; Kill does.
@@ -35,23 +36,21 @@ func (c *Container) Exec(ctx context.Context, s ExecSpec, stdio Stdio) (*Process
 	if len(s.Argv) == 0 {
 		return nil, errors.New("there is no command")
 	}
-	select {
-	case <-c.Done():
-		return nil, fmt.Errorf("container %s has ended", c.spec.ID)
-	default:
-	}
 	l := launch{group: c.spec.Cgroup, stdio: stdio}
 	var err error
 	if l.config, err = c.process(s.Argv, s.Env, s.Dir); err != nil {
 		return nil, err
 	}
 	l.config.Terminal = s.Terminal
-	if c.runtime.kind == Full {
-		l.pids = c.files["pid"]
-		for _, name := range joined {
-			if f := c.files[name]; f != nil && name != "pid" {
-				l.config.Namespaces = append(l.config.Namespaces, entry.Namespace{Name: name, FD: l.add(f)})
-			}
+	files, err := c.namespaces()
+	if err != nil {
+		return nil, err
+	}
+	defer closeAll(files)
+	l.pids = files["pid"]
+	for _, name := range joined {
+		if f := files[name]; f != nil {
+			l.config.Namespaces = append(l.config.Namespaces, entry.Namespace{Name: name, FD: l.add(f)})
 		}
 	}
 	return c.runtime.launcher.run(ctx, l)
@@ -85,20 +84,13 @@ func (c *Container) Remove() error {
 		return err
 	}
 	c.Wait()
-	c.release()
+	if c.rootDir != nil {
+		c.rootDir.Close()
+	}
 	c.runtime.mu.Lock()
 	delete(c.runtime.live, c)
 	c.runtime.mu.Unlock()
 	return c.removeRoot()
-}
-
-func (c *Container) release() {
-	for _, f := range c.files {
-		f.Close()
-	}
-	if c.rootDir != nil {
-		c.rootDir.Close()
-	}
 }
 
 func (c *Container) removeRoot() error {
@@ -107,6 +99,3 @@ func (c *Container) removeRoot() error {
 	}
 	return c.root.Remove()
 }
-
-// Signal sends s to the container's command. One that has ended is no error.
-func (c *Container) Signal(s syscall.Signal) error { return c.Process.Signal(s) }

@@ -94,6 +94,8 @@ type launch struct {
 	files  []*os.File // the first is entry.Control+1
 	group  *cgroup.Group
 	stdio  Stdio
+	began  func(pid int) // while the process can be reached by its number; may be nil
+	ended  func()        // before its end is told to anybody; may be nil
 }
 
 // add passes f on, and returns the number by which the copy knows it.
@@ -128,7 +130,7 @@ func (l *launcher) run(ctx context.Context, what launch) (*Process, error) {
 		}
 		return nil, explain(ctx, err, state, what.config)
 	}
-	return watch(copied, terminal, what.group), nil
+	return watch(copied, terminal, what), nil
 }
 
 // start runs on the launcher's own thread.
@@ -137,7 +139,7 @@ func (l *launcher) start(what launch, control *os.File) (p *os.Process, err erro
 	attr := &os.ProcAttr{
 		Env:   []string{entry.Mark},
 		Files: append(files, what.files...),
-		Sys:   &syscall.SysProcAttr{Cloneflags: what.flags, Pdeathsig: syscall.SIGKILL},
+		Sys:   &syscall.SysProcAttr{Cloneflags: what.flags},
 	}
 	done := make(chan struct{})
 	l.jobs <- func() {
@@ -175,7 +177,7 @@ func instruct(conn *net.UnixConn, pid int, what launch) (entry.Answer, *os.File,
 	for {
 		data, rights := make([]byte, 1024), make([]byte, unix.CmsgSpace(4))
 		n, m, _, _, err := conn.ReadMsgUnix(data, rights)
-		said = append(said, data[:n]...)
+		said = append(said, data[:max(n, 0)]...)
 		if m > 0 {
 			if terminal, err = received(rights[:m]); err != nil {
 				return entry.Answer{}, nil, err
@@ -223,10 +225,16 @@ func socketPair() (*net.UnixConn, *os.File, error) {
 }
 
 // watch buries the process when it has ended.
-func watch(copied *os.Process, terminal *os.File, group *cgroup.Group) *Process {
-	p := &Process{process: copied, terminal: terminal, group: group, started: time.Now(), done: make(chan struct{})}
+func watch(copied *os.Process, terminal *os.File, what launch) *Process {
+	p := &Process{process: copied, terminal: terminal, group: what.group, started: time.Now(), done: make(chan struct{})}
+	if what.began != nil {
+		what.began(copied.Pid)
+	}
 	go func() {
 		state, err := copied.Wait()
+		if what.ended != nil {
+			what.ended()
+		}
 		p.finish(state, err)
 	}()
 	return p

@@ -135,7 +135,7 @@ func (n *Namespaces) hold(ctx context.Context, r *Runtime) error {
 		Hold:   true,
 		Folder: dir,
 		Mounts: []entry.Mount{{Type: "tmpfs", Target: "/", Flags: syscall.MS_RDONLY, Data: "size=0"}},
-		Dir:    "/", DieWithParent: true, NoNewPrivileges: true,
+		Dir:    "/", NoNewPrivileges: true,
 	}}
 	if n.holder, err = r.launcher.run(ctx, l); err != nil {
 		return err

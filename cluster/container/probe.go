@@ -49,7 +49,7 @@ func (r *Runtime) try(ctx context.Context, mounts []entry.Mount) (err error) {
 	p, err := r.launcher.run(ctx, launch{
 		flags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID,
 		config: entry.Config{
-			Folder: dir, Mounts: mounts, Dir: "/", DieWithParent: true, Probe: true,
+			Folder: dir, Mounts: mounts, Dir: "/", Probe: true,
 		},
 	})
 	if err != nil {

@@ -24,7 +24,6 @@ type Process struct {
 	terminal *os.File
 	group    *cgroup.Group
 	started  time.Time
-	killAll  func() // ends what the process's own end leaves running; nil where the kernel does
 
 	done chan struct{}
 	exit ExitStatus // once done is closed
@@ -73,9 +72,6 @@ func (p *Process) finish(state *os.ProcessState, err error) {
 		p.exit.Code = status.ExitStatus()
 	}
 	p.exit.OOMKilled = p.exit.Code != 0 && p.group.OOMKilled()
-	if p.killAll != nil {
-		p.killAll()
-	}
 	close(p.done)
 }
 

@@ -11,8 +11,6 @@ import (
 	"strings"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/weir-ml/weir/cluster/container/internal/entry"
 	"github.com/weir-ml/weir/cluster/rootfs"
 )
@@ -28,7 +26,6 @@ func (r *Runtime) Start(ctx context.Context, s Spec, stdio Stdio) (*Container, e
 	}
 	c := &Container{runtime: r, spec: s}
 	if err := c.start(ctx, stdio); err != nil {
-		c.release()
 		return nil, errors.Join(err, c.removeRoot())
 	}
 	r.mu.Lock()
@@ -51,12 +48,15 @@ func (c *Container) start(ctx context.Context, stdio Stdio) error {
 			return err
 		}
 	}
-	if c.Process, err = c.runtime.launcher.run(ctx, l); err != nil {
-		return err
+	l.began = c.hold
+	l.ended = func() {
+		if l.flags&syscall.CLONE_NEWPID == 0 { // else the kernel has done so
+			c.killRest()
+		}
+		c.release()
 	}
-	c.own = l.flags&syscall.CLONE_NEWPID != 0
-	c.hold()
-	return nil
+	c.Process, err = c.runtime.launcher.run(ctx, l)
+	return err
 }
 
 // isolate makes the root, and says what to do to be alone in it.
@@ -110,7 +110,7 @@ func (c *Container) process(argv, more []string, dir string) (entry.Config, erro
 	e := entry.Config{
 		Argv: argv, Env: env, Path: valueOf(env, "PATH"), Dir: dir,
 		UID: uint64(s.UID), GID: uint64(s.GID),
-		Capabilities: caps, NoNewPrivileges: s.NoNewPrivileges, DieWithParent: true,
+		Capabilities: caps, NoNewPrivileges: s.NoNewPrivileges,
 	}
 	for _, g := range s.Groups {
 		e.Groups = append(e.Groups, uint64(g))
@@ -119,23 +119,4 @@ func (c *Container) process(argv, more []string, dir string) (entry.Config, erro
 		e.KeepUser = true // there is no other to be
 	}
 	return e, nil
-}
-
-// hold takes hold of the namespaces and the root of the running command, which
-// cannot be reached by its number once it has ended.
-func (c *Container) hold() {
-	if c.runtime.kind == Plain {
-		c.killAll = func() { syscall.Kill(-c.PID(), syscall.SIGKILL) }
-		return
-	}
-	proc := fmt.Sprintf("/proc/%d/", c.PID())
-	c.files = map[string]*os.File{}
-	for _, name := range joined {
-		if f, err := os.Open(proc + "ns/" + name); err == nil {
-			c.files[name] = f
-		}
-	}
-	if f, err := os.OpenFile(proc+"root", unix.O_PATH, 0); err == nil {
-		c.rootDir = f
-	}
 }

@@ -61,7 +61,7 @@ func writeUsers(etc string, uid, gid uint32) error {
 		}
 	}
 	if _, named := groups[gid]; !named {
-		groups[gid] = "group"
+		groups[gid] = "group" // of a user who has another by right
 	}
 	for _, id := range sortedKeys(groups) {
 		fmt.Fprintf(&group, "%s:x:%d:\n", groups[id], id)

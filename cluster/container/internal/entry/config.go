@@ -21,7 +21,6 @@ type Config struct {
 	Capabilities    uint64 // a bit for each
 	KeepUser        bool   // and its groups and capabilities
 	NoNewPrivileges bool
-	DieWithParent   bool
 
 	Dir     string
 	MakeDir bool // make Dir where it is missing
@@ -72,7 +71,7 @@ func (c *Config) visit(w *codec) {
 	w.text(&c.OOMScoreAdjust, &c.Dir, &c.Path)
 	w.number(&c.UID, &c.GID, &c.Capabilities)
 	list(w, &c.Groups, func(g *uint64) { w.number(g) })
-	w.flag(&c.ReadOnlyRoot, &c.Terminal, &c.KeepUser, &c.NoNewPrivileges, &c.DieWithParent, &c.MakeDir, &c.Probe, &c.Hold)
+	w.flag(&c.ReadOnlyRoot, &c.Terminal, &c.KeepUser, &c.NoNewPrivileges, &c.MakeDir, &c.Probe, &c.Hold)
 }
 
 // A Failure says which step could not be done, and why.

@@ -34,10 +34,9 @@ func (c *Config) changeUser() *Failure {
 			return fail("refuse new privileges", err)
 		}
 	}
-	if c.DieWithParent { // a change of user has forgotten it
-		if err := prctl(syscall.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL)); err != nil {
-			return fail("ask to die with the program", err)
-		}
+	// A change of user has forgotten this.
+	if err := prctl(syscall.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL)); err != nil {
+		return fail("ask to die with the program", err)
 	}
 	return nil
 }

@@ -48,6 +48,10 @@ func init() {
 
 // enter does not return.
 func enter() {
+	// The copy dies with the program; who has died already sends nothing.
+	if err := prctl(syscall.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL)); err != nil {
+		syscall.Exit(126)
+	}
 	c, err := receive(Control)
 	if err != nil {
 		syscall.Exit(126) // nobody is there to be told
