@@ -81,7 +81,9 @@ func golden(l *lab, name string, want capture) {
 	for _, o := range want.Events {
 		said[o] = true
 	}
-	l.until("the events", func() bool { return cmp.Equal(said, l.events("TFJob", name)) || len(l.events("TFJob", name)) > len(said) })
+	l.until("the events", func() bool {
+		return cmp.Equal(said, l.events("TFJob", name)) || len(l.events("TFJob", name)) > len(said)
+	})
 
 	if diff := cmp.Diff(said, l.events("TFJob", name)); diff != "" {
 		l.Errorf("events: -want, +got:\n%s", diff)

@@ -156,6 +156,17 @@ func (l *lab) services(name string) []corev1.Service {
 	return list.Items
 }
 
+// count counts pods or services without reading them whole.
+func (l *lab) count(kind, name string) int {
+	l.Helper()
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind + "List"))
+	if err := l.client.List(l.Context(), list, client.InNamespace(l.namespace), client.MatchingLabels{training.LabelJobName: name}); err != nil {
+		l.Fatal(err)
+	}
+	return len(list.Items)
+}
+
 // untilPods waits for so many pods, and as many services.
 func (l *lab) untilPods(name string, n int) {
 	l.Helper()

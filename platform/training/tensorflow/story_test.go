@@ -267,8 +267,9 @@ func TestLargeJob(t *testing.T) {
 	l := newLab(t, "large")
 	start := time.Now()
 	l.create(jobOf("mnist", replicas("Worker", 200)))
+	l.until("200 pods", func() bool { return l.count("Pod", "mnist") == 200 })
+	t.Logf("200 workers were made in %v", time.Since(start))
 	l.untilPods("mnist", 200)
-	t.Logf("200 workers and their services were made in %v", time.Since(start))
 }
 
 // Many jobs at once, each with its pods and no more.

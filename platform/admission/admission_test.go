@@ -1,0 +1,286 @@
+package admission_test
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/google/go-cmp/cmp"
+	admissionregistration "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	training "github.com/weir-ml/weir/api/training/v1"
+	"github.com/weir-ml/weir/cluster/clustertest"
+	"github.com/weir-ml/weir/install"
+	"github.com/weir-ml/weir/platform/admission"
+	"github.com/weir-ml/weir/platform/apply"
+)
+
+func TestMain(m *testing.M) { os.Exit(clustertest.Main(m)) }
+
+// A TFJob that could not run is refused in a sentence; one that can is let in.
+func TestValidate(t *testing.T) {
+	c, _ := start(t, newNamespace(t, "validate"))
+	j := tfJob("validate", "main")
+	err := c.Create(t.Context(), j)
+	want := `admission webhook "validate-tfjobs.weir-ml.github.io" denied the request: TFJob.kubeflow.org "mnist" is invalid: ` +
+		`spec.tfReplicaSpecs[Worker].template.spec.containers: Required value: must have at least one container with name tensorflow: rename the one that does the training`
+	if !apierrors.IsInvalid(err) || err.Error() != want {
+		t.Errorf("create: %v\nwant: %s", err, want)
+	}
+
+	j = tfJob("validate", training.TFJobContainer)
+	j.Finalizers = []string{"test.io/wait"}
+	if err := c.Create(t.Context(), j); err != nil {
+		t.Fatal(err)
+	}
+	j.Spec.RunPolicy.ManagedBy = new(training.ManagerMultiKueue)
+	if err := c.Update(t.Context(), j); !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "managedBy") {
+		t.Errorf("a change of managedBy: %v, want it refused", err)
+	}
+
+	// One that is being deleted may be let go of, however it stands.
+	if err := c.Delete(t.Context(), j); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Get(t.Context(), client.ObjectKeyFromObject(j), j); err != nil {
+		t.Fatal(err)
+	}
+	j.Spec.TFReplicaSpecs["Worker"].Template.Spec.Containers[0].Name = "main"
+	j.Finalizers = nil
+	if err := c.Update(t.Context(), j); err != nil {
+		t.Errorf("let go of a job that is being deleted: %v", err)
+	}
+}
+
+// A pod that asks for it gets the way to S3, and what it says itself wins.
+func TestS3(t *testing.T) {
+	c, _ := start(t, newNamespace(t, "s3"))
+	ctx := t.Context()
+	plain := podOf("plain", nil)
+	declined := podOf("declined", map[string]string{admission.LabelS3: "false"})
+	asking := podOf("asking", map[string]string{admission.LabelS3: "true"})
+	own := corev1.EnvFromSource{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "own"}}}
+	asking.Spec.Containers[0].EnvFrom = []corev1.EnvFromSource{own}
+
+	if err := c.Create(ctx, asking.DeepCopy(), client.DryRunAll); err != nil {
+		t.Fatal(err)
+	}
+	secret := &corev1.Secret{}
+	key := client.ObjectKey{Namespace: "s3", Name: admission.SecretS3}
+	if err := c.Get(ctx, key, secret); !apierrors.IsNotFound(err) {
+		t.Errorf("a dry run made the secret: %v", err)
+	}
+
+	for _, p := range []*corev1.Pod{plain, declined, asking} {
+		if err := c.Create(ctx, p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, p := range []*corev1.Pod{plain, declined} {
+		if len(p.Spec.Containers[0].EnvFrom) > 0 {
+			t.Errorf("pod %s did not ask, and got %v", p.Name, p.Spec.Containers[0].EnvFrom)
+		}
+	}
+	ours := corev1.EnvFromSource{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: admission.SecretS3}}}
+	for _, containers := range [][]corev1.Container{asking.Spec.InitContainers, asking.Spec.Containers[1:]} {
+		if diff := cmp.Diff([]corev1.EnvFromSource{ours}, containers[0].EnvFrom); diff != "" {
+			t.Errorf("container %s: -want, +got:\n%s", containers[0].Name, diff)
+		}
+	}
+	if diff := cmp.Diff([]corev1.EnvFromSource{ours, own}, asking.Spec.Containers[0].EnvFrom); diff != "" {
+		t.Errorf("ours comes before the pod's own, which so wins: -want, +got:\n%s", diff)
+	}
+
+	if err := c.Get(ctx, key, secret); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for name, value := range secret.Data {
+		got[name] = string(value)
+	}
+	want := map[string]string{
+		"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "hidden", "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1",
+		"AWS_ENDPOINT_URL": "http://10.0.0.1:9000", "S3_ENDPOINT": "10.0.0.1:9000", "S3_USE_HTTPS": "0", "S3_VERIFY_SSL": "0",
+		"endpoint_url": "http://10.0.0.1:9000", "aws_access_key_id": "key", "aws_secret_access_key": "hidden",
+		"signature_version": "s3v4", "region_name": "us-east-1",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("secret: -want, +got:\n%s", diff)
+	}
+}
+
+// A store that has moved is told to the namespaces that know the old one.
+func TestS3Moves(t *testing.T) {
+	newNamespace(t, "moves")(t)
+	c := newClient(t)
+	old := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "moves", Name: admission.SecretS3, Labels: map[string]string{apply.Label: "s3"}},
+		StringData: map[string]string{"AWS_ENDPOINT_URL": "http://10.9.9.9:9000"},
+	}
+	if err := c.Create(t.Context(), old); err != nil {
+		t.Fatal(err)
+	}
+	start(t)
+	if err := c.Get(t.Context(), client.ObjectKeyFromObject(old), old); err != nil {
+		t.Fatal(err)
+	}
+	if got := string(old.Data["AWS_ENDPOINT_URL"]); got != "http://10.0.0.1:9000" {
+		t.Errorf("the namespace still knows %q", got)
+	}
+}
+
+func TestS3NeedsAURL(t *testing.T) {
+	_, err := admission.S3(nil, nil, admission.Store{Endpoint: "10.0.0.1"})
+	if want := `S3 endpoint "10.0.0.1": give a URL, as http://10.0.0.1:9000`; err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
+
+// When the server has stopped, the API server asks no one, and goes on.
+func TestStops(t *testing.T) {
+	c, stop := start(t, newNamespace(t, "stops"))
+	stop()
+	var list admissionregistration.ValidatingWebhookConfigurationList
+	if err := c.List(t.Context(), &list, client.MatchingLabels{apply.Label: "admission"}); err != nil || len(list.Items) > 0 {
+		t.Errorf("after it stopped: %d configurations, %v", len(list.Items), err)
+	}
+	until(t, "jobs to be let in unseen", func() bool { return c.Create(t.Context(), tfJob("stops", "main")) == nil })
+}
+
+// start runs a server with all rules until the test ends, or the function that
+// it returns is called.
+func start(t *testing.T, before ...func(*testing.T)) (client.Client, func()) {
+	t.Helper()
+	ctrl.SetLogger(logr.Discard())
+	for _, f := range before {
+		f(t)
+	}
+	config := clustertest.REST(t)
+	var files [][]byte
+	for _, f := range install.Kinds() {
+		files = append(files, f.Data)
+	}
+	if err := apply.Kinds(t.Context(), config, files...); err != nil {
+		t.Fatal(err)
+	}
+	mgr, err := ctrl.NewManager(config, ctrl.Options{Scheme: newScheme(t), Metrics: metricsserver.Options{BindAddress: "0"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s3, err := admission.S3(mgr.GetClient(), mgr.GetAPIReader(), admission.Store{
+		Endpoint: "http://10.0.0.1:9000", Region: "us-east-1", AccessKey: "key", SecretKey: "hidden",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := admission.Setup(mgr, admission.Options{}, s3,
+		admission.Validate(training.GroupVersion.WithKind("TFJob").GroupKind(), training.GroupVersion.WithResource("tfjobs"), (*training.TFJob).ValidateUpdate))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- mgr.Start(ctx) }()
+	stopped := false
+	stop := func() {
+		if !stopped {
+			stopped = true
+			cancel()
+			if err := <-ended; err != nil {
+				t.Errorf("manager: %v", err)
+			}
+		}
+	}
+	t.Cleanup(stop)
+	select {
+	case <-server.Ready():
+	case err := <-ended:
+		t.Fatalf("manager: %v", err)
+	}
+
+	// The API server takes a moment to know of its webhooks.
+	c := newClient(t)
+	until(t, "the webhook to be asked", func() bool {
+		return apierrors.IsInvalid(c.Create(t.Context(), tfJob("default", "main"), client.DryRunAll))
+	})
+	probe := podOf("probe", map[string]string{admission.LabelS3: "true"})
+	until(t, "the other to be asked", func() bool {
+		p := probe.DeepCopy()
+		p.Namespace = "default"
+		return c.Create(t.Context(), p, client.DryRunAll) == nil && len(p.Spec.Containers[0].EnvFrom) > 0
+	})
+	return c, stop
+}
+
+func newNamespace(t *testing.T, name string) func(*testing.T) {
+	t.Helper()
+	return func(t *testing.T) {
+		t.Helper()
+		c := newClient(t)
+		if err := c.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil {
+			t.Fatal(err)
+		}
+		until(t, "the service account", func() bool {
+			return c.Get(t.Context(), client.ObjectKey{Namespace: name, Name: "default"}, &corev1.ServiceAccount{}) == nil
+		})
+	}
+}
+
+func until(t *testing.T, what string, fact func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !fact(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited 20 s for %s", what)
+		}
+	}
+}
+
+func newClient(t *testing.T) client.Client {
+	t.Helper()
+	c, err := client.New(clustertest.REST(t), client.Options{Scheme: newScheme(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func newScheme(t *testing.T) *runtime.Scheme {
+	t.Helper()
+	s := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, training.AddToScheme} {
+		if err := add(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+func tfJob(namespace, container string) *training.TFJob {
+	s := &training.ReplicaSpec{}
+	s.Template.Spec.Containers = []corev1.Container{{Name: container, Image: "x"}}
+	return &training.TFJob{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "mnist"},
+		Spec:       training.TFJobSpec{TFReplicaSpecs: map[training.ReplicaType]*training.ReplicaSpec{"Worker": s}},
+	}
+}
+
+func podOf(name string, labels map[string]string) *corev1.Pod {
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "s3", Name: name, Labels: labels},
+		Spec: corev1.PodSpec{
+			InitContainers: []corev1.Container{{Name: "first", Image: "x"}},
+			Containers:     []corev1.Container{{Name: "main", Image: "x"}, {Name: "side", Image: "x"}},
+		},
+	}
+}
