@@ -8,8 +8,13 @@ import (
 	"strings"
 )
 
-// busybox is the machine's, by all the names it answers to. They come before
-// the machine's own programs, since specs know busybox's output.
+// busybox is the machine's, by all the names it answers to, in place of the
+// machine's own programs of these names: specs know busybox's output, and call
+// it by its place in /bin, which is /usr/bin.
+//
+// The shell of Debian's busybox passes on only variables that a shell could name;
+// later ones pass on all, which two specs look at. So does bash, which is the
+// shell for those who ask for "sh" and not for "/bin/sh".
 func (m maker) busybox() ([]Recipe, error) {
 	program, err := exec.LookPath("busybox")
 	if errors.Is(err, exec.ErrNotFound) {
@@ -22,18 +27,23 @@ func (m maker) busybox() ([]Recipe, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask busybox for its names: %w", err)
 	}
-	programs := filepath.Join(m.dir, "busybox", "programs")
+	files := filepath.Join(m.dir, "busybox", "files")
 	if err := m.empty("busybox")(); err != nil {
 		return nil, err
 	}
 	for _, name := range strings.Fields(string(out)) {
-		if err := link(programs, name, program)(); err != nil {
+		if err := link(filepath.Join(files, "usr/bin"), name, program)(); err != nil {
+			return nil, err
+		}
+	}
+	if bash, err := exec.LookPath("bash"); err == nil {
+		if err := link(filepath.Join(files, "usr/local/bin"), "sh", bash)(); err != nil {
 			return nil, err
 		}
 	}
 	var recipes []Recipe
 	for _, image := range []string{"*/busybox:*", "busybox", "busybox:*"} {
-		recipes = append(recipes, Recipe{Image: image, Folder: programs, Command: []string{"sh"}})
+		recipes = append(recipes, Recipe{Image: image, Files: files, Command: []string{"sh"}})
 	}
 	return recipes, nil
 }

@@ -2,7 +2,7 @@
 // of programs built from its own module and the machine's busybox and nginx.
 //
 //	bin/agnhost ──► FOLDER/agnhost/files/agnhost ──┐
-//	busybox     ──► FOLDER/busybox/programs/…  ────┼──► recipes in weir.yaml
+//	busybox     ──► FOLDER/busybox/files/usr/bin ──┼──► recipes in weir.yaml
 //	nginx       ──► FOLDER/nginx/files/etc/nginx ──┘
 package images
 
@@ -15,8 +15,7 @@ import (
 // A Recipe says what an image is, as in weir.yaml.
 type Recipe struct {
 	Image      string   `json:"image"`
-	Files      string   `json:"files,omitempty"`  // a folder laid over the container's root
-	Folder     string   `json:"folder,omitempty"` // a folder of programs, first on the PATH
+	Files      string   `json:"files,omitempty"` // a folder laid over the container's root
 	Entrypoint []string `json:"entrypoint,omitempty"`
 	Command    []string `json:"command,omitempty"`
 	User       string   `json:"user,omitempty"`
