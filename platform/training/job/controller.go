@@ -61,22 +61,25 @@ func (r *Reconciler[J]) Reconcile(ctx context.Context, req reconcile.Request) (r
 	if !j.GetDeletionTimestamp().IsZero() || !ours(j) {
 		return reconcile.Result{}, nil // Pods and services are owned, and go with their job.
 	}
+	if r.memory.late(j) {
+		return reconcile.Result{}, nil
+	}
 
 	w, err := r.world(ctx, j)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
 
+	if j.Report().Finished() {
+		r.memory.forget(req.NamespacedName) // There will be no more remarks.
+	}
 	j.Default()
 	d := decide(r.framework, j, w, r.clock.Now())
 	if d.expired {
 		return reconcile.Result{}, r.expire(ctx, j)
 	}
 
-	r.tell(j, r.memory.news(req.NamespacedName, d.remarks))
-	if d.status.Finished() {
-		r.memory.forget(req.NamespacedName)
-	}
+	r.tell(j, r.memory.news(j, d.remarks))
 	err = errors.Join(r.delete(ctx, j, d.remove), r.create(ctx, j, d.create), r.report(ctx, j, d))
 	return reconcile.Result{RequeueAfter: d.wake}, err
 }
@@ -131,6 +134,7 @@ func (r *Reconciler[J]) report(ctx context.Context, j J, d decision) error {
 	} else if err != nil {
 		return fmt.Errorf("report status of %s: %w", r.name(j), err)
 	}
+	r.memory.wrote(j, next.GetResourceVersion())
 	r.metrics.changed(j.GetNamespace(), &before, &d.status)
 	r.tell(j, d.changes)
 	return nil

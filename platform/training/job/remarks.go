@@ -4,10 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	training "github.com/weir-ml/weir/api/training/v1"
@@ -93,45 +91,4 @@ func ignoredRestartPolicy(j training.Job) (notice, bool) {
 		}
 	}
 	return notice{}, false
-}
-
-// memory keeps what was remarked on of each job, so that each thing is said
-// once and not at every look. It is forgotten with the process, and then said
-// once more.
-type memory struct {
-	mu   sync.Mutex
-	jobs map[types.NamespacedName]map[string]bool
-}
-
-// news keeps those notices that were not made before, and remembers them.
-func (m *memory) news(job types.NamespacedName, notices []notice) []notice {
-	if len(notices) == 0 {
-		return nil
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.jobs == nil {
-		m.jobs = map[types.NamespacedName]map[string]bool{}
-	}
-	if m.jobs[job] == nil {
-		m.jobs[job] = map[string]bool{}
-	}
-	var fresh []notice
-	for _, n := range notices {
-		key := n.reason + "\x00" + n.message
-		if n.about != nil {
-			key += "\x00" + string(n.about.GetUID()) // A replaced pod may say the same again.
-		}
-		if !m.jobs[job][key] {
-			m.jobs[job][key] = true
-			fresh = append(fresh, n)
-		}
-	}
-	return fresh
-}
-
-func (m *memory) forget(job types.NamespacedName) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.jobs, job)
 }

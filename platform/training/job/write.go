@@ -35,8 +35,7 @@ func (r *Reconciler[J]) create(ctx context.Context, j J, objects []client.Object
 			return nil // The job goes with its namespace.
 		}
 		if err != nil {
-			key := client.ObjectKeyFromObject(j)
-			r.tell(j, r.memory.news(key, []notice{{
+			r.tell(j, r.memory.news(j, []notice{{
 				kind: corev1.EventTypeWarning, reason: "FailedCreate" + kind, action: "Create", message: fmt.Sprintf("Error creating: %v", err), about: o,
 			}}))
 			return fmt.Errorf("create %s %s/%s: %w", kind, o.GetNamespace(), o.GetName(), err)
