@@ -127,7 +127,7 @@ func newEvent(o client.Object, e Explanation, now time.Time) *corev1.Event {
 		},
 		Type:                corev1.EventTypeWarning,
 		Reason:              e.Reason,
-		Message:             shortened(e.Sentence+" "+e.Remedy, 1000),
+		Message:             shortened(strings.TrimSpace(e.Sentence+" "+e.Remedy), 1000),
 		Source:              corev1.EventSource{Component: component},
 		ReportingController: component,
 		FirstTimestamp:      at,

@@ -122,3 +122,14 @@ func (from Source) ownersOf(ctx context.Context, o client.Object) ([]client.Obje
 func unknowable(err error) bool {
 	return apierrors.IsNotFound(err) || apierrors.IsForbidden(err) || meta.IsNoMatchError(err)
 }
+
+// PodsOf returns the pods whose owner references lead to an object; of a pod,
+// itself.
+func PodsOf(ctx context.Context, source Source, o client.Object) ([]corev1.Pod, error) {
+	if pod, ok := o.(*corev1.Pod); ok {
+		return []corev1.Pod{*pod}, nil
+	}
+	from := &reading{Source: source}
+	f, err := from.family(ctx, o)
+	return f.pods, err
+}

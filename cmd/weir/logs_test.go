@@ -1,0 +1,249 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/weir-ml/weir/cluster/podlogs"
+)
+
+func TestParseTarget(t *testing.T) {
+	mapper, err := newMapper(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases := map[string]struct {
+		why  string
+		args []string
+		want target
+		err  string
+	}{
+		"Slash": {
+			why:  "As kubectl takes it.",
+			args: []string{"tfjob/mnist"},
+			want: target{schema.GroupVersionKind{Group: "kubeflow.org", Version: "v1", Kind: "TFJob"}, "ada", "mnist"},
+		},
+		"TwoWords": {
+			why:  "So too.",
+			args: []string{"PODS", "mnist-worker-0"},
+			want: target{schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, "ada", "mnist-worker-0"},
+		},
+		"NameOnly": {
+			why:  "A name alone is a pod's, as with kubectl logs.",
+			args: []string{"shell"},
+			want: target{schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, "ada", "shell"},
+		},
+		"InNoNamespace": {
+			why:  "A namespace is in none.",
+			args: []string{"ns/ada"},
+			want: target{schema.GroupVersionKind{Version: "v1", Kind: "Namespace"}, "", "ada"},
+		},
+		"UnknownKind": {
+			why:  "The message says where the kinds are listed.",
+			args: []string{"tfjbo/mnist"},
+			err:  `kind "tfjbo": there is none of this name; see: weir kubectl api-resources`,
+		},
+		"NoName": {
+			why:  "Half a reference is none.",
+			args: []string{"tfjob/"},
+			err:  "tfjob/: a name is missing after the slash",
+		},
+		"Twice": {
+			why:  "One object at a time.",
+			args: []string{"pod/a", "pod/b"},
+			err:  "pod/a pod/b: name one object, as in: tfjob/mnist",
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got, err := parseTarget(mapper, tc.args, "ada")
+			if fmt.Sprint(err) != tc.err && !(err == nil && tc.err == "") {
+				t.Fatalf("%s\nparseTarget(%v): %v, want %s", tc.why, tc.args, err, tc.err)
+			}
+			if got != tc.want {
+				t.Errorf("%s\nparseTarget(%v) = %v, want %v", tc.why, tc.args, got, tc.want)
+			}
+		})
+	}
+}
+
+// A job ran, one of its workers twice and another under a second uid. All pods
+// are gone, and no weir runs: the logs are found all the same.
+func TestLogsOfAJobThatIsGone(t *testing.T) {
+	dir := t.TempDir()
+	k := keeper{t, dir, time.Unix(1e9, 0).UTC()}
+	k.keep("mnist-worker-0", "u1", "tensorflow", 0, "zero, first try")
+	k.keep("mnist-worker-0", "u1", "tensorflow", 1, "zero, again")
+	k.keep("mnist-worker-1", "u2", "tensorflow", 0, "one, first pod")
+	k.keep("mnist-worker-1", "u3", "tensorflow", 0, "one, second pod")
+	k.keep("mnist-chief-0", "u4", "tensorflow", 0, "chief")
+	k.keep("mnist-chief-0", "u4", "sidecar", 0, "beside")
+
+	cases := map[string]struct {
+		why  string
+		args string
+		want string
+		err  string
+	}{
+		"All": {
+			why:  "Of each container its last start, in the order of time.",
+			args: "tfjob/mnist",
+			want: "worker-0           | zero, again\nworker-1           | one, second pod\nchief-0/tensorflow | chief\nchief-0/sidecar    | beside\n",
+		},
+		"OneReplica": {
+			why:  "One replica needs no name before its lines.",
+			args: "tfjob/mnist --replica worker-1",
+			want: "one, second pod\n",
+		},
+		"Previous": {
+			why:  "What was printed before the last start, of the pod or of its container.",
+			args: "tfjob/mnist --previous",
+			want: "worker-0 | zero, first try\nworker-1 | one, first pod\n",
+		},
+		"Container": {
+			why:  "One container of each pod.",
+			args: "tfjob/mnist -c sidecar",
+			want: "beside\n",
+		},
+		"Pod": {
+			why:  "A pod by its name.",
+			args: "pod/mnist-worker-0 --timestamps",
+			want: "2001-09-09T01:46:42Z zero, again\n",
+		},
+		"Colored": {
+			why:  "Only the names are colored.",
+			args: "tfjob/mnist -c tensorflow --replica worker-0,worker-1 --color always",
+			want: "\x1b[36mworker-0 |\x1b[0m zero, again\n\x1b[33mworker-1 |\x1b[0m one, second pod\n",
+		},
+		"NoSuchReplica": {
+			why:  "The message says which there are.",
+			args: "tfjob/mnist --replica worker-7",
+			err:  "tfjob/mnist has no replica worker-7; it has chief-0, worker-0, worker-1",
+		},
+		"OtherJob": {
+			why:  "Without an API server nobody knows what else there may be.",
+			args: "tfjob/other",
+			err:  "no logs of tfjob/other are kept, and no weir runs in " + dir + "; start it with: weir up",
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			c := newLogsCommand(&folder{flag: dir})
+			c.SilenceUsage, c.SilenceErrors = true, true
+			c.SetOut(&out)
+			c.SetArgs(append(strings.Fields(tc.args), "-n", "ada"))
+			err := c.ExecuteContext(t.Context())
+			if fmt.Sprint(err) != tc.err && !(err == nil && tc.err == "") {
+				t.Fatalf("%s\nweir logs %s: %v, want %s", tc.why, tc.args, err, tc.err)
+			}
+			if diff := cmp.Diff(tc.want, out.String()); diff != "" {
+				t.Errorf("%s\nweir logs %s: -want, +got:\n%s", tc.why, tc.args, diff)
+			}
+		})
+	}
+}
+
+func TestProgress(t *testing.T) {
+	cases := map[string]struct {
+		why   string
+		lines []string
+		want  []string
+	}{
+		"Keras": {
+			why:   "One line an epoch, as fit(verbose=2) prints.",
+			lines: []string{"Epoch 3/6", "45/45 - 1s - loss: 0.4101 - accuracy: 0.8812 - val_loss: 0.5 - val_accuracy: 0.87"},
+			want:  []string{"3/6", "0.4101", "0.8812", "0.5000", "0.8700"},
+		},
+		"Bar": {
+			why:   "A bar writes over itself within a line; its last word counts.",
+			lines: []string{"Epoch 1/2", "\r 1/45 [>...] - loss: 2.3 - sparse_categorical_accuracy: 0.1\b\b\b\r45/45 [====] - loss: 1.5e-1 - sparse_categorical_accuracy: 0.9"},
+			want:  []string{"1/2", "0.1500", "0.9000", "", ""},
+		},
+		"Silent": {
+			why:   "What is no progress is left alone.",
+			lines: []string{"connecting to 10.0.0.1:2222", "version=2"},
+			want:  []string{"", "", "", "", ""},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			var p progress
+			for _, l := range tc.lines {
+				p.read(l)
+			}
+			if diff := cmp.Diff(tc.want, p.columns()); diff != "" {
+				t.Errorf("%s\n-want, +got:\n%s", tc.why, diff)
+			}
+		})
+	}
+}
+
+func TestReplicasSideBySide(t *testing.T) {
+	var out bytes.Buffer
+	v := &replicaView{out: &out, terminal: true, replicas: map[string]*replica{}}
+	v.replica("worker-0").state = "running"
+	v.replica("chief-0").state = "running"
+	v.draw()
+	v.draw() // nothing is new
+	v.replica("worker-0").read("Epoch 1/6")
+	v.replica("worker-0").read("45/45 - loss: 0.5")
+	v.draw()
+	want := "REPLICA   STATE\n" +
+		"chief-0   running\n" +
+		"worker-0  running\n" +
+		"\x1b[3A\x1b[J" +
+		"REPLICA   STATE    EPOCH  LOSS\n" +
+		"chief-0   running\n" +
+		"worker-0  running  1/6    0.5000\n"
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("on a terminal: -want, +got:\n%s", diff)
+	}
+
+	out.Reset()
+	v.terminal = false
+	v.draw()
+	v.replica("worker-0").read("Epoch 2/6")
+	v.draw()
+	want = "chief-0  running\n" +
+		"worker-0  running  epoch 1/6  loss 0.5000\n" +
+		"worker-0  running  epoch 2/6  loss 0.5000\n"
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("in a file: -want, +got:\n%s", diff)
+	}
+}
+
+// keeper keeps logs, each a second after the one before.
+type keeper struct {
+	t   *testing.T
+	dir string
+	now time.Time
+}
+
+func (k *keeper) keep(pod, uid, container string, attempt uint32, text string) {
+	k.t.Helper()
+	store, err := podlogs.Open(filepath.Join(k.dir, "kept-logs"), podlogs.Retention{})
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	k.now = k.now.Add(time.Second)
+	file := filepath.Join(k.dir, fmt.Sprintf("%s-%s-%s-%d", pod, uid, container, attempt))
+	if err := os.WriteFile(file, fmt.Appendf(nil, "%s stdout F %s\n", k.now.Format(time.RFC3339Nano), text), 0o600); err != nil {
+		k.t.Fatal(err)
+	}
+	p := podlogs.Pod{Namespace: "ada", Name: pod, UID: uid, Created: k.now, Labels: map[string]string{
+		"training.kubeflow.org/job-name":      "mnist",
+		"training.kubeflow.org/operator-name": "tfjob-controller",
+	}}
+	if err := store.Keep(p, container, attempt, file); err != nil {
+		k.t.Fatal(err)
+	}
+}
