@@ -71,6 +71,9 @@ type Cluster struct {
 	// Missing says in sentences what pods go without on this machine.
 	Missing []string
 
+	config Config
+	keys   *keys
+	where  *place
 	parts  sync.WaitGroup
 	failed chan error
 }
@@ -82,8 +85,8 @@ func (c *Cluster) Failed() <-chan error { return c.failed }
 // Wait returns when every part has ended, after the context given to Start has.
 func (c *Cluster) Wait() { c.parts.Wait() }
 
-// Start brings a cluster up and returns when it serves requests, and its node,
-// if it has one, takes pods. It runs until ctx ends.
+// Start brings a control plane up and returns when it serves requests. It runs
+// until ctx ends. StartNode adds the node.
 func Start(ctx context.Context, c Config) (*Cluster, error) {
 	// Several components configure the process's one log; the first wins.
 	logsapi.ReapplyHandling = logsapi.ReapplyHandlingIgnoreUnchanged
@@ -106,14 +109,12 @@ func Start(ctx context.Context, c Config) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	cluster := &Cluster{REST: keys.rest(keys.admin), Kubeconfig: filepath.Join(c.Dir, "kubeconfig"), failed: make(chan error, 8)}
+	cluster := &Cluster{
+		REST: keys.rest(keys.admin), Kubeconfig: filepath.Join(c.Dir, "kubeconfig"),
+		config: c, keys: keys, where: where, failed: make(chan error, 8),
+	}
 	if err := cluster.startControlPlane(ctx, c, keys); err != nil {
 		return nil, err
-	}
-	if c.Node != nil {
-		if err := cluster.startNode(ctx, c, keys, where); err != nil {
-			return nil, err
-		}
 	}
 	return cluster, nil
 }

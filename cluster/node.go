@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -20,7 +20,6 @@ import (
 	"github.com/weir-ml/weir/cluster/cgroup"
 	"github.com/weir-ml/weir/cluster/container"
 	"github.com/weir-ml/weir/cluster/cri"
-	"github.com/weir-ml/weir/cluster/network"
 	"github.com/weir-ml/weir/cluster/node"
 	"github.com/weir-ml/weir/cluster/podlogs"
 	"github.com/weir-ml/weir/cluster/volume"
@@ -30,6 +29,9 @@ import (
 type Node struct {
 	// Plain does without namespaces: the machine allows none.
 	Plain bool
+	// Outside is this process's end of the way out: see outside.Pair. Nil means
+	// that pods cannot reach what lies outside of the machine.
+	Outside *os.File
 	// Images say what image references mean.
 	Images cri.ImageStore
 	// Shared are the folders of the machine that pods may mount.
@@ -41,26 +43,10 @@ type Node struct {
 // KeptLogs is the folder in dir that has the logs of pods, also of deleted ones.
 func KeptLogs(dir string) string { return filepath.Join(dir, "kept-logs") }
 
-// A place is where the node's pods are: its network, and its address on it.
-type place struct {
-	network cri.Network
-	address netip.Addr
-	missing []string
-}
-
-// newPlace makes the network that pods get, before anything serves on it.
-func newPlace(ctx context.Context, c Config) (*place, error) {
-	if c.Node == nil || c.Node.Plain {
-		return &place{address: c.Address}, nil
-	}
-	n, err := network.Start(ctx, network.Config{PodCIDR: podRange, ServiceCIDR: serviceRange})
-	if err != nil {
-		return nil, err
-	}
-	return &place{network: n, address: n.Gateway()}, nil
-}
-
-func (k *Cluster) startNode(ctx context.Context, c Config, keys *keys, where *place) error {
+// StartNode starts the node that the config names, and returns when it takes
+// pods. It runs until ctx ends.
+func (k *Cluster) StartNode(ctx context.Context) error {
+	c, keys, where := k.config, k.keys, k.where
 	in := func(name string) string { return filepath.Join(c.Dir, name) }
 
 	containers, err := container.New(ctx, container.Config{Dir: in("containers"), Hide: []string{c.Dir}, Plain: c.Node.Plain})
@@ -110,7 +96,7 @@ func (k *Cluster) startNode(ctx context.Context, c Config, keys *keys, where *pl
 		Name: nodeName, Address: where.address.AsSlice(), Port: kubeletPort,
 		Dir: in("kubelet"), PodLogs: in("logs/pods"),
 		REST: keys.rest(keys.node), Authority: keys.authority, Serving: keys.kubeletServing,
-		ClusterDNS: []string{clusterDNSIP.String()}, ClusterDomain: clusterDomain, ResolvConf: "/etc/resolv.conf",
+		ClusterDNS: []string{clusterDNSIP.String()}, ClusterDomain: clusterDomain, ResolvConf: resolvConf,
 		Runtime: runtime,
 		Images:  cri.NewImages(cri.ImagesConfig{Store: c.Node.Images, Dir: c.Dir, Progress: events}),
 

@@ -105,6 +105,8 @@ func prepare(ctx context.Context, o *options.ServerRunOptions) (runnable, *rest.
 	if err != nil {
 		return nil, nil, err
 	}
+	// Whoever still watches when we end is in this process, and ends too.
+	server.GenericAPIServer.ShutdownTimeout = time.Second
 	prepared, err := server.PrepareRun()
 	if err != nil {
 		return nil, nil, err

@@ -103,6 +103,15 @@ func (g *Group) Stats() (Usage, error) {
 	return u, nil
 }
 
+// Folders are where the kernel shows the group: one for each controller in version
+// 1, by its name; the one there is in version 2, under "".
+func (g *Group) Folders() map[string]string {
+	if g == nil {
+		return nil
+	}
+	return g.manager.GetPaths()
+}
+
 // OOMKilled says whether the kernel killed a process of the group for want of memory.
 func (g *Group) OOMKilled() bool {
 	if g == nil || !slices.Contains(g.support.Controllers, "memory") {

@@ -39,8 +39,9 @@ type Runtime struct {
 	dir      string
 	kind     Kind
 	missing  []string
-	base     *rootfs.Base // nil when plain
 	launcher *launcher
+	stock    *stock // of roots; nil when plain
+	shelf    *shelf
 	inUser   bool // this program is root only in a user namespace
 	ownSys   bool // a fresh /sys can be mounted
 
@@ -69,25 +70,44 @@ func New(ctx context.Context, c Config) (*Runtime, error) {
 		r.bePlain("Pods see this machine as weir does: containers without namespaces were asked for.")
 		return r, nil
 	}
+	if err := r.prepare(ctx, c); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
+}
+
+// prepare prepares full containers, or plain ones where there cannot be others.
+func (r *Runtime) prepare(ctx context.Context, c Config) error {
+	if err := os.Mkdir(r.mountPoint(), 0o711); err != nil {
+		return fmt.Errorf("make container folder: %w", err)
+	}
 	if err := r.probe(ctx); err != nil {
 		r.bePlain(fmt.Sprintf("Pods see this machine as weir does, without roots, mounts and addresses of their own: this machine allows no namespaces (%v).", err))
-		return r, nil
+		return ctx.Err()
 	}
-	r.base, err = rootfs.Prepare(filepath.Join(dir, "base"), rootfs.Options{
-		Hide:      append([]string{dir}, c.Hide...),
-		Mountable: func(l rootfs.Layer) error { return r.tryLayer(ctx, l) },
+	var err error
+	if r.shelf, err = newShelf(filepath.Join(r.dir, "shelf")); err != nil {
+		return err
+	}
+	base, err := rootfs.Prepare(filepath.Join(r.dir, "base"), rootfs.Options{
+		Hide:      append([]string{r.dir}, c.Hide...),
+		Mountable: r.tryLayer,
 	})
 	if err != nil {
-		r.launcher.close()
-		return nil, err
+		return err
 	}
-	r.missing = append(r.missing, r.base.Missing()...)
-	return r, nil
+	r.missing = base.Missing()
+	r.stock = newStock(base, filepath.Join(r.dir, "roots"), r.inUser)
+	return nil
 }
 
 func (r *Runtime) bePlain(why string) {
 	r.kind, r.missing = Plain, []string{why}
 }
+
+// mountPoint is a folder for each container to mount its root on, which is in its
+// own mount namespace and does not concern the others.
+func (r *Runtime) mountPoint() string { return filepath.Join(r.dir, "root") }
 
 // Kind says what the containers are.
 func (r *Runtime) Kind() Kind { return r.kind }
@@ -103,14 +123,19 @@ func (r *Runtime) Close() error {
 		live = append(live, c)
 	}
 	r.mu.Unlock()
+	var problem error
 	for _, c := range live {
-		if err := c.Remove(); err != nil {
-			return err
-		}
+		problem = errors.Join(problem, c.Remove())
+	}
+	if r.stock != nil {
+		problem = errors.Join(problem, r.stock.close())
+	}
+	if r.shelf != nil {
+		problem = errors.Join(problem, r.shelf.close())
 	}
 	r.launcher.close()
-	if err := errors.Join(<-r.cleared, os.RemoveAll(r.dir)); err != nil {
-		return fmt.Errorf("remove container folder: %w", err)
+	if err := errors.Join(problem, <-r.cleared, os.RemoveAll(r.dir)); err != nil {
+		return fmt.Errorf("remove containers: %w", err)
 	}
 	return nil
 }
@@ -119,6 +144,9 @@ func (r *Runtime) Close() error {
 // away now and removed in its own time; the channel tells when.
 func emptied(dir string) (<-chan error, error) {
 	removed := make(chan error, 1)
+	if err := unmountBelow(dir); err != nil {
+		return nil, err
+	}
 	parent, prefix := filepath.Dir(dir), filepath.Base(dir)+".old-"
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return nil, err

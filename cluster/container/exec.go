@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/weir-ml/weir/cluster/container/internal/entry"
-	"github.com/weir-ml/weir/cluster/rootfs"
 )
 
 // A Container is a command in a root of its own, and what runs beside it.
@@ -17,7 +16,8 @@ type Container struct {
 	*Process
 	runtime *Runtime
 	spec    Spec
-	root    *rootfs.Root // nil when plain
+	root    *mountedRoot // nil when plain
+	onShelf bool         // it has files there
 
 	pid     int
 	mu      sync.Mutex
@@ -94,8 +94,11 @@ func (c *Container) Remove() error {
 }
 
 func (c *Container) removeRoot() error {
-	if c.root == nil {
-		return nil
+	if c.root != nil {
+		c.runtime.stock.drop(c.root)
 	}
-	return c.root.Remove()
+	if c.onShelf {
+		return c.runtime.shelf.removeFiles(c.spec.ID)
+	}
+	return nil
 }

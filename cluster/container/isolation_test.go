@@ -95,7 +95,7 @@ func TestIsolation(t *testing.T) {
 		},
 		"Descriptors": {
 			why:    "No open file of weir comes along.",
-			script: `ls /proc/1/fd | grep -vx -e 0 -e 1 -e 2`,
+			script: `for f in /proc/1/fd/*; do case $f in */[012]) ;; *) readlink $f ;; esac; done`,
 		},
 		"Environment": {
 			why:    "weir's environment does not come along.",

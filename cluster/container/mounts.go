@@ -3,7 +3,7 @@ package container
 import (
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -21,62 +21,43 @@ const (
 // devices are those that every container has.
 var devices = []string{"null", "zero", "full", "random", "urandom", "tty"}
 
-// mount says what the container's root is made of.
-func (c *Container) mount(l *launch) {
+// mount says what the container's root is made of; own are its own files.
+func (c *Container) mount(l *launch, own map[string]string) {
 	e, s := &l.config, c.spec
-	e.Folder = c.root.Dir
-	for _, layer := range c.root.Layers {
-		e.Mounts = append(e.Mounts, c.runtime.layer(c.root.Dir, layer))
+	e.Root = c.runtime.mountPoint()
+	for i, layer := range c.root.Layers {
+		e.Mounts = append(e.Mounts, layerOf(l, layer, c.root.overlays[i]))
 	}
 	c.runtime.kernel(e, s)
-	c.runtime.memory(l, s)
+	limits(e, s)
+	c.runtime.memory(e, s)
+	for path, lies := range own {
+		e.Mounts = append(e.Mounts, Mount{Source: lies, Target: path}.entry())
+	}
 	for _, d := range s.Devices {
 		e.Mounts = append(e.Mounts, entry.Mount{Source: d.Source, Target: d.Target, Flags: unix.MOUNT_ATTR_RDONLY, Propagation: syscall.MS_PRIVATE})
 	}
 	for _, m := range s.Mounts {
 		e.Mounts = append(e.Mounts, m.entry())
 	}
-	e.Masked = append(append(e.Masked, c.root.Hidden...), s.MaskedPaths...)
-	e.ReadOnly = s.ReadOnlyPaths
+	e.Masked = append(slices.Clone(c.root.Hidden), s.MaskedPaths...)
+	e.ReadOnly = append(e.ReadOnly, s.ReadOnlyPaths...)
 	e.ReadOnlyRoot = s.ReadOnlyRoot
 }
 
-// layer is one part of the root. Paths in an overlay's options are relative to
-// the container's folder, so that /proc/mounts in it does not tell where that is.
-func (r *Runtime) layer(dir string, l rootfs.Layer) entry.Mount {
-	if l.Upper == "" {
-		return entry.Mount{
-			Source: l.Lower, Target: l.Target, Recursive: true, OfRoot: true,
-			Flags: attributes(l), Propagation: syscall.MS_PRIVATE,
-		}
+// layerOf is one part of the root. Where it is no overlay it is read-only, for it
+// is the machine's, except for the root itself, which is a copy then.
+func layerOf(l *launch, layer rootfs.Layer, overlay *os.File) entry.Mount {
+	m := entry.Mount{Target: layer.Target, OfRoot: true}
+	if overlay != nil {
+		m.FD = l.add(overlay)
+		return m
 	}
-	// Nothing of a container's own survives a crash, so nothing waits for the disk.
-	lower := option(dir, l.Lower)
-	if l.Image != "" {
-		lower = option(dir, l.Image) + ":" + lower
+	m.Source, m.Recursive, m.Propagation, m.Flags = layer.Lower, true, syscall.MS_PRIVATE, unix.MOUNT_ATTR_NODEV
+	if layer.Target != "/" {
+		m.Flags |= unix.MOUNT_ATTR_RDONLY
 	}
-	options := "volatile,index=off,xino=off,lowerdir=" + lower + ",upperdir=" + option(dir, l.Upper) + ",workdir=" + option(dir, l.Work)
-	if r.inUser {
-		options = "userxattr," + options
-	}
-	return entry.Mount{Type: "overlay", Target: l.Target, Data: options, Flags: noNodes, OfRoot: true}
-}
-
-// attributes of a layer that is no overlay: the machine's folders are never
-// written to. The root itself is a copy, and is.
-func attributes(l rootfs.Layer) uint64 {
-	if l.Target == "/" {
-		return unix.MOUNT_ATTR_NODEV
-	}
-	return unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NODEV
-}
-
-// option is a path as an overlay's option wants it.
-func option(dir, path string) string {
-	if rel, err := filepath.Rel(filepath.Dir(dir), path); err == nil && !strings.HasPrefix(rel, "..") {
-		path, _ = filepath.Rel(dir, path)
-	}
-	return strings.NewReplacer(`\`, `\\`, `:`, `\:`, `,`, `\,`).Replace(path)
+	return m
 }
 
 // kernel adds what the kernel shows of itself: /proc, /sys and /dev.
@@ -132,14 +113,15 @@ func (r *Runtime) allDevices(e *entry.Config) {
 }
 
 // memory adds the pod's shared memory and message queues.
-func (r *Runtime) memory(l *launch, s Spec) {
-	shm := entry.Mount{Source: "/dev/shm", Target: "/dev/shm", Propagation: syscall.MS_PRIVATE}
-	if n := s.Namespaces; n != nil && n.memory != nil {
-		shm.Source, shm.FD = "the pod's memory", l.add(n.memory)
-	} else if n == nil || !n.hostIPC {
-		shm = entry.Mount{Type: "tmpfs", Target: "/dev/shm", Flags: noSuid | noNodes | noExec, Data: "mode=1777"}
+func (r *Runtime) memory(e *entry.Config, s Spec) {
+	shm := entry.Mount{Type: "tmpfs", Target: "/dev/shm", Flags: noSuid | noNodes | noExec, Data: "mode=1777"}
+	if n := s.Namespaces; n != nil && n.memory != "" {
+		shm = entry.Mount{
+			Source: n.memory, Target: "/dev/shm", Propagation: syscall.MS_PRIVATE,
+			Flags: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC,
+		}
 	}
-	l.config.Mounts = append(l.config.Mounts, shm,
+	e.Mounts = append(e.Mounts, shm,
 		entry.Mount{Type: "mqueue", Target: "/dev/mqueue", Flags: noSuid | noNodes | noExec, Optional: true})
 }
 

@@ -28,16 +28,16 @@ type NamespaceOptions struct {
 // Namespaces are what the containers of one pod share.
 type Namespaces struct {
 	files   map[string]*os.File // by name, as in /proc/self/ns: net, ipc, uts
-	memory  *os.File            // the pod's /dev/shm, mounted nowhere
+	memory  string              // a folder to be the pod's /dev/shm; "" leaves each container its own
 	pids    *os.File            // the pod's pid namespace, when it has one
 	holder  *Process            // and its first process
-	hostIPC bool
 	hostPID bool
+	ofPod   bool // memory is the pod's own, and goes with it
 }
 
 // NewNamespaces makes the namespaces of one pod.
 func (r *Runtime) NewNamespaces(ctx context.Context, o NamespaceOptions) (*Namespaces, error) {
-	n := &Namespaces{files: map[string]*os.File{}, hostIPC: o.HostIPC, hostPID: o.HostPID}
+	n := &Namespaces{files: map[string]*os.File{}, hostPID: o.HostPID}
 	if r.kind == Plain {
 		return n, nil
 	}
@@ -55,12 +55,13 @@ func (n *Namespaces) make(ctx context.Context, r *Runtime, o NamespaceOptions) e
 		}
 		n.files["net"] = again
 	}
+	n.memory = "/dev/shm"
 	if !o.HostIPC {
-		memory, err := detachedMemory()
+		memory, err := r.shelf.memory()
 		if err != nil {
 			return err
 		}
-		n.memory = memory
+		n.memory, n.ofPod = memory, true
 	}
 	made := make(chan error)
 	go func() {
@@ -123,20 +124,13 @@ func (n *Namespaces) keep(name string) error {
 
 // hold starts the process that the containers' shared pid namespace lives by.
 func (n *Namespaces) hold(ctx context.Context, r *Runtime) error {
-	dir, err := os.MkdirTemp(r.dir, "hold-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	if err := os.Mkdir(filepath.Join(dir, "root"), 0o755); err != nil {
-		return err
-	}
 	l := launch{flags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS, config: entry.Config{
 		Hold:   true,
-		Folder: dir,
+		Root:   r.mountPoint(),
 		Mounts: []entry.Mount{{Type: "tmpfs", Target: "/", Flags: syscall.MS_RDONLY, Data: "size=0"}},
 		Dir:    "/", NoNewPrivileges: true,
 	}}
+	var err error
 	if n.holder, err = r.launcher.run(ctx, l); err != nil {
 		return err
 	}
@@ -150,9 +144,6 @@ func (n *Namespaces) Close() error {
 	for _, f := range n.files {
 		f.Close()
 	}
-	if n.memory != nil {
-		n.memory.Close()
-	}
 	if n.pids != nil {
 		n.pids.Close()
 	}
@@ -162,28 +153,10 @@ func (n *Namespaces) Close() error {
 		}
 		n.holder.Wait()
 	}
+	if n.ofPod {
+		return os.RemoveAll(n.memory)
+	}
 	return nil
-}
-
-// detachedMemory mounts a file system in memory, but nowhere: each container of
-// the pod puts it on its own /dev/shm.
-func detachedMemory() (*os.File, error) {
-	fs, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("open tmpfs: %w", err)
-	}
-	defer unix.Close(fs)
-	if err := unix.FsconfigSetString(fs, "mode", "1777"); err != nil {
-		return nil, fmt.Errorf("configure tmpfs: %w", err)
-	}
-	if err := unix.FsconfigCreate(fs); err != nil {
-		return nil, fmt.Errorf("make tmpfs: %w", err)
-	}
-	fd, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("mount tmpfs: %w", err)
-	}
-	return os.NewFile(uintptr(fd), "shm"), nil
 }
 
 // setSysctl sets what belongs to the pod's own namespaces, and refuses the rest,

@@ -3,8 +3,7 @@ package container
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
+	"fmt"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -16,45 +15,40 @@ import (
 // probe tries the namespaces and mounts that no full container can do without,
 // and finds out which of two ways to show /sys works.
 func (r *Runtime) probe(ctx context.Context) error {
-	try := func(mounts ...entry.Mount) error {
+	try := func(sys entry.Mount) error {
 		empty := entry.Mount{Type: "tmpfs", Target: "/", Data: "mode=755"}
-		return r.try(ctx, append([]entry.Mount{empty, {Type: "proc", Target: "/proc"}}, mounts...))
+		return r.try(ctx, []entry.Mount{empty, {Type: "proc", Target: "/proc"}, sys})
 	}
-	fresh := entry.Mount{Type: "sysfs", Target: "/sys", Flags: syscall.MS_RDONLY}
-	if err := try(fresh); err == nil {
-		r.ownSys = true
+	fresh := try(entry.Mount{Type: "sysfs", Target: "/sys", Flags: syscall.MS_RDONLY})
+	if r.ownSys = fresh == nil; r.ownSys {
 		return nil
 	}
-	shown := entry.Mount{Source: "/sys", Target: "/sys", Recursive: true, Flags: unix.MOUNT_ATTR_RDONLY}
-	return try(shown)
-}
-
-// tryLayer says whether a layer can be mounted.
-func (r *Runtime) tryLayer(ctx context.Context, l rootfs.Layer) error {
-	l.Target = filepath.Join("/layer", l.Target)
-	beside := filepath.Join(r.dir, "probe") // the probe's folder is as deep as this
-	return r.try(ctx, []entry.Mount{{Type: "tmpfs", Target: "/"}, r.layer(beside, l)})
+	if err := try(entry.Mount{Source: "/sys", Target: "/sys", Recursive: true, Flags: unix.MOUNT_ATTR_RDONLY}); err != nil {
+		return errors.Join(fresh, err)
+	}
+	return nil
 }
 
 // try mounts in namespaces of its own, and is gone.
-func (r *Runtime) try(ctx context.Context, mounts []entry.Mount) (err error) {
-	dir, err := os.MkdirTemp(r.dir, "probe-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if err := os.Mkdir(filepath.Join(dir, "root"), 0o755); err != nil {
-		return err
-	}
+func (r *Runtime) try(ctx context.Context, mounts []entry.Mount) error {
 	p, err := r.launcher.run(ctx, launch{
-		flags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID,
-		config: entry.Config{
-			Folder: dir, Mounts: mounts, Dir: "/", Probe: true,
-		},
+		flags:  syscall.CLONE_NEWNS | syscall.CLONE_NEWPID,
+		config: entry.Config{Root: r.mountPoint(), Mounts: mounts, Dir: "/", Probe: true},
 	})
 	if err != nil {
 		return err
 	}
-	p.Wait()
+	if end := p.Wait(); end.Code != 0 {
+		return fmt.Errorf("a trial ended with %d", end.Code)
+	}
 	return nil
+}
+
+// tryLayer says whether a layer can be mounted copy on write.
+func (r *Runtime) tryLayer(l rootfs.Layer) error {
+	overlay, err := mountOverlay(l, r.inUser)
+	if err != nil {
+		return err
+	}
+	return overlay.Close()
 }

@@ -25,7 +25,11 @@ func (r *Runtime) Start(ctx context.Context, s Spec, stdio Stdio) (*Container, e
 		return nil, fmt.Errorf("container %q: its name cannot name a folder", s.ID)
 	}
 	c := &Container{runtime: r, spec: s}
-	if err := c.start(ctx, stdio); err != nil {
+	err := c.start(ctx, stdio)
+	if c.root != nil {
+		c.root.unmount() // it is the container's now
+	}
+	if err != nil {
 		return nil, errors.Join(err, c.removeRoot())
 	}
 	r.mu.Lock()
@@ -61,16 +65,17 @@ func (c *Container) start(ctx context.Context, stdio Stdio) error {
 
 // isolate makes the root, and says what to do to be alone in it.
 func (c *Container) isolate(l *launch) error {
-	var err error
-	c.root, err = c.runtime.base.New(filepath.Join(c.runtime.dir, c.spec.ID), rootfs.Content{
-		Image: c.spec.Image, UID: c.spec.UID, GID: c.spec.GID,
-		Hostname: c.spec.Hostname, ResolvConf: c.spec.ResolvConf,
-	})
+	s := c.spec
+	own, err := c.runtime.shelf.files(s.ID, rootfs.Own{UID: s.UID, GID: s.GID, Hostname: s.Hostname, ResolvConf: s.ResolvConf})
 	if err != nil {
 		return err
 	}
+	c.onShelf = true
+	if c.root, err = c.runtime.stock.take(s.Image); err != nil {
+		return err
+	}
 	l.flags = syscall.CLONE_NEWNS
-	n := c.spec.Namespaces
+	n := s.Namespaces
 	switch {
 	case n != nil && n.pids != nil:
 		l.pids = n.pids
@@ -82,7 +87,10 @@ func (c *Container) isolate(l *launch) error {
 			l.config.Namespaces = append(l.config.Namespaces, entry.Namespace{Name: name, FD: l.add(f)})
 		}
 	}
-	c.mount(l)
+	c.mount(l, own)
+	if home := rootfs.Home(s.UID); strings.HasPrefix(home, "/home/") {
+		l.config.Home = home
+	}
 	return nil
 }
 

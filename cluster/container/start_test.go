@@ -107,8 +107,8 @@ func TestStartErrors(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%s Error %v, want %s", c.why, err, c.want)
 			}
-			if _, err := os.Stat(filepath.Join(r.dir, "c")); !errors.Is(err, os.ErrNotExist) {
-				t.Errorf("the container's folder is left: %v", err)
+			if left, err := filepath.Glob(filepath.Join(r.dir, "shelf", "*")); err != nil || len(left) > 0 {
+				t.Errorf("files are left: %v, %v", left, err)
 			}
 		})
 	}

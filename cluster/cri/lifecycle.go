@@ -139,22 +139,34 @@ func (r *Runtime) await(i *instance) {
 
 // exited puts down how the instance ended, first on record, then for everyone to see.
 func (r *Runtime) exited(i *instance, end container.ExitStatus, reason, message string) {
-	r.mu.Lock()
-	i.state = runtimeapi.ContainerState_CONTAINER_EXITED
-	i.exitCode, i.reason, i.message, i.finished = int32(end.Code), reason, message, end.At.UnixNano()
-	if i.started == 0 {
-		i.started = i.finished
+	record, err := r.recordOf(i)
+	record.State = runtimeapi.ContainerState_CONTAINER_EXITED.String()
+	record.ExitCode, record.Reason, record.Message, record.Finished = int32(end.Code), reason, message, end.At.UnixNano()
+	if record.Started == 0 {
+		record.Started = record.Finished
 	}
-	if r.stopping {
-		i.exitCode, i.reason, i.message = exitKilled, reasonError, messageStopped
+	if r.isStopping() {
+		record.ExitCode, record.Reason, record.Message = exitKilled, reasonError, messageStopped
 	}
-	r.mu.Unlock()
-
-	if err := r.rememberInstance(i); err != nil {
+	if err == nil {
+		err = r.putOnRecord(i, record)
+	}
+	if err != nil {
 		klog.Background().Error(err, "a container's end is not on record", "container", i.id)
 	}
+
+	r.mu.Lock()
+	i.state = runtimeapi.ContainerState_CONTAINER_EXITED
+	i.exitCode, i.reason, i.message, i.started, i.finished = record.ExitCode, record.Reason, record.Message, record.Started, record.Finished
+	r.mu.Unlock()
 	close(i.ended)
 	r.changed(i.sandbox, i.id, runtimeapi.ContainerEventType_CONTAINER_STOPPED_EVENT)
+}
+
+func (r *Runtime) isStopping() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stopping
 }
 
 // StopContainer asks the container's command to end, and kills it when it has not within

@@ -53,16 +53,18 @@ func (r *Runtime) rememberSandbox(s *sandbox) error {
 	return r.remember(sandboxRecords, s.id, sandboxRecord{Config: config, Created: s.created, IP: s.ip})
 }
 
-func (r *Runtime) rememberInstance(i *instance) error {
+// recordOf is the instance as it is now.
+func (r *Runtime) recordOf(i *instance) (instanceRecord, error) {
 	public := proto.CloneOf(i.config)
 	public.Envs = nil // Secrets are in it, and nobody asks for it later.
 	config, err := protojson.Marshal(public)
 	if err != nil {
-		return fmt.Errorf("record container %s: %w", i.id, err)
+		return instanceRecord{}, fmt.Errorf("record container %s: %w", i.id, err)
 	}
 
 	r.mu.Lock()
-	record := instanceRecord{
+	defer r.mu.Unlock()
+	return instanceRecord{
 		Sandbox:  i.sandbox.id,
 		Config:   config,
 		ImageID:  i.imageID,
@@ -77,13 +79,25 @@ func (r *Runtime) rememberInstance(i *instance) error {
 		ExitCode: i.exitCode,
 		Reason:   i.reason,
 		Message:  i.message,
-	}
-	r.mu.Unlock()
+	}, nil
+}
 
+// rememberInstance puts the instance on record as it is now.
+func (r *Runtime) rememberInstance(i *instance) error {
+	record, err := r.recordOf(i)
+	if err != nil {
+		return err
+	}
+	return r.putOnRecord(i, record)
+}
+
+// putOnRecord writes the record. An end that is on record stays, even when the start that
+// led to it is told later.
+func (r *Runtime) putOnRecord(i *instance, record instanceRecord) error {
 	i.recording.Lock()
 	defer i.recording.Unlock()
 	if i.recorded == runtimeapi.ContainerState_CONTAINER_EXITED.String() {
-		return nil // The end overtook the start.
+		return nil
 	}
 	i.recorded = record.State
 	return r.remember(instanceRecords, i.id, record)

@@ -103,6 +103,10 @@ func (s *shares) source(podUID, path string) (source, error) {
 
 // resolve finds below in root, and no link leads out of root.
 func resolve(root *os.File, below, path string, create bool) (source, error) {
+	if below == "." { // the share itself, which may be a file
+		real, err := pathOf(root)
+		return source{path: real}, err
+	}
 	found, err := beneath(root, below)
 	if errors.Is(err, unix.ENOENT) && create {
 		if made, err := pathrs.MkdirAllHandle(root, below, 0o755); err == nil {

@@ -3,10 +3,8 @@ package rootfs
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 )
 
 // A Layer is one part of a root.
@@ -64,15 +62,22 @@ func makeEtc(from, to string) error {
 	if err := copyEtc(from, to); err != nil {
 		return err
 	}
-	if err := writeUsers(to, 0, 0); err != nil {
+	resolv, err := os.ReadFile(filepath.Join(from, "resolv.conf"))
+	if err != nil && !os.IsNotExist(err) {
 		return err
 	}
-	if resolv, err := os.ReadFile(filepath.Join(from, "resolv.conf")); err == nil {
-		if err := writeFile(filepath.Join(to, "resolv.conf"), resolv, 0o644); err != nil {
+	for name, content := range map[string]string{
+		"passwd":      passwdOf(0, 0),
+		"group":       groupOf(0, 0),
+		"hostname":    "localhost\n",
+		"hosts":       "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n",
+		"resolv.conf": string(resolv),
+	} {
+		if err := writeFile(filepath.Join(to, name), []byte(content), 0o644); err != nil {
 			return err
 		}
 	}
-	return writeFile(filepath.Join(to, "hosts"), []byte("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n"), 0o644)
+	return nil
 }
 
 // try finds out which layers can be copy on write.
@@ -123,5 +128,3 @@ func (b *Base) layer(target, lower, upper, work string) Layer {
 	}
 	return l
 }
-
-func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

@@ -1,7 +1,6 @@
 package rootfs
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,30 +10,22 @@ import (
 	"syscall"
 )
 
-// A Content says what a root holds besides the base.
-type Content struct {
-	Image      *Image // nil adds nothing
-	UID, GID   uint32 // who will live in it
-	Hostname   string
-	ResolvConf []byte // nil leaves the machine's
-}
-
 // A Root is the root of one container, before it is mounted.
 type Root struct {
 	Dir    string   // holds all that is the container's own
-	Mount  string   // a folder to mount the root on
 	Layers []Layer  // in the order to mount them, the root itself first
 	Hidden []string // to be seen empty
 }
 
-// New makes the folders of a root in dir, which must not exist yet.
-func (b *Base) New(dir string, c Content) (*Root, error) {
-	r := &Root{Dir: dir, Mount: filepath.Join(dir, "root"), Layers: b.layers(dir), Hidden: b.hidden}
-	if err := os.Mkdir(dir, 0o711); err != nil {
+// New makes the folders of a root in dir, which must not exist yet. The files
+// that make one container differ from another are not in it: see Files.
+func (b *Base) New(dir string, image *Image) (*Root, error) {
+	r := &Root{Dir: dir, Layers: b.layers(dir), Hidden: b.hidden}
+	if err := os.MkdirAll(dir, 0o711); err != nil {
 		return nil, fmt.Errorf("make root: %w", err)
 	}
-	if c.Image != nil {
-		for i, f := range c.Image.Folders {
+	if image != nil {
+		for i, f := range image.Folders {
 			if f.Target == "/" {
 				r.layOver(f.Source)
 				continue
@@ -42,7 +33,7 @@ func (b *Base) New(dir string, c Content) (*Root, error) {
 			r.Layers = append(r.Layers, r.folder(i, f))
 		}
 	}
-	if err := r.make(b, c); err != nil {
+	if err := r.make(b); err != nil {
 		return nil, errors.Join(fmt.Errorf("make root: %w", err), r.Remove())
 	}
 	return r, nil
@@ -68,10 +59,7 @@ func (r *Root) folder(i int, f Folder) Layer {
 	return l
 }
 
-func (r *Root) make(b *Base, c Content) error {
-	if err := os.Mkdir(r.Mount, 0o755); err != nil {
-		return err
-	}
+func (r *Root) make(b *Base) error {
 	for _, l := range r.Layers {
 		if l.Upper == "" {
 			continue
@@ -82,53 +70,17 @@ func (r *Root) make(b *Base, c Content) error {
 			}
 		}
 	}
-	own := r.Layers[0].Upper
-	if own == "" { // no overlay: the root is a copy, and the copy is written to
-		own = filepath.Join(r.Dir, "copy")
-		r.Layers[0].Lower = own
-		if err := copyAll(b.root(), own); err != nil {
-			return err
-		}
-		if files := r.Layers[0].Image; files != "" {
-			if err := copyAll(files, own); err != nil {
-				return err
-			}
-		}
-	}
-	return fill(own, c)
-}
-
-// fill writes what is this container's own in the root.
-func fill(root string, c Content) error {
-	etc := filepath.Join(root, "etc")
-	if err := makeFolder(etc); err != nil {
-		return err
-	}
-	if err := writeFile(filepath.Join(etc, "hostname"), []byte(cmp.Or(c.Hostname, "localhost")+"\n"), 0o644); err != nil {
-		return err
-	}
-	if c.ResolvConf != nil {
-		if err := writeFile(filepath.Join(etc, "resolv.conf"), c.ResolvConf, 0o644); err != nil {
-			return err
-		}
-	}
-	if c.UID == 0 && c.GID == 0 {
+	if r.Layers[0].Upper != "" {
 		return nil
 	}
-	if err := writeUsers(etc, c.UID, c.GID); err != nil {
+	// Without an overlay the root is a copy, and the copy is written to.
+	own := filepath.Join(r.Dir, "copy")
+	r.Layers[0].Lower = own
+	if err := copyAll(b.root(), own); err != nil {
 		return err
 	}
-	u := userOf(c.UID, c.GID)
-	if u.name != "user" {
-		return nil
-	}
-	home := filepath.Join(root, u.home)
-	if err := makeFolder(home); err != nil {
-		return err
-	}
-	// In a user namespace without that user the container's start says so.
-	if err := os.Chown(home, int(c.UID), int(c.GID)); err != nil && !errors.Is(err, syscall.EINVAL) {
-		return err
+	if files := r.Layers[0].Image; files != "" {
+		return copyAll(files, own)
 	}
 	return nil
 }

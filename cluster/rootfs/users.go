@@ -2,7 +2,8 @@ package rootfs
 
 import (
 	"fmt"
-	"path/filepath"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -39,35 +40,32 @@ func userOf(uid, gid uint32) user {
 	return user{"user", uid, gid, "/home/user"}
 }
 
-// writeUsers writes passwd and group for a container that runs as uid and gid.
-func writeUsers(etc string, uid, gid uint32) error {
+// passwdOf and groupOf are the files for a container that runs as uid and gid.
+func passwdOf(uid, gid uint32) string {
 	users := known
 	if u := userOf(uid, gid); u.name == "user" {
-		users = append(append([]user{}, known...), u)
+		users = append(slices.Clone(known), u)
 	}
-	var passwd, group strings.Builder
-	groups := map[uint32]string{}
-	for id, name := range knownGroups {
-		groups[id] = name
-	}
+	var passwd strings.Builder
 	for _, u := range users {
 		shell := "/usr/sbin/nologin"
 		if u.uid == 0 || u.name == "user" {
 			shell = "/bin/sh"
 		}
 		fmt.Fprintf(&passwd, "%s:x:%d:%d:%s:%s:%s\n", u.name, u.uid, u.gid, u.name, u.home, shell)
-		if _, named := groups[u.gid]; !named {
-			groups[u.gid] = u.name
-		}
 	}
-	if _, named := groups[gid]; !named {
-		groups[gid] = "group" // of a user who has another by right
+	return passwd.String()
+}
+
+func groupOf(uid, gid uint32) string {
+	groups := map[uint32]string{gid: "group"} // unless it has a name
+	for _, u := range append(slices.Clone(known), userOf(uid, gid)) {
+		groups[u.gid] = u.name
 	}
-	for _, id := range sortedKeys(groups) {
+	maps.Copy(groups, knownGroups)
+	var group strings.Builder
+	for _, id := range slices.Sorted(maps.Keys(groups)) {
 		fmt.Fprintf(&group, "%s:x:%d:\n", groups[id], id)
 	}
-	if err := writeFile(filepath.Join(etc, "passwd"), []byte(passwd.String()), 0o644); err != nil {
-		return err
-	}
-	return writeFile(filepath.Join(etc, "group"), []byte(group.String()), 0o644)
+	return group.String()
 }

@@ -12,8 +12,11 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/weir-ml/weir/cluster"
 	"github.com/weir-ml/weir/cluster/namespaces"
+	"github.com/weir-ml/weir/cluster/network/outside"
 )
 
 // version is stamped at build time.
@@ -23,6 +26,7 @@ var version = "devel"
 type machine struct {
 	kind    namespaces.Kind
 	api, s3 net.Listener
+	outside *os.File // the way out; nil when there is no other side
 	missing []string
 	pid     int
 }
@@ -37,23 +41,23 @@ func runInside(ctx context.Context, dir string, o upOptions, out io.Writer) erro
 	if err := json.Unmarshal([]byte(os.Getenv(handoverVariable)), &h); err != nil {
 		return fmt.Errorf("read what the outer process handed over: %w", err)
 	}
-	m := machine{kind: kind, missing: h.Missing, pid: h.PID}
+	m := machine{kind: kind, pid: h.PID, outside: file(h.OutsideFile)}
 	for _, l := range []struct {
 		to    *net.Listener
 		index int
 	}{{&m.api, h.APIFile}, {&m.s3, h.S3File}} {
 		f := file(l.index)
-		outside, err := net.FileListener(f)
+		machines, err := net.FileListener(f)
 		if err != nil {
 			return fmt.Errorf("take over listener: %w", err)
 		}
 		_ = f.Close()
 		// The same port on the pods' side leads to the same server.
-		within, err := net.ListenTCP("tcp4", &net.TCPAddr{Port: outside.Addr().(*net.TCPAddr).Port})
+		within, err := net.ListenTCP("tcp4", &net.TCPAddr{Port: machines.Addr().(*net.TCPAddr).Port})
 		if err != nil {
 			return fmt.Errorf("listen on the pods' network: %w", err)
 		}
-		*l.to = join(outside, within)
+		*l.to = outside.MultiListener(machines, within)
 	}
 	return run(ctx, dir, o, m, out)
 }
@@ -99,6 +103,21 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 	}
 	k, err := cluster.Start(ctx, config)
 	if err != nil {
+		return err
+	}
+
+	// What needs nothing but the API server starts side by side.
+	var starts errgroup.Group
+	if o.has("node") {
+		starts.Go(func() error { return k.StartNode(ctx) })
+	}
+	if o.has("controllers") {
+		starts.Go(func() error {
+			defer report("controllers of the platform")
+			return startPlatform(ctx, k.REST, platformOptions{})
+		})
+	}
+	if err := starts.Wait(); err != nil {
 		return err
 	}
 

@@ -52,6 +52,9 @@ the Python SDKs work against it.`,
 		newStatusCommand(f),
 		newEnvCommand(f),
 		newKubectlCommand(f),
+		newLogsCommand(f),
+		newExplainCommand(f),
+		newControllersCommand(),
 	)
 	return root
 }

@@ -21,6 +21,7 @@ func nodeOf(dir string, o upOptions, m machine) (*cluster.Node, error) {
 	}
 	return &cluster.Node{
 		Plain:        m.kind == namespaces.None,
+		Outside:      m.outside,
 		Images:       &rootfs.Images{},
 		Shared:       shared,
 		LogRetention: podlogs.Retention{Age: 7 * 24 * time.Hour, Bytes: 10 << 30},

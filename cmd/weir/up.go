@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weir-ml/weir/cluster/namespaces"
+	"github.com/weir-ml/weir/cluster/network/outside"
 )
 
 // upOptions are what a user may say to weir up.
@@ -73,9 +74,8 @@ func (o *upOptions) has(part string) bool {
 // and what it knows of the machine.
 type handover struct {
 	PID int
-	// APIFile and S3File are the indexes of listeners handed over; -1 means none.
+	// The indexes of the files handed over: two listeners and the way out.
 	APIFile, S3File, OutsideFile int
-	Missing                      []string
 }
 
 const handoverVariable = "WEIR_HANDOVER"
@@ -125,7 +125,7 @@ func (o *upOptions) check() error {
 // runOutside starts the inner process and waits for it. It carries the pods'
 // packets out meanwhile.
 func runOutside(ctx context.Context, kind namespaces.Kind, api, s3 *net.TCPListener) error {
-	h := handover{PID: os.Getpid(), APIFile: 0, S3File: 1, OutsideFile: -1}
+	h := handover{PID: os.Getpid(), APIFile: 0, S3File: 1, OutsideFile: 2}
 	apiFile, err := api.File()
 	if err != nil {
 		return fmt.Errorf("hand over listener: %w", err)
@@ -136,6 +136,10 @@ func runOutside(ctx context.Context, kind namespaces.Kind, api, s3 *net.TCPListe
 	}
 	// From here on they are the inner process's.
 	_, _ = api.Close(), s3.Close()
+	wayOut, wayIn, err := outside.Pair()
+	if err != nil {
+		return err
+	}
 
 	encoded, err := json.Marshal(h)
 	if err != nil {
@@ -146,14 +150,19 @@ func runOutside(ctx context.Context, kind namespaces.Kind, api, s3 *net.TCPListe
 	}
 	inner, err := namespaces.Start(ctx, kind, namespaces.Config{
 		Args:  os.Args[1:],
-		Files: []*os.File{apiFile, s3File},
+		Files: []*os.File{apiFile, s3File, wayIn},
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 	})
 	if err != nil {
 		return err
 	}
-	_, _ = apiFile.Close(), s3File.Close()
-	return endOf(inner.Wait())
+	_, _, _ = apiFile.Close(), s3File.Close(), wayIn.Close()
+	carried := make(chan error, 1)
+	go func() { carried <- outside.Serve(ctx, wayOut, outside.Config{}) }()
+	if err := endOf(inner.Wait()); err != nil {
+		return err
+	}
+	return <-carried
 }
 
 // endOf is what the inner process's end means for the outer one: the same.

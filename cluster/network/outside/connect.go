@@ -28,14 +28,14 @@ func Connect(ctx context.Context, file *os.File, source netip.Addr) (*Gateway, e
 	if err != nil {
 		return nil, err
 	}
-	socket, err := wire(source)
+	packets, err := wire(source)
 	if err != nil {
 		_ = control.Close()
 		return nil, err
 	}
-	defer socket.Close()
+	defer closeAll(packets)
 	g := &Gateway{DNS: far, control: control}
-	if _, err := g.ask(ctx, request{Link: true}, socket); err != nil {
+	if _, err := g.ask(ctx, request{Link: true}, packets...); err != nil {
 		_ = control.Close()
 		return nil, fmt.Errorf("hand over the way out: %w", err)
 	}
@@ -48,7 +48,7 @@ func (g *Gateway) Close() error { return g.control.Close() }
 // Listen listens for TCP connections in the machine's network namespace, at an
 // address such as 127.0.0.1:8080.
 func (g *Gateway) Listen(ctx context.Context, address string) (net.Listener, error) {
-	file, err := g.ask(ctx, request{Listen: &listen{Network: "tcp", Address: address}}, nil)
+	file, err := g.socket(ctx, listen{Network: "tcp", Address: address})
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func (g *Gateway) Listen(ctx context.Context, address string) (net.Listener, err
 
 // ListenPacket does the same for UDP.
 func (g *Gateway) ListenPacket(ctx context.Context, address string) (net.PacketConn, error) {
-	file, err := g.ask(ctx, request{Listen: &listen{Network: "udp", Address: address}}, nil)
+	file, err := g.socket(ctx, listen{Network: "udp", Address: address})
 	if err != nil {
 		return nil, err
 	}
@@ -66,23 +66,35 @@ func (g *Gateway) ListenPacket(ctx context.Context, address string) (net.PacketC
 	return net.FilePacketConn(file)
 }
 
+func (g *Gateway) socket(ctx context.Context, l listen) (*os.File, error) {
+	files, err := g.ask(ctx, request{Listen: &l})
+	if err != nil {
+		return nil, err
+	}
+	if len(files) != 1 {
+		closeAll(files)
+		return nil, fmt.Errorf("listen on %s: the outer process handed over %d sockets", l.Address, len(files))
+	}
+	return files[0], nil
+}
+
 // ask sends a request and waits for its reply.
-func (g *Gateway) ask(ctx context.Context, r request, file *os.File) (*os.File, error) {
+func (g *Gateway) ask(ctx context.Context, r request, files ...*os.File) ([]*os.File, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := send(g.control, r, file); err != nil {
+	if err := send(g.control, r, files...); err != nil {
 		return nil, fmt.Errorf("ask the outer process: %w", err)
 	}
 	var answer reply
-	socket, err := receive(g.control, &answer)
+	received, err := receive(g.control, &answer)
 	if err != nil {
 		return nil, fmt.Errorf("ask the outer process: %w", err)
 	}
 	if answer.Error != "" {
 		return nil, errors.New(answer.Error)
 	}
-	return socket, nil
+	return received, nil
 }

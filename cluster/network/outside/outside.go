@@ -36,10 +36,14 @@ const (
 	nearMAC = "02:00:a9:fe:01:02"
 	farMAC  = "02:00:a9:fe:01:01"
 	mtu     = 65520
+
+	// sockets share the packets between them. Each keeps 32 that wait to be read,
+	// and drops more: one would lose half of a hundred pods that dial at once.
+	sockets = 4
 )
 
 // A request is what the inner process wants: exactly one of these. Link comes
-// with the socket.
+// with the sockets.
 type request struct {
 	Link   bool    `json:"link,omitempty"`
 	Listen *listen `json:"listen,omitempty"`
@@ -80,24 +84,28 @@ func open(f *os.File) (*net.UnixConn, error) {
 	return u, nil
 }
 
-// send sends a message, with a file unless that is nil.
-func send(c *net.UnixConn, message any, file *os.File) error {
+// send sends a message, and files with it.
+func send(c *net.UnixConn, message any, files ...*os.File) error {
 	b, err := json.Marshal(message)
 	if err != nil {
 		return err
 	}
 	var rights []byte
-	if file != nil {
-		rights = unix.UnixRights(int(file.Fd()))
+	if len(files) > 0 {
+		var fds []int
+		for _, f := range files {
+			fds = append(fds, int(f.Fd()))
+		}
+		rights = unix.UnixRights(fds...)
 	}
 	_, _, err = c.WriteMsgUnix(b, rights, nil)
 	return err
 }
 
-// receive reads a message, and the file that came with it if there is one. It
-// returns io.EOF when the other process has gone.
-func receive(c *net.UnixConn, message any) (*os.File, error) {
-	b, rights := make([]byte, 4096), make([]byte, unix.CmsgSpace(4))
+// receive reads a message, and the files that came with it. It returns io.EOF
+// when the other process has gone.
+func receive(c *net.UnixConn, message any) ([]*os.File, error) {
+	b, rights := make([]byte, 4096), make([]byte, unix.CmsgSpace(4*sockets))
 	n, r, _, _, err := c.ReadMsgUnix(b, rights)
 	if n == 0 && (err == nil || errors.Is(err, unix.ECONNRESET)) {
 		err = io.EOF
@@ -105,22 +113,32 @@ func receive(c *net.UnixConn, message any) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	file, err := fileFrom(rights[:r])
+	files, err := filesFrom(rights[:r])
 	if err != nil {
 		return nil, err
 	}
-	return file, json.Unmarshal(b[:n], message)
+	return files, json.Unmarshal(b[:n], message)
 }
 
-func fileFrom(rights []byte) (*os.File, error) {
+func filesFrom(rights []byte) ([]*os.File, error) {
 	messages, err := unix.ParseSocketControlMessage(rights)
 	if err != nil || len(messages) == 0 {
 		return nil, err
 	}
 	fds, err := unix.ParseUnixRights(&messages[0])
-	if err != nil || len(fds) == 0 {
+	if err != nil {
 		return nil, err
 	}
-	unix.CloseOnExec(fds[0])
-	return os.NewFile(uintptr(fds[0]), "handed-over"), nil
+	var files []*os.File
+	for _, fd := range fds {
+		unix.CloseOnExec(fd)
+		files = append(files, os.NewFile(uintptr(fd), "handed-over"))
+	}
+	return files, nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		_ = f.Close()
+	}
 }

@@ -38,7 +38,7 @@ func Serve(ctx context.Context, file *os.File, c Config) error {
 
 	for {
 		var r request
-		file, err := receive(control, &r)
+		files, err := receive(control, &r)
 		if errors.Is(err, io.EOF) || ctx.Err() != nil {
 			return nil
 		}
@@ -47,9 +47,9 @@ func Serve(ctx context.Context, file *os.File, c Config) error {
 		}
 		var socket *os.File // to hand over
 		switch {
-		case r.Link && file != nil:
+		case r.Link && len(files) > 0:
 			var s *stack
-			if s, err = newStack(file, c.ResolvConf); err == nil {
+			if s, err = newStack(files, c.ResolvConf); err == nil {
 				defer s.close()
 			}
 		case r.Listen != nil:
@@ -65,11 +65,12 @@ func Serve(ctx context.Context, file *os.File, c Config) error {
 
 func answer(control *net.UnixConn, socket *os.File, err error) error {
 	if err != nil {
-		return send(control, reply{Error: err.Error()}, nil)
+		return send(control, reply{Error: err.Error()})
 	}
-	if socket != nil {
-		defer socket.Close()
+	if socket == nil {
+		return send(control, reply{})
 	}
+	defer socket.Close()
 	return send(control, reply{}, socket)
 }
 

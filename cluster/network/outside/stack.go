@@ -36,14 +36,14 @@ const (
 // address in the machine's network for it.
 type stack struct {
 	*gvisor.Stack
-	socket   *os.File
+	sockets  []*os.File
 	resolver *resolver
 	cancel   context.CancelFunc
 }
 
-func newStack(socket *os.File, resolvConf string) (*stack, error) {
+func newStack(sockets []*os.File, resolvConf string) (*stack, error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &stack{socket: socket, cancel: cancel, Stack: gvisor.New(gvisor.Options{
+	s := &stack{sockets: sockets, cancel: cancel, Stack: gvisor.New(gvisor.Options{
 		NetworkProtocols:   []gvisor.NetworkProtocolFactory{ipv4.NewProtocol, arp.NewProtocol},
 		TransportProtocols: []gvisor.TransportProtocolFactory{tcp.NewProtocol, udp.NewProtocol},
 	})}
@@ -55,8 +55,12 @@ func newStack(socket *os.File, resolvConf string) (*stack, error) {
 }
 
 func (s *stack) configure(ctx context.Context, resolvConf string) error {
+	var fds []int
+	for _, f := range s.sockets {
+		fds = append(fds, int(f.Fd()))
+	}
 	link, err := fdbased.New(&fdbased.Options{
-		FDs:                []int{int(s.socket.Fd())},
+		FDs:                fds,
 		MTU:                mtu,
 		EthernetHeader:     true,
 		Address:            tcpip.LinkAddress(mac(farMAC)),
@@ -154,7 +158,7 @@ func (s *stack) close() {
 	}
 	s.RemoveNIC(nic)
 	s.Close()
-	_ = s.socket.Close()
+	closeAll(s.sockets)
 }
 
 func toStack(a netip.Addr) tcpip.Address   { return tcpip.AddrFrom4(a.As4()) }

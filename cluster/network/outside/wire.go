@@ -19,10 +19,10 @@ const (
 	farEnd  = "outside1"
 )
 
-// wire makes the veth pair and the routes, and returns the socket with the far
+// wire makes the veth pair and the routes, and returns sockets with the far
 // end's packets. That end has a network namespace to itself, which lives as long
-// as the socket: nobody in this one can read along.
-func wire(source netip.Addr) (*os.File, error) {
+// as they: nobody in this one can read along.
+func wire(source netip.Addr) ([]*os.File, error) {
 	links, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("open netlink: %w", err)
@@ -34,24 +34,24 @@ func wire(source netip.Addr) (*os.File, error) {
 	}
 	defer here.Close()
 
-	var socket *os.File
+	var packets []*os.File
 	done := make(chan error)
 	netns.OwnThread(func() {
-		socket, err = makeFarEnd(here, links)
+		packets, err = makeFarEnd(here, links)
 		done <- err
 	})
 	if err := <-done; err != nil {
 		return nil, err
 	}
 	if err := routeOut(links, source); err != nil {
-		_ = socket.Close()
+		closeAll(packets)
 		return nil, err
 	}
-	return socket, nil
+	return packets, nil
 }
 
 // makeFarEnd makes the pair, and sets up both ends.
-func makeFarEnd(here *os.File, near *netlink.Handle) (*os.File, error) {
+func makeFarEnd(here *os.File, near *netlink.Handle) ([]*os.File, error) {
 	there, err := netns.New()
 	if err != nil {
 		return nil, err
@@ -92,7 +92,16 @@ func makeFarEnd(here *os.File, near *netlink.Handle) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find %s: %w", farEnd, err)
 	}
-	return packetSocket(link.Attrs().Index)
+	var packets []*os.File
+	for range sockets {
+		p, err := packetSocket(link.Attrs().Index)
+		if err != nil {
+			closeAll(packets)
+			return nil, err
+		}
+		packets = append(packets, p)
+	}
+	return packets, nil
 }
 
 // packetSocket has all IPv4 packets of an interface.

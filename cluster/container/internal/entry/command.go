@@ -5,8 +5,12 @@ import (
 	"unsafe"
 )
 
-// makeDir makes the working directory as root, since the command's user may not.
+// makeDir makes the user's home and the working directory as root, since the
+// command's user may not.
 func (c *Config) makeDir() *Failure {
+	if c.Home != "" && syscall.Mkdir(c.Home, 0o755) == nil {
+		syscall.Chown(c.Home, int(c.UID), int(c.GID)) // changeUser says when there is no such user
+	}
 	if !c.MakeDir {
 		return nil
 	}

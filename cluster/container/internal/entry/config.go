@@ -4,9 +4,7 @@ package entry
 type Config struct {
 	Namespaces []Namespace // joined first, in this order
 
-	// Folder is where the options of overlays start from, and "root" in it is
-	// where the root is mounted; "" leaves the root as it is.
-	Folder string
+	Root   string // a folder to mount the root on; "" leaves the root as it is
 	Mounts []Mount
 	Links  []Link
 
@@ -23,7 +21,8 @@ type Config struct {
 	NoNewPrivileges bool
 
 	Dir     string
-	MakeDir bool // make Dir where it is missing
+	MakeDir bool   // make Dir where it is missing
+	Home    string // a folder to make for the user; "" makes none
 
 	Argv, Env []string
 	Path      string // where Argv[0] is looked for
@@ -39,9 +38,9 @@ type Namespace struct {
 
 // A Mount is one step in making the root.
 type Mount struct {
-	Type   string // of file system; "" shows Source, or the detached mount FD, in a second place
-	Source string
-	FD     uint64
+	Type   string // of file system; "" shows what is there already
+	Source string // a folder or file
+	FD     uint64 // or a mount that is nowhere yet
 	Target string // in the root; "/" is the root itself
 	Data   string // the file system's own options
 
@@ -60,7 +59,7 @@ func (c *Config) visit(w *codec) {
 		w.text(&n.Name)
 		w.number(&n.FD)
 	})
-	w.text(&c.Folder)
+	w.text(&c.Root)
 	list(w, &c.Mounts, func(m *Mount) {
 		w.text(&m.Type, &m.Source, &m.Target, &m.Data)
 		w.number(&m.FD, &m.Flags, &m.Propagation)
@@ -68,7 +67,7 @@ func (c *Config) visit(w *codec) {
 	})
 	list(w, &c.Links, func(l *Link) { w.text(&l.Name, &l.To) })
 	w.texts(&c.Masked, &c.ReadOnly, &c.Argv, &c.Env)
-	w.text(&c.OOMScoreAdjust, &c.Dir, &c.Path)
+	w.text(&c.OOMScoreAdjust, &c.Dir, &c.Home, &c.Path)
 	w.number(&c.UID, &c.GID, &c.Capabilities)
 	list(w, &c.Groups, func(g *uint64) { w.number(g) })
 	w.flag(&c.ReadOnlyRoot, &c.Terminal, &c.KeepUser, &c.NoNewPrivileges, &c.MakeDir, &c.Probe, &c.Hold)

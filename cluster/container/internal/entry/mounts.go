@@ -4,11 +4,8 @@ import "syscall"
 
 // makeRoot mounts the root in the private mount namespace, and makes it the root.
 func (c *Config) makeRoot() *Failure {
-	if c.Folder == "" {
+	if c.Root == "" {
 		return nil
-	}
-	if err := syscall.Chdir(c.Folder); err != nil {
-		return fail("enter the container's folder", err)
 	}
 	sources, f := c.openSources()
 	if f != nil {
@@ -22,7 +19,7 @@ func (c *Config) makeRoot() *Failure {
 	for i, m := range c.Mounts {
 		var err error
 		if m.Target == "/" {
-			root, err = mountRoot(m, sources[i])
+			root, err = mountRoot(c.Root, m, sources[i])
 		} else if m.Type != "" {
 			err = mountType(root, m)
 		} else if sources[i] >= 0 {
@@ -87,15 +84,14 @@ func (c *Config) openSources() ([]int, *Failure) {
 }
 
 func (m *Mount) open() (int, error) {
+	if m.FD != 0 {
+		return int(m.FD), nil
+	}
 	flags := uintptr(openTreeClone | openTreeCloexec)
 	if m.Recursive {
 		flags |= atRecursive
 	}
-	dir, path := atFDCWD, m.Source
-	if m.FD != 0 {
-		dir, path, flags = int(m.FD), "", flags|atEmptyPath
-	}
-	fd, err := openTree(dir, path, flags)
+	fd, err := openTree(atFDCWD, m.Source, flags)
 	if err != nil {
 		return -1, err
 	}
@@ -107,14 +103,16 @@ func (m *Mount) open() (int, error) {
 }
 
 func (m *Mount) label() string {
-	if m.Type != "" {
+	switch {
+	case m.Type != "":
 		return m.Type
+	case m.FD != 0:
+		return "a layer"
 	}
 	return m.Source
 }
 
-func mountRoot(m Mount, source int) (int, error) {
-	const dir = "root"
+func mountRoot(dir string, m Mount, source int) (int, error) {
 	var err error
 	if m.Type != "" {
 		err = syscall.Mount(m.Type, dir, m.Type, uintptr(m.Flags), m.Data)

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/weir-ml/weir/install"
+	"github.com/weir-ml/weir/platform/apply"
+	"github.com/weir-ml/weir/platform/explain"
+	"github.com/weir-ml/weir/platform/training/job"
+	"github.com/weir-ml/weir/platform/training/tensorflow"
+)
+
+// platformOptions are what differs between the controllers in weir up and on a
+// cluster.
+type platformOptions struct {
+	// LeaderElection lets one of several copies work.
+	LeaderElection bool
+	// MetricsAddress is where Prometheus finds the controllers' metrics; "0" or
+	// nothing is nowhere.
+	MetricsAddress string
+}
+
+// startPlatform installs the kinds in the cluster that config reaches, and runs
+// their controllers until ctx ends. It returns when they work.
+func startPlatform(ctx context.Context, config *rest.Config, o platformOptions) error {
+	if err := installKinds(ctx, config); err != nil {
+		return err
+	}
+	kinds := runtime.NewScheme()
+	if err := scheme.AddToScheme(kinds); err != nil {
+		return err
+	}
+	if o.MetricsAddress == "" {
+		o.MetricsAddress = "0"
+	}
+	manager, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme:                        kinds,
+		Metrics:                       server.Options{BindAddress: o.MetricsAddress},
+		LeaderElection:                o.LeaderElection,
+		LeaderElectionID:              "weir-controllers",
+		LeaderElectionReleaseOnCancel: true,
+	})
+	if err != nil {
+		return fmt.Errorf("start controllers: %w", err)
+	}
+	if err := job.Setup(ctx, manager, tensorflow.Framework{}, job.Options{}); err != nil {
+		return err
+	}
+	core, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return fmt.Errorf("start controllers: %w", err)
+	}
+	if err := explain.Setup(manager, lastLines(core)); err != nil {
+		return err
+	}
+	return runManager(ctx, manager)
+}
+
+// installKinds makes the cluster know the platform's kinds and roles.
+func installKinds(ctx context.Context, config *rest.Config) error {
+	var kinds [][]byte
+	for _, f := range install.Kinds() {
+		kinds = append(kinds, f.Data)
+	}
+	if err := apply.Kinds(ctx, config, kinds...); err != nil {
+		return err
+	}
+	c, err := client.New(config, client.Options{})
+	if err != nil {
+		return fmt.Errorf("install roles: %w", err)
+	}
+	var roles []client.Object
+	for _, f := range install.Rights() {
+		objects, err := apply.Parse(f.Data)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", f.Name, err)
+		}
+		roles = append(roles, objects...)
+	}
+	return apply.Set{Name: "weir-roles", Kinds: roleKinds}.Apply(ctx, c, roles...)
+}
+
+var roleKinds = []schema.GroupVersionKind{
+	{Group: "rbac.authorization.k8s.io", Version: "v1", Kind: "ClusterRole"},
+}
+
+// runManager starts the controllers and returns when they have read what there is.
+func runManager(ctx context.Context, manager ctrl.Manager) error {
+	ended := make(chan error, 1)
+	go func() { ended <- manager.Start(ctx) }()
+	synced := make(chan bool, 1)
+	go func() { synced <- manager.GetCache().WaitForCacheSync(ctx) }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("run controllers: %w", err)
+	case <-synced:
+		return ctx.Err()
+	}
+}
+
+// lastLines reads the last lines that a container printed, in the attempt that
+// ended last if one has.
+func lastLines(core kubernetes.Interface) explain.Logs {
+	return func(ctx context.Context, pod *corev1.Pod, container string, lines int) ([]string, error) {
+		text, err := core.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{
+			Container: container,
+			TailLines: new(int64(lines)),
+			Previous:  betweenAttempts(pod, container),
+		}).DoRaw(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("read log of container %s in pod %s/%s: %w", container, pod.Namespace, pod.Name, err)
+		}
+		return strings.Split(strings.TrimRight(string(text), "\n"), "\n"), nil
+	}
+}
+
+// betweenAttempts says whether what the container did last is an attempt before
+// the current one.
+func betweenAttempts(pod *corev1.Pod, container string) bool {
+	for _, all := range [][]corev1.ContainerStatus{pod.Status.ContainerStatuses, pod.Status.InitContainerStatuses} {
+		for _, s := range all {
+			if s.Name == container {
+				return s.State.Terminated == nil && s.LastTerminationState.Terminated != nil
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Every test: rules and units, controllers against a real API server, the rooms
+# of the cluster, and the program itself from outside.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export GOFLAGS="${GOFLAGS:-} -trimpath"
+
+say() { printf '\n== %s (%s)\n' "$1" "$(date +%T)"; }
+
+say "rules and units"
+go vet ./...
+go test . ./kit/... ./api/... ./platform/... ./cmd/...
+
+say "the cluster's rooms"
+go test -timeout 20m ./cluster/...
+
+say "the program, from outside"
+go test -count=1 -timeout 30m ./test/e2e/...
