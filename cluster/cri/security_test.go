@@ -1,0 +1,105 @@
+package cri
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+)
+
+// What a pod's security context says is what its process finds.
+func TestSecurityContext(t *testing.T) {
+	r := newRig(t)
+	pod := r.pod()
+	type context = runtimeapi.LinuxContainerSecurityContext
+	cases := map[string]struct {
+		why    string
+		set    func(*context)
+		script string
+		want   string
+	}{
+		"Usual":           {why: "A container has the usual capabilities.", script: "grep CapEff /proc/self/status", want: "CapEff:\t00000000a80425fb\n"},
+		"Drop":            {why: "All can be given up.", set: func(c *context) { c.Capabilities = &runtimeapi.Capability{DropCapabilities: []string{"ALL"}} }, script: "grep CapEff /proc/self/status", want: "CapEff:\t0000000000000000\n"},
+		"Add":             {why: "One can be added.", set: func(c *context) { c.Capabilities = &runtimeapi.Capability{AddCapabilities: []string{"NET_ADMIN"}} }, script: "grep CapEff /proc/self/status", want: "CapEff:\t00000000a80435fb\n"},
+		"NoNewPrivileges": {why: "A pod may give up what set-uid programs give.", set: func(c *context) { c.NoNewPrivs = true }, script: "grep NoNewPrivs /proc/self/status", want: "NoNewPrivs:\t1\n"},
+		"ReadOnlyRoot":    {why: "The root may be read-only.", set: func(c *context) { c.ReadonlyRootfs = true }, script: "touch /x 2>/dev/null || echo refused", want: "refused\n"},
+		"Masked":          {why: "What is masked is empty.", set: func(c *context) { c.MaskedPaths = []string{"/proc/timer_list", "/proc/keys"} }, script: "cat /proc/keys | wc -c", want: "0\n"},
+		"OwnPIDs":         {why: "A container sees its own processes only.", script: "echo $$", want: "1\n"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			config := shell(tc.script, func(c *runtimeapi.ContainerConfig) { c.LogPath = name + "/0.log" })
+			if tc.set != nil {
+				tc.set(config.Linux.SecurityContext)
+			}
+			if _, log := r.run(pod, config); log != tc.want {
+				t.Errorf("%s\ngot %q, want %q", tc.why, log, tc.want)
+			}
+		})
+	}
+}
+
+// The containers of a pod see each other's processes if the pod says so.
+func TestSharedProcesses(t *testing.T) {
+	r := newRig(t)
+	pod := r.pod(func(c *runtimeapi.PodSandboxConfig) {
+		c.Linux.SecurityContext.NamespaceOptions.Pid = runtimeapi.NamespaceMode_POD
+	})
+	r.start(pod, shell("exec sleep 4711"))
+	_, log := r.run(pod, shell("cat /proc/[0-9]*/cmdline | tr '\\0' ' '", func(c *runtimeapi.ContainerConfig) { c.LogPath = "side/0.log" }))
+	if !strings.Contains(log, "sleep 4711") {
+		t.Errorf("processes seen: %q", log)
+	}
+}
+
+// A pod sees its volumes and the folders that were shared, as it was allowed to.
+func TestMounts(t *testing.T) {
+	var open, fixed string
+	r := newRig(t, func(c *Config) {
+		open, fixed = t.TempDir(), t.TempDir()
+		c.Shared = []Share{{Path: open}, {Path: fixed, ReadOnly: true}}
+	})
+	volume := r.config.KubeletDir + "/pods/uid-0/volumes/kubernetes.io~empty-dir/v"
+	must(t, os.MkdirAll(volume+"/in", 0o755))
+	must(t, os.WriteFile(fixed+"/data", []byte("fixed\n"), 0o644))
+	must(t, os.WriteFile(volume+"/file", []byte("file\n"), 0o644))
+
+	_, log := r.run(r.pod(), shell(`
+		echo new > /open/made
+		cat /fixed/data
+		echo no > /fixed/data || echo refused
+		cat /vol/single
+		echo no > /vol/single || echo refused
+		touch /vol/in/touched
+		echo message > /dev/termination-log
+	`, func(c *runtimeapi.ContainerConfig) {
+		c.Mounts = []*runtimeapi.Mount{
+			{HostPath: volume + "/file", ContainerPath: "/vol/single", Readonly: true}, // lies in the one below
+			{HostPath: volume, ContainerPath: "/vol"},
+			{HostPath: open + "/deep", ContainerPath: "/open"},
+			{HostPath: fixed, ContainerPath: "/fixed"},
+			{HostPath: volume + "/file", ContainerPath: "/dev/termination-log"},
+		}
+	}))
+	if got, want := strings.ReplaceAll(log, "/bin/sh: ", ""), "fixed\n"; !strings.HasPrefix(got, want) || strings.Count(got, "refused") != 2 || !strings.Contains(got, "file\n") {
+		t.Errorf("log %q", log)
+	}
+	for path, want := range map[string]string{open + "/deep/made": "new\n", fixed + "/data": "fixed\n", volume + "/file": "message\n", volume + "/in/touched": ""} {
+		if got, err := os.ReadFile(path); err != nil || string(got) != want {
+			t.Errorf("%s holds %q (error %v), want %q", path, got, err, want)
+		}
+	}
+}
+
+// The pod has its own name, and finds others by the servers that the kubelet names.
+func TestNames(t *testing.T) {
+	r := newRig(t)
+	pod := r.pod(func(c *runtimeapi.PodSandboxConfig) {
+		c.DnsConfig = &runtimeapi.DNSConfig{Servers: []string{"10.43.0.10"}, Searches: []string{"default.svc.cluster.local"}}
+	})
+	_, log := r.run(pod, shell("hostname; cat /etc/hostname /etc/resolv.conf"))
+	if got, want := log, "web-0\nweb-0\nsearch default.svc.cluster.local\nnameserver 10.43.0.10\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
