@@ -24,8 +24,11 @@ type family struct {
 // family finds the pods whose owner references lead to an object, over however
 // many steps: that way it works for kinds that are still to be invented.
 func (from *reading) family(ctx context.Context, o client.Object) (family, error) {
+	if o.GetNamespace() == "" {
+		return family{}, nil
+	}
 	all, err := from.pods(ctx, o.GetNamespace())
-	if err != nil || o.GetNamespace() == "" {
+	if err != nil {
 		return family{}, err
 	}
 	tree := ancestry{from: from, namespace: o.GetNamespace(), root: o.GetUID(), known: map[types.UID]bool{o.GetUID(): true}}

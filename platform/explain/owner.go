@@ -90,8 +90,8 @@ func findInOwner(o *unstructured.Unstructured, self string, pods []corev1.Pod, r
 		return ofMovingOwner(self, replicas, *worst)
 	}
 	e := *worst
-	if waiting := waitingBeside(replicas); waiting > 0 {
-		e.Sentence += fmt.Sprintf(" %d of its %d peers run and wait for it.", waiting, len(replicas)-1)
+	if waiting := waitingBeside(replicas); len(waiting) > 0 {
+		e.Facts = append(e.Facts, "Running, and waiting for it: "+strings.Join(waiting, ", "))
 	}
 	if len(replicas) > 1 && e.State == Failed {
 		e.Sentence += retried(o)
@@ -167,6 +167,12 @@ func ofChildless(o *unstructured.Unstructured, self string) Explanation {
 	if _, found := o.Object["spec"]; !found {
 		return Explanation{State: Done, Reason: "Stored", Sentence: fmt.Sprintf("%s is stored; nothing acts on it.", self)}
 	}
+	if o.GetKind() == "CronJob" {
+		return Explanation{State: Moving, Reason: "NotDueYet", Sentence: fmt.Sprintf("%s makes its first Job when its schedule says so.", self)}
+	}
+	if group := o.GroupVersionKind().Group; !strings.Contains(group, ".") || strings.HasSuffix(group, ".k8s.io") {
+		return Explanation{State: Moving, Reason: "NothingWrong", Sentence: fmt.Sprintf("Nothing is known to be wrong with %s.", self)}
+	}
 	return Explanation{
 		State:    Moving,
 		Reason:   "NobodyActed",
@@ -226,14 +232,16 @@ func worstOf(replicas []Explanation) *Explanation {
 	return worst
 }
 
-func waitingBeside(replicas []Explanation) int {
-	n := 0
+// waitingBeside returns the names of the replicas that wait for the others.
+func waitingBeside(replicas []Explanation) []string {
+	var names []string
 	for _, r := range replicas {
 		if r.Reason == "WaitsForPeers" {
-			n++
+			names = append(names, r.Object.Name)
 		}
 	}
-	return n
+	slices.Sort(names)
+	return names
 }
 
 // retried says that a failed pod is not the end of a Job that tries again.

@@ -74,10 +74,10 @@ func TestOfOwner(t *testing.T) {
 			want: Explanation{State: Moving, Reason: "Running", Sentence: "TFJob mnist is running, with 1 pod."},
 		},
 		"OneHoldsUpTheOthers": {
-			why:    "The replica that cannot start counts; that the others wait is said after.",
+			why:    "The replica that cannot start counts; that the others wait for it is a fact.",
 			object: `{spec: {}}`, replicas: []Explanation{waits, stuck},
-			want: Explanation{Object: stuck.Object, State: Stuck, Reason: "NotEnoughCPU", Sentence: "Pod mnist-worker-1 asks for 64 cpu. 1 of its 1 peers run and wait for it.", Remedy: "Ask for less.",
-				Facts: []string{"Its pods:", "  mnist-worker-0  WaitsForPeers", "  mnist-worker-1  NotEnoughCPU"}},
+			want: Explanation{Object: stuck.Object, State: Stuck, Reason: "NotEnoughCPU", Sentence: "Pod mnist-worker-1 asks for 64 cpu.", Remedy: "Ask for less.",
+				Facts: []string{"Running, and waiting for it: mnist-worker-0", "Its pods:", "  mnist-worker-0  WaitsForPeers", "  mnist-worker-1  NotEnoughCPU"}},
 		},
 		"Running": {
 			why:    "All is well.",

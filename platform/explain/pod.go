@@ -97,7 +97,17 @@ func ofStartingPod(pod *corev1.Pod, f facts) Explanation {
 			Remedy:   "This is about the machine, not about the pod: weir status says what it lacks.",
 		}
 	}
+	for _, c := range containersOf(pod) {
+		if c.init && c.status.State.Running != nil && !(c.status.Started != nil && *c.status.Started && isSidecar(c.spec)) {
+			return Explanation{State: Moving, Reason: "Initializing", Sentence: fmt.Sprintf("Pod %s waits for its init container %s, which runs.", pod.Name, c.spec.Name)}
+		}
+	}
 	return Explanation{State: Moving, Reason: "Starting", Sentence: fmt.Sprintf("Pod %s is starting.", pod.Name)}
+}
+
+// isSidecar is whether an init container goes on beside the others.
+func isSidecar(c *corev1.Container) bool {
+	return c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
 }
 
 // notRunning says of each peer that has not come to run, or ended badly, what
