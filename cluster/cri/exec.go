@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -144,7 +145,12 @@ func execInTerminal(ctx context.Context, i *instance, spec container.ExecSpec, s
 
 // awaitExec returns the exit code of a process when all that it wrote was handed on.
 func awaitExec(ctx context.Context, process *container.Process, drains []*drain, takes []io.Writer) int {
-	stop := context.AfterFunc(ctx, func() { _ = process.Kill() })
+	stop := context.AfterFunc(ctx, func() {
+		// With what it started, unless that went its own way: a command is a session of
+		// its own.
+		_ = syscall.Kill(-process.PID(), syscall.SIGKILL)
+		_ = process.Kill()
+	})
 	defer stop()
 
 	var moving sync.WaitGroup
@@ -157,6 +163,7 @@ func awaitExec(ctx context.Context, process *container.Process, drains []*drain,
 		})
 	}
 	end := process.Wait()
+	stop()
 	for _, d := range drains {
 		d.finish()
 	}

@@ -132,6 +132,9 @@ func resolve(root *os.File, below, path string, create bool) (source, error) {
 }
 
 func beneath(root *os.File, below string) (*os.File, error) {
+	if below == "." { // A file may be shared too, and nothing is below that.
+		return os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", root.Fd()), unix.O_PATH|unix.O_CLOEXEC, 0)
+	}
 	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS}
 	for {
 		fd, err := unix.Openat2(int(root.Fd()), below, &how)

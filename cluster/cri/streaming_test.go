@@ -171,7 +171,7 @@ func TestExecSync(t *testing.T) {
 		t.Errorf("a command that does not exist: error %v", err)
 	}
 
-	out, _, err = r.ExecSync(t.Context(), id, []string{"sh", "-c", "echo begun; exec sleep 4321"}, 300*time.Millisecond)
+	out, _, err = r.ExecSync(t.Context(), id, []string{"sh", "-c", "echo begun; sleep 4321; true"}, 300*time.Millisecond)
 	if !errors.Is(err, remote.ErrCommandTimedOut) || string(out) != "begun\n" {
 		t.Errorf("out %q, error %v, want a time-out", out, err)
 	}
