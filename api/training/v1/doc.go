@@ -5,4 +5,5 @@
 // +groupName=kubeflow.org
 package v1
 
-//go:generate go tool -modfile=../../../go.tools.mod controller-gen object crd:generateEmbeddedObjectMeta=true,maxDescLen=0 paths=. output:object:dir=. output:crd:dir=../../../install/crds
+//go:generate go tool -modfile=../../../go.tools.mod controller-gen object crd:generateEmbeddedObjectMeta=true paths=. output:object:dir=. output:crd:dir=../../../install/crds
+//go:generate go run ../../../hack/trimcrd ../../../install/crds/kubeflow.org_tfjobs.yaml
