@@ -82,7 +82,7 @@ func restarts(pod *corev1.Pod) string {
 }
 
 func ofStartingPod(pod *corev1.Pod, f facts) Explanation {
-	if e := newest(f.events, "Pulling", "Building", "Pulled"); e != nil && e.Reason != "Pulled" {
+	if e := newest(f.events, "Pulling", "Preparing", "Pulled"); e != nil && e.Reason != "Pulled" {
 		return Explanation{
 			State:    Moving,
 			Reason:   "PreparingImage",

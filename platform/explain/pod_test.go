@@ -70,6 +70,12 @@ func TestOfPod(t *testing.T) {
 			facts: facts{events: events(normal("Pulling", `Pulling image "python:3.11"`))},
 			want:  Explanation{State: Moving, Reason: "PreparingImage", Sentence: `Pod w waits until its image is ready: Pulling image "python:3.11".`},
 		},
+		"Preparing": {
+			why:   "The newest word about the build is the one.",
+			pod:   podOf(waiting("ContainerCreating", "")),
+			facts: facts{events: events(normal("Pulling", `Pulling image "python:3.11"`), normal("Preparing", `Image "python:3.11": resolving 3 packages`))},
+			want:  Explanation{State: Moving, Reason: "PreparingImage", Sentence: `Pod w waits until its image is ready: Image "python:3.11": resolving 3 packages.`},
+		},
 		"CommandNotFoundAtStart": {
 			why: "The runtime says that the command is missing.",
 			pod: podOf(image("python:3.11"), waiting("RunContainerError", `failed to start container "abc": exec: "pyton": executable file not found in $PATH`)),
