@@ -89,9 +89,10 @@ func (r *Runtime) prepare(ctx context.Context, c Config) error {
 	if r.shelf, err = newShelf(filepath.Join(r.dir, "shelf")); err != nil {
 		return err
 	}
-	base, err := rootfs.Prepare(filepath.Join(r.dir, "base"), rootfs.Options{
+	base, err := rootfs.Prepare(r.shelf.base(), rootfs.Options{
 		Hide:      append([]string{r.dir}, c.Hide...),
 		Mountable: r.tryLayer,
+		Roots:     filepath.Join(r.dir, "roots"),
 	})
 	if err != nil {
 		return err

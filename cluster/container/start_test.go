@@ -107,7 +107,7 @@ func TestStartErrors(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%s Error %v, want %s", c.why, err, c.want)
 			}
-			if left, err := filepath.Glob(filepath.Join(r.dir, "shelf", "*")); err != nil || len(left) > 0 {
+			if left, err := filepath.Glob(filepath.Join(r.shelf.dir, "container-*")); err != nil || len(left) > 0 {
 				t.Errorf("files are left: %v, %v", left, err)
 			}
 		})

@@ -21,8 +21,10 @@ type Options struct {
 	Machine string
 	// Hide are folders that no container may see, even below a system folder.
 	Hide []string
-	// Mountable says whether the layer can be mounted copy on write here.
+	// Mountable says whether the layer can be mounted copy on write, with its
+	// folders in Roots, where roots are going to be made.
 	Mountable func(Layer) error
+	Roots     string
 }
 
 // A Base is what the roots of all containers have in common.
@@ -55,7 +57,7 @@ func Prepare(dir string, o Options) (*Base, error) {
 	if err := makeEtc(filepath.Join(machine, "etc"), filepath.Join(b.root(), "etc")); err != nil {
 		return nil, fmt.Errorf("prepare /etc: %w", err)
 	}
-	return b, b.try(o.Mountable)
+	return b, b.try(o)
 }
 
 func makeEtc(from, to string) error {
@@ -81,18 +83,18 @@ func makeEtc(from, to string) error {
 }
 
 // try finds out which layers can be copy on write.
-func (b *Base) try(mountable func(Layer) error) error {
-	if mountable == nil {
+func (b *Base) try(o Options) error {
+	if o.Mountable == nil {
 		return nil
 	}
-	trial := filepath.Join(b.dir, "trial")
+	trial := filepath.Join(o.Roots, "trial")
 	for _, l := range b.layers(trial) {
 		for _, d := range []string{l.Upper, l.Work} {
 			if err := makeFolder(d); err != nil {
 				return fmt.Errorf("try %s: %w", l.Target, err)
 			}
 		}
-		if err := mountable(l); err != nil {
+		if err := o.Mountable(l); err != nil {
 			b.fixed[l.Target] = err
 			b.missing = append(b.missing, sentence(l, err))
 		}

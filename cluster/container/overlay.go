@@ -1,0 +1,106 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-ml/weir/cluster/rootfs"
+)
+
+// mountOverlay mounts a layer copy on write, but nowhere: the container puts it
+// into its root. Its folders are named by descriptors, so that /proc/mounts in
+// the container does not tell where weir keeps them.
+func mountOverlay(l rootfs.Layer, inUser bool) (*os.File, error) {
+	fs, err := unix.Fsopen("overlay", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("open overlay: %w", err)
+	}
+	defer unix.Close(fs)
+	lower := []string{l.Lower}
+	if l.Image != "" {
+		lower = []string{l.Image, l.Lower}
+	}
+	for option, folders := range map[string][]string{"lowerdir": lower, "upperdir": {l.Upper}, "workdir": {l.Work}} {
+		var named []string
+		for _, folder := range folders {
+			f, err := os.OpenFile(folder, unix.O_PATH|unix.O_DIRECTORY, 0)
+			if err != nil {
+				return nil, err
+			}
+			defer f.Close()
+			named = append(named, fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
+		}
+		if err := unix.FsconfigSetString(fs, option, strings.Join(named, ":")); err != nil {
+			return nil, complaint(fs, err)
+		}
+	}
+	// Nothing of a container's own survives a crash, so nothing waits for the disk.
+	flags := []string{"volatile"}
+	if inUser {
+		flags = append(flags, "userxattr")
+	}
+	for _, flag := range flags {
+		if err := unix.FsconfigSetFlag(fs, flag); err != nil {
+			return nil, complaint(fs, err)
+		}
+	}
+	if err := unix.FsconfigCreate(fs); err != nil {
+		return nil, complaint(fs, err)
+	}
+	fd, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, unix.MOUNT_ATTR_NODEV)
+	if err != nil {
+		return nil, fmt.Errorf("mount overlay: %w", err)
+	}
+	return os.NewFile(uintptr(fd), l.Target), nil
+}
+
+// complaint adds what the file system itself says, where it says anything.
+func complaint(fs int, err error) error {
+	said := make([]byte, 512)
+	n, e := unix.Read(fs, said)
+	if e != nil || n <= 0 {
+		return fmt.Errorf("configure overlay: %w", err)
+	}
+	return fmt.Errorf("%s: %w", strings.TrimSpace(strings.TrimLeft(string(said[:n]), "ewi ")), err)
+}
+
+// A mounted root has an overlay, mounted nowhere yet, for each layer that is
+// copy on write.
+type mountedRoot struct {
+	*rootfs.Root
+	overlays []*os.File // nil for a layer that is none
+}
+
+func mountRoot(root *rootfs.Root, inUser bool) (*mountedRoot, error) {
+	m := &mountedRoot{Root: root}
+	for _, l := range root.Layers {
+		var overlay *os.File
+		if l.Upper != "" {
+			var err error
+			if overlay, err = mountOverlay(l, inUser); err != nil {
+				return nil, errors.Join(fmt.Errorf("mount %s: %w", l.Target, err), m.remove())
+			}
+		}
+		m.overlays = append(m.overlays, overlay)
+	}
+	return m, nil
+}
+
+// unmount lets the overlays go. A container that has them keeps them.
+func (m *mountedRoot) unmount() {
+	for _, o := range m.overlays {
+		if o != nil {
+			o.Close()
+		}
+	}
+	m.overlays = nil
+}
+
+func (m *mountedRoot) remove() error {
+	m.unmount()
+	return m.Remove()
+}
