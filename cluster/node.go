@@ -16,6 +16,7 @@ import (
 	typedv1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/record"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+	"k8s.io/klog/v2"
 
 	"github.com/weir-ml/weir/cluster/cgroup"
 	"github.com/weir-ml/weir/cluster/container"
@@ -61,6 +62,9 @@ func (k *Cluster) StartNode(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	k.parts.Go(func() {
+		logs.Start(ctx, func(err error) { klog.FromContext(ctx).Error(err, "logs of pods that are gone are not removed") })
+	})
 	k.Missing = append(append(k.Missing, containers.Missing()...), where.missing...)
 	if why := groups.Support().Reason; why != "" {
 		k.Missing = append(k.Missing, why)

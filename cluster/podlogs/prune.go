@@ -12,23 +12,26 @@ import (
 	"time"
 )
 
-// pruneEvery is how often Start looks: retention is in days.
-const pruneEvery = 10 * time.Minute
+const (
+	pruneFirst = time.Minute // so that it is not in the way of a start
+	pruneEvery = 10 * time.Minute
+)
 
 // Start prunes now and then until the context ends. It tells failed what went
 // wrong, and goes on.
 func (s *Store) Start(ctx context.Context, failed func(error)) {
-	tick := time.NewTicker(pruneEvery)
-	defer tick.Stop()
+	next := time.NewTimer(pruneFirst)
+	defer next.Stop()
 	for {
-		if err := s.Prune(time.Now()); err != nil {
-			failed(err)
-		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-next.C:
 		}
+		if err := s.Prune(time.Now()); err != nil {
+			failed(err)
+		}
+		next.Reset(pruneEvery)
 	}
 }
 
