@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	securejoin "github.com/cyphar/filepath-securejoin"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
 	"github.com/weir-ml/weir/cluster/container"
@@ -17,7 +18,12 @@ func (r *Runtime) mountsOf(i *instance) ([]container.Mount, error) {
 	var mounts []container.Mount
 	for _, m := range i.config.GetMounts() {
 		if m.GetImage() != nil {
-			return nil, fmt.Errorf("volume at %s: an image (%s) cannot be mounted as a volume here: use an emptyDir that an init container fills", m.GetContainerPath(), m.GetImage().GetImage())
+			mount, err := r.imageMount(m)
+			if err != nil {
+				return nil, err
+			}
+			mounts = append(mounts, mount)
+			continue
 		}
 		from, err := r.shares.source(i.sandbox.config.GetMetadata().GetUid(), m.GetHostPath())
 		if err != nil {
@@ -32,6 +38,25 @@ func (r *Runtime) mountsOf(i *instance) ([]container.Mount, error) {
 	}
 	slices.SortStableFunc(mounts, func(a, b container.Mount) int { return depth(a.Target) - depth(b.Target) })
 	return mounts, nil
+}
+
+// imageMount shows the files of an image as a volume, read-only.
+func (r *Runtime) imageMount(m *runtimeapi.Mount) (container.Mount, error) {
+	image, err := r.imageOf(m.GetImage())
+	if err != nil {
+		return container.Mount{}, fmt.Errorf("volume at %s: %w", m.GetContainerPath(), err)
+	}
+	for _, f := range image.Folders {
+		if f.Target != "/" {
+			continue
+		}
+		source, err := securejoin.SecureJoin(f.Source, m.GetImageSubPath())
+		if err != nil {
+			return container.Mount{}, fmt.Errorf("volume at %s: %w", m.GetContainerPath(), err)
+		}
+		return container.Mount{Source: source, Target: m.GetContainerPath(), ReadOnly: true}, nil
+	}
+	return container.Mount{}, fmt.Errorf("volume at %s: image %s has no files of its own to mount: use an emptyDir that an init container fills", m.GetContainerPath(), image.Reference)
 }
 
 func depth(path string) int { return strings.Count(filepath.Clean("/"+path), "/") }
