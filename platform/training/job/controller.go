@@ -16,9 +16,11 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -33,16 +35,20 @@ import (
 // +kubebuilder:rbac:groups="",resources=pods;services,verbs=get;list;watch;create;delete
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 // +kubebuilder:rbac:groups="",resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups=scheduling.volcano.sh;scheduling.x-k8s.io,resources=podgroups,verbs=get;list;watch;create;update;delete
+// +kubebuilder:rbac:groups=scheduling.k8s.io,resources=priorityclasses,verbs=get;list;watch
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;create;update
 
 // A Reconciler brings the jobs of one kind to their end.
 type Reconciler[J training.Job] struct {
 	framework Framework[J]
+	gang      gang
 	// client reads and writes jobs, and writes their belongings.
 	client client.Client
-	// belongings reads the pods and services of this kind's jobs, kept up to
-	// date by a watch; live reads past it.
+	// belongings reads the pods and services of this kind's jobs, and groups
+	// their PodGroups, kept up to date by watches; live reads past them.
 	belongings client.Reader
+	groups     client.Reader
 	live       client.Reader
 	recorder   events.EventRecorder
 	clock      clock.PassiveClock
@@ -75,13 +81,13 @@ func (r *Reconciler[J]) Reconcile(ctx context.Context, req reconcile.Request) (r
 		r.memory.forget(req.NamespacedName) // There will be no more remarks.
 	}
 	j.Default()
-	d := decide(r.framework, j, w, r.clock.Now())
+	d := decide(r.framework, r.gang, j, w, r.clock.Now())
 	if d.expired {
 		return reconcile.Result{}, r.expire(ctx, j)
 	}
 
 	r.tell(j, r.memory.news(j, d.remarks))
-	err = errors.Join(r.delete(ctx, j, d.remove), r.create(ctx, j, d.create), r.report(ctx, j, d))
+	err = errors.Join(r.delete(ctx, j, d.remove), r.gather(ctx, j, d.group), r.create(ctx, j, d.create), r.report(ctx, j, d))
 	return reconcile.Result{RequeueAfter: d.wake}, err
 }
 
@@ -111,7 +117,32 @@ func (r *Reconciler[J]) world(ctx context.Context, j J) (world, error) {
 	for i := range services.Items {
 		w.services = append(w.services, &services.Items[i])
 	}
-	return w, nil
+	if r.gang == "" {
+		return w, nil
+	}
+	return w, r.readGroup(ctx, j, &w)
+}
+
+// readGroup reads what the gang scheduler is told, and needs to be.
+func (r *Reconciler[J]) readGroup(ctx context.Context, j J, w *world) error {
+	group := &unstructured.Unstructured{}
+	group.SetGroupVersionKind(r.gang.kind())
+	err := r.groups.Get(ctx, client.ObjectKeyFromObject(j), group)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("read pod group of %s: %w", r.name(j), err)
+	}
+	if err == nil && metav1.IsControlledBy(group, j) {
+		w.group = group
+	}
+	var classes schedulingv1.PriorityClassList
+	if err := r.client.List(ctx, &classes); err != nil {
+		return fmt.Errorf("list priority classes for %s: %w", r.name(j), err)
+	}
+	w.priorities = map[string]int32{}
+	for _, c := range classes.Items {
+		w.priorities[c.Name] = c.Value
+	}
+	return nil
 }
 
 // report writes status if it differs from what is stored, and then tells what

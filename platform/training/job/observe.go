@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	training "github.com/weir-ml/weir/api/training/v1"
 )
@@ -16,6 +17,10 @@ import (
 type world struct {
 	pods     []*corev1.Pod
 	services []*metav1.PartialObjectMetadata
+	// group is the job's PodGroup and priorities what priority classes are
+	// worth, where a gang scheduler wants to know.
+	group      *unstructured.Unstructured
+	priorities map[string]int32
 }
 
 // replicasOf are the places of a job, type by type.

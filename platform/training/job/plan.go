@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	training "github.com/weir-ml/weir/api/training/v1"
@@ -19,6 +20,8 @@ type decision struct {
 	create []client.Object
 	// remove are pods and services that should not be there.
 	remove []removal
+	// group is the PodGroup that should be there, if it is not so yet.
+	group *unstructured.Unstructured
 	// expired is when the job itself should go.
 	expired bool
 	// status is what to say of the job, and changes what to say has happened.
@@ -30,11 +33,10 @@ type decision struct {
 	wake time.Duration
 }
 
-// A removal is a pod or service to delete. Where it makes room for another,
-// restart says so.
+// A removal is a pod, service or PodGroup to delete, and what to tell besides.
 type removal struct {
 	object  client.Object
-	restart *notice
+	because *notice
 }
 
 // decide says what to do for a job, given all that was read of it.
@@ -42,13 +44,13 @@ type removal struct {
 // A job is in one of five states, looked for in this order: it has finished; it
 // cannot be run as it is written; it is suspended; it is past a limit; it is
 // under way.
-func decide[J training.Job](f Framework[J], j J, w world, now time.Time) decision {
+func decide[J training.Job](f Framework[J], g gang, j J, w world, now time.Time) decision {
 	d := &decision{status: *j.Report().DeepCopy()}
 	say := &reporter{kind: f.Traits().Kind, decision: d, now: now}
 	say.created(j.GetName())
 
 	if d.status.Finished() {
-		d.remove = leftovers(*j.Policy().CleanPodPolicy, w)
+		d.remove = append(leftovers(*j.Policy().CleanPodPolicy, w), disband(w)...)
 		if left, ok := untilExpiry(j.Policy(), &d.status, now); ok {
 			d.expired, d.wake = left <= 0, max(0, left)
 		}
@@ -59,7 +61,7 @@ func decide[J training.Job](f Framework[J], j J, w world, now time.Time) decisio
 		return *d
 	}
 	if suspended(j) {
-		d.remove = leftovers(training.CleanPodAll, w)
+		d.remove = append(leftovers(training.CleanPodAll, w), disband(w)...)
 		say.suspended(j.GetName())
 		return *d
 	}
@@ -74,13 +76,13 @@ func decide[J training.Job](f Framework[J], j J, w world, now time.Time) decisio
 	case limited && left <= 0:
 		say.failed(fmt.Sprintf("Job %s has failed because it was active longer than specified deadline", j.GetName()))
 	default:
-		proceed(f, j, w, seen, d, say)
+		proceed(f, g, j, w, seen, d, say)
 	}
 	return *d
 }
 
 // proceed carries a job that is under way on.
-func proceed[J training.Job](f Framework[J], j J, w world, seen Seen, d *decision, say *reporter) {
+func proceed[J training.Job](f Framework[J], g gang, j J, w world, seen Seen, d *decision, say *reporter) {
 	say.started()
 	d.status.ReplicaStatuses = replicaStatuses(j, f.Traits(), seen)
 	say.verdict(j.GetName(), f.Judge(j, seen), seen)
@@ -88,9 +90,19 @@ func proceed[J training.Job](f Framework[J], j J, w world, seen Seen, d *decisio
 		return // What is left of it is taken away at the next look.
 	}
 
-	d.create, d.remove = missing(f, j, w, seen), surplus(f, j, w, seen)
-	if remark, ok := ignoredRestartPolicy(j); ok && len(d.create) > 0 {
-		d.remarks = append(d.remarks, remark)
+	d.remove = surplus(f, j, w, seen)
+	if g != "" {
+		if want := g.group(f.Traits(), j, w.group, w.priorities); !same(w.group, want) {
+			d.group = want
+		}
+	}
+	if g == "" || g.admits(w.group) {
+		d.create = missing(f, g, j, w, seen)
+	}
+	for _, speak := range []func(training.Job) (notice, bool){ignoredRestartPolicy, g.otherScheduler} {
+		if remark, ok := speak(j); ok && len(d.create) > 0 {
+			d.remarks = append(d.remarks, remark)
+		}
 	}
 	if left, ok := untilDeadline(j.Policy(), &d.status, say.now); ok {
 		d.wake = max(left, time.Millisecond)
@@ -101,7 +113,7 @@ func suspended(j training.Job) bool { return j.Policy().Suspend != nil && *j.Pol
 
 // missing are the services and pods of places that have none. A replica's
 // service comes first: its peers look for it by name as soon as they run.
-func missing[J training.Job](f Framework[J], j J, w world, seen Seen) []client.Object {
+func missing[J training.Job](f Framework[J], g gang, j J, w world, seen Seen) []client.Object {
 	served := map[string]bool{}
 	for _, s := range w.services {
 		served[s.Name] = true
@@ -112,7 +124,9 @@ func missing[J training.Job](f Framework[J], j J, w world, seen Seen) []client.O
 			all = append(all, newService(f.Traits(), j, r))
 		}
 		if seen.pods[r] == nil {
-			all = append(all, newPod(f, j, r))
+			pod := newPod(f, j, r)
+			g.join(pod, j.GetName(), r.Type)
+			all = append(all, pod)
 		}
 	}
 	return all
@@ -127,7 +141,7 @@ func surplus[J training.Job](f Framework[J], j J, w world, seen Seen) []removal 
 		places[training.ReplicaName(j.GetName(), r.Type, r.Index)] = true
 		if seen.fates[r] == replaced && seen.pods[r].DeletionTimestamp == nil {
 			all = append(all, removal{seen.pods[r], &notice{
-				kind: corev1.EventTypeWarning, reason: f.Traits().Kind + string(training.JobRestarting), action: "Restart",
+				kind: corev1.EventTypeWarning, reason: f.Traits().Kind + string(training.JobRestarting), action: actionRestart,
 				message: restartMessage(j.GetName(), r.Type), about: seen.pods[r],
 			}})
 		}
@@ -169,6 +183,17 @@ func leftovers(policy training.CleanPodPolicy, w world) []removal {
 		}
 	}
 	return all
+}
+
+// disband takes away the PodGroup of a job that no longer runs.
+func disband(w world) []removal {
+	if w.group == nil || w.group.GetDeletionTimestamp() != nil {
+		return nil
+	}
+	return []removal{{w.group, &notice{
+		kind: corev1.EventTypeNormal, reason: "JobTerminated", action: "Delete",
+		message: "Job has been terminated. Deleting PodGroup", about: w.group,
+	}}}
 }
 
 func newPod[J training.Job](f Framework[J], j J, r Replica) *corev1.Pod {

@@ -159,7 +159,7 @@ func TestDecide(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			tc.job.Default()
-			d := decide(plain{}, tc.job, tc.world, now)
+			d := decide(plain{}, "", tc.job, tc.world, now)
 
 			var create, remove []string
 			for _, o := range d.create {
@@ -196,9 +196,9 @@ func TestDecideSettles(t *testing.T) {
 	j := jobOf(workers(2))
 	j.Default()
 	w := worldOf(worker(0, phase(corev1.PodRunning)), worker(1, phase(corev1.PodRunning)))
-	j.Status = decide(plain{}, j, w, now).status
+	j.Status = decide(plain{}, "", j, w, now).status
 
-	d := decide(plain{}, j, w, now.Add(time.Hour))
+	d := decide(plain{}, "", j, w, now.Add(time.Hour))
 	if diff := gocmp.Diff(j.Status, d.status); diff != "" || len(d.changes) > 0 || len(d.create) > 0 || len(d.remove) > 0 {
 		t.Errorf("the second look changes something: %s, says %v, creates %v, removes %v", diff, d.changes, d.create, d.remove)
 	}

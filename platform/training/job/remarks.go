@@ -18,6 +18,9 @@ type notice struct {
 	about                         client.Object
 }
 
+// actionRestart is the action of a notice of a pod that is replaced.
+const actionRestart = "Restart"
+
 // remarks are what the pods of a job say of themselves that its user should
 // hear: exit codes, containers that cannot start, pods that find no place.
 func remarks(container string, seen Seen) []notice {

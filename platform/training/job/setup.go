@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
@@ -26,6 +27,10 @@ import (
 type Options struct {
 	// Concurrency is how many jobs are looked at at once; 8 if not said.
 	Concurrency int
+	// GangScheduler is the scheduler that starts all pods of a job or none:
+	// volcano, or the name of one made with Kubernetes' scheduler plugins. Its
+	// PodGroups must be installed. Empty is none.
+	GangScheduler string
 }
 
 // ownerIndex finds pods and services by the uid of the job that owns them.
@@ -58,11 +63,12 @@ func Setup[J training.Job](ctx context.Context, mgr ctrl.Manager, f Framework[J]
 	}
 
 	r := &Reconciler[J]{
-		framework: f, client: mgr.GetClient(), belongings: belongings, live: mgr.GetAPIReader(),
+		framework: f, gang: gang(o.GangScheduler),
+		client: mgr.GetClient(), belongings: belongings, groups: mgr.GetCache(), live: mgr.GetAPIReader(),
 		recorder: mgr.GetEventRecorder(t.Operator), clock: clock.RealClock{}, metrics: counters,
 	}
 	toOwner := handler.EnqueueRequestForOwner(mgr.GetScheme(), mgr.GetRESTMapper(), f.New(), handler.OnlyControllerOwner())
-	return ctrl.NewControllerManagedBy(mgr).
+	b := ctrl.NewControllerManagedBy(mgr).
 		Named(t.Operator).
 		For(f.New()).
 		WatchesRawSource(source.Kind(belongings, client.Object(&corev1.Pod{}), toOwner)).
@@ -71,8 +77,13 @@ func Setup[J training.Job](ctx context.Context, mgr ctrl.Manager, f Framework[J]
 			MaxConcurrentReconciles: o.Concurrency,
 			SkipNameValidation:      new(true), // A process may hold one manager after another.
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](shortestWait, longestWait),
-		}).
-		Complete(r)
+		})
+	if r.gang != "" {
+		group := &unstructured.Unstructured{}
+		group.SetGroupVersionKind(r.gang.kind())
+		b = b.WatchesRawSource(source.Kind(mgr.GetCache(), client.Object(group), toOwner))
+	}
+	return b.Complete(r)
 }
 
 // newBelongings is a cache of the pods and services of one kind's jobs. It is

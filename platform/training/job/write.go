@@ -3,11 +3,13 @@ package job
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -47,6 +49,29 @@ func (r *Reconciler[J]) create(ctx context.Context, j J, objects []client.Object
 	})
 }
 
+// gather makes a job's PodGroup, or brings it up to date.
+func (r *Reconciler[J]) gather(ctx context.Context, j J, group *unstructured.Unstructured) error {
+	if group == nil {
+		return nil
+	}
+	var err error
+	if group.GetResourceVersion() == "" {
+		err = r.client.Create(ctx, group)
+	} else {
+		err = r.client.Update(ctx, group)
+	}
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		return nil // It has changed since it was read, so there will be another look.
+	}
+	if apierrors.IsAlreadyExists(err) {
+		err = r.claim(ctx, j, group)
+	}
+	if err != nil {
+		return fmt.Errorf("gather the pods of %s in a group: %w", r.name(j), err)
+	}
+	return nil
+}
+
 // claim is for an object whose name is taken: by itself, seen late, which is
 // well; or by another's, which has to go first.
 func (r *Reconciler[J]) claim(ctx context.Context, j J, o client.Object) error {
@@ -73,6 +98,9 @@ func (r *Reconciler[J]) delete(ctx context.Context, j J, objects []removal) erro
 		uid, version := d.object.GetUID(), d.object.GetResourceVersion()
 		o := &metav1.PartialObjectMetadata{}
 		o.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))
+		if group, ok := d.object.(*unstructured.Unstructured); ok {
+			o.SetGroupVersionKind(group.GroupVersionKind())
+		}
 		o.SetNamespace(d.object.GetNamespace())
 		o.SetName(d.object.GetName())
 
@@ -85,9 +113,11 @@ func (r *Reconciler[J]) delete(ctx context.Context, j J, objects []removal) erro
 			return fmt.Errorf("delete %s %s/%s: %w", kind, o.Namespace, o.Name, err)
 		}
 		r.tell(j, []notice{{kind: corev1.EventTypeNormal, reason: "SuccessfulDelete" + kind, action: "Delete", message: fmt.Sprintf("Deleted %s: %s", word(kind), o.Name), about: d.object}})
-		if d.restart != nil {
-			r.metrics.restarted(j.GetNamespace())
-			r.tell(j, []notice{*d.restart})
+		if d.because != nil {
+			if d.because.action == actionRestart {
+				r.metrics.restarted(j.GetNamespace())
+			}
+			r.tell(j, []notice{*d.because})
 		}
 		return nil
 	})
@@ -99,9 +129,13 @@ func (r *Reconciler[J]) tell(j J, notices []notice) {
 	for _, n := range notices {
 		var about runtime.Object
 		if n.about != nil {
-			about = &corev1.ObjectReference{
+			ref := &corev1.ObjectReference{
 				APIVersion: "v1", Kind: kindOf(n.about), Namespace: n.about.GetNamespace(), Name: n.about.GetName(), UID: n.about.GetUID(),
 			}
+			if group, ok := n.about.(*unstructured.Unstructured); ok {
+				ref.APIVersion = group.GetAPIVersion()
+			}
+			about = ref
 		}
 		message := n.message
 		if len(message) > longestNote {
@@ -116,6 +150,8 @@ func kindOf(o client.Object) string {
 	switch o.(type) {
 	case *corev1.Pod:
 		return "Pod"
+	case *unstructured.Unstructured:
+		return "PodGroup"
 	default:
 		return "Service"
 	}
@@ -123,10 +159,10 @@ func kindOf(o client.Object) string {
 
 // word is a kind as events write it in a sentence.
 func word(kind string) string {
-	if kind == "Pod" {
-		return "pod"
+	if kind == "PodGroup" {
+		return kind
 	}
-	return "service"
+	return strings.ToLower(kind)
 }
 
 // inParallel does something with every item, and returns the first thing that

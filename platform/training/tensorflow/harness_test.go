@@ -37,13 +37,17 @@ type lab struct {
 // newLab starts the controller for the length of a test.
 func newLab(t *testing.T, namespace string) *lab {
 	t.Helper()
+	return newLabWith(t, namespace, job.Options{})
+}
+
+func newLabWith(t *testing.T, namespace string, o job.Options, kinds ...[]byte) *lab {
+	t.Helper()
 	ctrl.SetLogger(logr.Discard())
 	config := clustertest.REST(t)
-	var files [][]byte
 	for _, f := range install.Kinds() {
-		files = append(files, f.Data)
+		kinds = append(kinds, f.Data)
 	}
-	if err := apply.Kinds(t.Context(), config, files...); err != nil {
+	if err := apply.Kinds(t.Context(), config, kinds...); err != nil {
 		t.Fatal(err)
 	}
 
@@ -57,7 +61,7 @@ func newLab(t *testing.T, namespace string) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := job.Setup(t.Context(), mgr, tensorflow.Framework{}, job.Options{}); err != nil {
+	if err := job.Setup(t.Context(), mgr, tensorflow.Framework{}, o); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())

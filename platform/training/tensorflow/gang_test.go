@@ -1,0 +1,68 @@
+package tensorflow_test
+
+import (
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	training "github.com/weir-ml/weir/api/training/v1"
+	"github.com/weir-ml/weir/platform/training/job"
+)
+
+// podGroups is as much of volcano's kind as a controller sees.
+const podGroups = `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: podgroups.scheduling.volcano.sh}
+spec:
+  group: scheduling.volcano.sh
+  scope: Namespaced
+  names: {kind: PodGroup, listKind: PodGroupList, plural: podgroups, singular: podgroup}
+  versions:
+  - name: v1beta1
+    served: true
+    storage: true
+    subresources: {status: {}}
+    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+`
+
+// A gang scheduler lets a job's pods in together, and its group goes with the job.
+func TestGangScheduling(t *testing.T) {
+	l := newLabWith(t, "gang", job.Options{GangScheduler: "volcano"}, []byte(podGroups))
+	l.create(jobOf("mnist", replicas("Worker", 2)))
+	group := &unstructured.Unstructured{}
+	group.SetGroupVersionKind(schema.GroupVersionKind{Group: "scheduling.volcano.sh", Version: "v1beta1", Kind: "PodGroup"})
+	key := client.ObjectKey{Namespace: "gang", Name: "mnist"}
+	l.until("the group", func() bool { return l.client.Get(t.Context(), key, group) == nil })
+	if n := len(l.pods("mnist")); n > 0 {
+		t.Errorf("%d pods are there before their group lets them", n)
+	}
+
+	group.Object["status"] = map[string]any{"phase": "Inqueue"}
+	if err := l.client.Status().Update(t.Context(), group); err != nil {
+		t.Fatal(err)
+	}
+	l.untilPods("mnist", 2)
+	if p := l.pod("mnist-worker-0"); p.Spec.SchedulerName != "volcano" || p.Annotations["scheduling.k8s.io/group-name"] != "mnist" {
+		t.Errorf("scheduler %q, annotations %v", p.Spec.SchedulerName, p.Annotations)
+	}
+
+	l.change("mnist", func(j *training.TFJob) { j.Spec.TFReplicaSpecs["Worker"].Replicas = new(int32(3)) })
+	l.until("the group to grow", func() bool {
+		n := int64(0)
+		if l.client.Get(t.Context(), key, group) == nil {
+			n, _, _ = unstructured.NestedInt64(group.Object, "spec", "minMember")
+		}
+		return n == 3
+	})
+
+	l.end("mnist-worker-0", 0)
+	l.untilState("mnist", training.JobSucceeded, corev1.ConditionTrue)
+	l.until("the group to go", func() bool { return apierrors.IsNotFound(l.client.Get(t.Context(), key, group)) })
+	l.untilEvent("mnist", occurrence{"Normal", "SuccessfulDeletePodGroup", "Deleted PodGroup: mnist"})
+	l.untilEvent("mnist", occurrence{"Normal", "JobTerminated", "Job has been terminated. Deleting PodGroup"})
+}
