@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -34,12 +35,10 @@ type instance struct {
 	gone   chan struct{} // closed when nothing of it is left but its record
 	remove sync.Mutex    // held by who removes it
 
-	recording sync.Mutex // guards recorded, and held while the record is written
-	recorded  string     // the state on record
-
 	// Guarded by Runtime.mu.
 	state     runtimeapi.ContainerState
-	starting  chan struct{} // not nil once it was started; closed when that is decided
+	starting  chan struct{} // not nil once it was started; closed when that is decided and told
+	removed   bool          // somebody removes it, so it is not to be started
 	started   int64
 	finished  int64
 	exitCode  int32
@@ -85,10 +84,9 @@ func (r *Runtime) CreateContainer(ctx context.Context, sandboxID string, config 
 	if err := r.rememberInstance(i); err != nil {
 		return "", err
 	}
-
-	r.mu.Lock()
-	r.instances[i.id] = i
-	r.mu.Unlock()
+	if err := r.add(i); err != nil {
+		return "", errors.Join(err, r.forget(instanceRecords, i.id))
+	}
 	r.changed(s, i.id, runtimeapi.ContainerEventType_CONTAINER_CREATED_EVENT)
 	return i.id, nil
 }
@@ -153,10 +151,26 @@ func (r *Runtime) plan(i *instance) error {
 	return nil
 }
 
+// add makes the instance known, unless its sandbox was stopped meanwhile.
+func (r *Runtime) add(i *instance) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := i.sandbox.ready(); err != nil {
+		return err
+	}
+	r.instances[i.id] = i
+	return nil
+}
+
 // ready says whether containers can run in the sandbox.
 func (r *Runtime) ready(s *sandbox) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return s.ready()
+}
+
+// ready is called with Runtime.mu held.
+func (s *sandbox) ready() error {
 	if s.state != runtimeapi.PodSandboxState_SANDBOX_READY {
 		return status.Errorf(codes.FailedPrecondition, "sandbox %s is stopped", s.id)
 	}

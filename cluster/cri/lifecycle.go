@@ -63,10 +63,13 @@ func (r *Runtime) claim(i *instance) (*container.Namespaces, error) {
 	switch {
 	case r.stopping:
 		return nil, errors.New("weir is stopping")
+	case i.removed:
+		return nil, status.Errorf(codes.NotFound, "container %q: not found", i.id)
 	case i.state != runtimeapi.ContainerState_CONTAINER_CREATED || i.starting != nil:
 		return nil, status.Errorf(codes.FailedPrecondition, "container %s was started before: a container runs once", i.id)
-	case i.sandbox.state != runtimeapi.PodSandboxState_SANDBOX_READY:
-		return nil, status.Errorf(codes.FailedPrecondition, "container %s: sandbox %s is stopped", i.id, i.sandbox.id)
+	}
+	if err := i.sandbox.ready(); err != nil {
+		return nil, err
 	}
 	i.starting = make(chan struct{})
 	return i.sandbox.namespaces, nil
@@ -118,7 +121,7 @@ func (r *Runtime) start(ctx context.Context, i *instance, namespaces *container.
 func (r *Runtime) await(i *instance) {
 	defer r.running.Done()
 	defer close(i.gone)
-	<-i.process.Done()
+	<-i.starting // So that nobody hears of the end before the start.
 	end := i.process.Wait()
 	i.streams.finish()
 	i.log.close()
@@ -149,7 +152,7 @@ func (r *Runtime) exited(i *instance, end container.ExitStatus, reason, message 
 		record.ExitCode, record.Reason, record.Message = exitKilled, reasonError, messageStopped
 	}
 	if err == nil {
-		err = r.putOnRecord(i, record)
+		err = r.remember(instanceRecords, i.id, record)
 	}
 	if err != nil {
 		klog.Background().Error(err, "a container's end is not on record", "container", i.id)
@@ -240,6 +243,9 @@ func (r *Runtime) RemoveContainer(ctx context.Context, id string) error {
 	}
 	i.remove.Lock()
 	defer i.remove.Unlock()
+	r.mu.Lock()
+	i.removed = true
+	r.mu.Unlock()
 
 	if err := r.stop(ctx, i, 0); err != nil {
 		return err

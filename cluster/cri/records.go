@@ -88,18 +88,6 @@ func (r *Runtime) rememberInstance(i *instance) error {
 	if err != nil {
 		return err
 	}
-	return r.putOnRecord(i, record)
-}
-
-// putOnRecord writes the record. An end that is on record stays, even when the start that
-// led to it is told later.
-func (r *Runtime) putOnRecord(i *instance, record instanceRecord) error {
-	i.recording.Lock()
-	defer i.recording.Unlock()
-	if i.recorded == runtimeapi.ContainerState_CONTAINER_EXITED.String() {
-		return nil
-	}
-	i.recorded = record.State
 	return r.remember(instanceRecords, i.id, record)
 }
 
@@ -189,7 +177,6 @@ func (r *Runtime) recallInstance(id string, data []byte) (*instance, error) {
 	close(i.ended)
 	close(i.gone)
 	if record.State == runtimeapi.ContainerState_CONTAINER_EXITED.String() {
-		i.recorded = record.State
 		return i, nil
 	}
 	i.finished, i.exitCode, i.reason, i.message = r.now().UnixNano(), exitKilled, reasonError, messageStopped

@@ -3,7 +3,10 @@ package cri
 import (
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -189,6 +192,8 @@ func TestEnvironment(t *testing.T) {
 		"HOME=/var/www", "HOSTNAME=web-0", "LANG=C.UTF-8", "MODE=last", "data-1.x=a=b", "c", "EMPTY=",
 	}
 	got := strings.Split(strings.TrimSuffix(log, "\n"), "\n")
+	slices.Sort(got)
+	slices.Sort(want)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -362,5 +367,58 @@ func TestLists(t *testing.T) {
 		if diff := cmp.Diff(tc.want, got); diff != "" {
 			t.Errorf("sandboxes, %s\n%s", name, diff)
 		}
+	}
+}
+
+// However the kubelet's calls cross each other, nothing is left at the end.
+func TestCallsThatCross(t *testing.T) {
+	r := newRig(t)
+	var pods sync.WaitGroup
+	for n := range 12 {
+		pods.Go(func() {
+			pod := r.pod(func(c *runtimeapi.PodSandboxConfig) { c.LogDirectory = filepath.Join(r.dir, "logs", strconv.Itoa(n)) })
+			id, err := r.CreateContainer(t.Context(), pod, shell("echo begun; sleep 0.02; sleep 1000"), nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			var calls sync.WaitGroup
+			for k := range 6 {
+				calls.Go(func() {
+					time.Sleep(time.Duration(n*k%7) * 3 * time.Millisecond) // to cross at different points
+					switch k {
+					case 0, 1:
+						if err := r.StartContainer(t.Context(), id); err != nil && status.Code(err) != codes.FailedPrecondition && status.Code(err) != codes.NotFound {
+							t.Errorf("start: %v", err)
+						}
+					case 2:
+						if err := r.StopContainer(t.Context(), id, 0); err != nil {
+							t.Errorf("stop: %v", err)
+						}
+					case 3:
+						_, _ = r.ContainerStats(t.Context(), id)
+						_, _, _ = r.ExecSync(t.Context(), id, []string{"true"}, time.Second)
+					default:
+						if err := r.RemovePodSandbox(t.Context(), pod); err != nil {
+							t.Errorf("remove: %v", err)
+						}
+					}
+				})
+			}
+			calls.Wait()
+			if err := r.RemovePodSandbox(t.Context(), pod); err != nil {
+				t.Errorf("remove at the end: %v", err)
+			}
+		})
+	}
+	pods.Wait()
+	if left, _ := filepath.Glob(r.config.Dir + "/*/*"); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	if list, _ := r.ListContainers(t.Context(), nil); len(list) > 0 {
+		t.Errorf("containers left: %v", list)
+	}
+	if list, _ := r.ListPodSandbox(t.Context(), nil); len(list) > 0 {
+		t.Errorf("sandboxes left: %v", list)
 	}
 }

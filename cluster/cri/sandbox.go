@@ -55,8 +55,14 @@ func (r *Runtime) RunPodSandbox(ctx context.Context, config *runtimeapi.PodSandb
 	}
 
 	r.mu.Lock()
-	r.sandboxes[s.id] = s
+	stopping := r.stopping
+	if !stopping {
+		r.sandboxes[s.id] = s
+	}
 	r.mu.Unlock()
+	if stopping {
+		return "", errors.Join(errors.New("weir is stopping"), r.release(s), r.forget(sandboxRecords, s.id))
+	}
 	r.changed(s, s.id, runtimeapi.ContainerEventType_CONTAINER_CREATED_EVENT)
 	r.changed(s, s.id, runtimeapi.ContainerEventType_CONTAINER_STARTED_EVENT)
 	return s.id, nil
