@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/weir-ml/weir/cluster/container/internal/entry"
+	"github.com/weir-ml/weir/cluster/network/netns"
 )
 
 // NamespaceOptions say what the containers of a pod share.
@@ -64,12 +64,7 @@ func (n *Namespaces) make(ctx context.Context, r *Runtime, o NamespaceOptions) e
 		n.memory, n.ofPod = memory, true
 	}
 	made := make(chan error)
-	go func() {
-		// The thread is not unlocked, so it goes with the goroutine, and nothing
-		// else ever runs in its namespaces.
-		runtime.LockOSThread()
-		made <- n.unshare(o)
-	}()
+	netns.OwnThread(func() { made <- n.unshare(o) })
 	if err := <-made; err != nil {
 		return err
 	}

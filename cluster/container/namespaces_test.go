@@ -2,11 +2,10 @@ package container
 
 import (
 	"os"
-	"runtime"
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
+	"github.com/weir-ml/weir/cluster/network/netns"
 )
 
 func newNamespaces(t *testing.T, r *Runtime, o NamespaceOptions) *Namespaces {
@@ -107,14 +106,11 @@ func newNetwork(t *testing.T) *os.File {
 	t.Helper()
 	var f *os.File
 	made := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		err := unix.Unshare(unix.CLONE_NEWNET)
-		if err == nil {
-			f, err = os.Open("/proc/thread-self/ns/net")
-		}
+	netns.OwnThread(func() {
+		var err error
+		f, err = netns.New()
 		made <- err
-	}()
+	})
 	if err := <-made; err != nil {
 		t.Skip("no network namespaces here:", err)
 	}
