@@ -89,9 +89,10 @@ func openSelf() (*os.File, error) {
 // A launch is one start of the program.
 type launch struct {
 	config entry.Config
-	flags  uintptr    // of clone(2)
-	pids   *os.File   // the pid namespace to be born into; nil is our own
-	files  []*os.File // the first is entry.Control+1
+	flags  uintptr             // of clone(2)
+	pids   *os.File            // the pid namespace to be born into; nil is our own
+	beside map[string]*os.File // where pids is from, when it is another container's
+	files  []*os.File          // the first is entry.Control+1
 	group  *cgroup.Group
 	stdio  Stdio
 	began  func(pid int) // while the process can be reached by its number; may be nil

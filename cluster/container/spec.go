@@ -11,6 +11,7 @@ import (
 type Spec struct {
 	ID         string        // names its folder; unique in the Runtime
 	Namespaces *Namespaces   // what it shares with its pod; nil shares everything with this program
+	Beside     *Container    // the container whose processes it sees and can end; nil is none
 	Image      *rootfs.Image // nil is the machine's system folders alone
 	Mounts     []Mount       // in this order, so that one may lie in another
 	Devices    []Device

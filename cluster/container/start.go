@@ -59,6 +59,7 @@ func (c *Container) start(ctx context.Context, stdio Stdio) error {
 		}
 		c.release()
 	}
+	defer closeAll(l.beside)
 	c.Process, err = c.runtime.launcher.run(ctx, l)
 	return err
 }
@@ -77,6 +78,11 @@ func (c *Container) isolate(l *launch) error {
 	l.flags = syscall.CLONE_NEWNS
 	n := s.Namespaces
 	switch {
+	case s.Beside != nil:
+		if l.beside, err = s.Beside.namespaces(); err != nil {
+			return err
+		}
+		l.pids = l.beside["pid"]
 	case n != nil && n.pids != nil:
 		l.pids = n.pids
 	case n == nil || !n.hostPID:

@@ -77,6 +77,10 @@ func (r *Runtime) claim(i *instance) (*container.Namespaces, error) {
 
 // start runs the command, and sees to its output and its end.
 func (r *Runtime) start(ctx context.Context, i *instance, namespaces *container.Namespaces) error {
+	beside, err := r.targetOf(i)
+	if err != nil {
+		return err
+	}
 	log, err := openLog(i.logPath)
 	if err != nil {
 		return err
@@ -95,7 +99,7 @@ func (r *Runtime) start(ctx context.Context, i *instance, namespaces *container.
 	}
 
 	spec := i.spec
-	spec.Namespaces, spec.Cgroup = namespaces, group
+	spec.Namespaces, spec.Beside, spec.Cgroup = namespaces, beside, group
 	process, err := r.config.Containers.Start(ctx, spec, streams.theirs)
 	if err != nil {
 		log.close()
@@ -115,6 +119,20 @@ func (r *Runtime) start(ctx context.Context, i *instance, namespaces *container.
 		klog.FromContext(ctx).Error(err, "a container's start is not on record", "container", i.id)
 	}
 	return nil
+}
+
+// targetOf is the container whose processes this one is to see, as ephemeral containers do;
+// nil when there is none.
+func (r *Runtime) targetOf(i *instance) (*container.Container, error) {
+	ns := i.config.GetLinux().GetSecurityContext().GetNamespaceOptions()
+	if ns.GetPid() != runtimeapi.NamespaceMode_TARGET {
+		return nil, nil
+	}
+	target, err := r.runningInstance(ns.GetTargetId())
+	if err != nil {
+		return nil, fmt.Errorf("see the processes of another container: %w", err)
+	}
+	return target.process, nil
 }
 
 // await sees the instance out: what its process wrote is in the log before its end is known.

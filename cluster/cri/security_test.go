@@ -53,6 +53,41 @@ func TestSharedProcesses(t *testing.T) {
 	}
 }
 
+// A debug container sees the processes of its target, ends alone, and goes with it.
+func TestTargetedProcesses(t *testing.T) {
+	r := newRig(t)
+	pod := r.pod()
+	target := r.start(pod, shell("exec sleep 4712"))
+	beside := func(script, name string) *runtimeapi.ContainerConfig {
+		return shell(script, func(c *runtimeapi.ContainerConfig) {
+			c.LogPath = name + "/0.log"
+			c.Linux.SecurityContext.NamespaceOptions = &runtimeapi.NamespaceOption{Pid: runtimeapi.NamespaceMode_TARGET, TargetId: target}
+		})
+	}
+	if _, log := r.run(pod, beside("tr '\\0' ' ' < /proc/1/cmdline; sleep 1000 &", "debug")); log != "sleep 4712 " {
+		t.Errorf("first process seen: %q", log)
+	}
+	if got, want := r.status(target).GetState(), runtimeapi.ContainerState_CONTAINER_RUNNING; got != want {
+		t.Fatalf("target: state %v, want %v", got, want)
+	}
+	out, _, err := r.ExecSync(t.Context(), target, []string{"sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"}, 0)
+	must(t, err)
+	if strings.Contains(string(out), "sleep 1000") {
+		t.Errorf("left of the debug container: %s", out)
+	}
+
+	debug := r.start(pod, beside("sleep 1000", "second"))
+	must(t, r.StopContainer(t.Context(), target, 0))
+	if s := r.wait(debug); s.GetExitCode() != 137 {
+		t.Errorf("exit code %d of a debug container whose target ended", s.GetExitCode())
+	}
+	id, err := r.CreateContainer(t.Context(), pod, beside("true", "third"), nil)
+	must(t, err)
+	if err := r.StartContainer(t.Context(), id); err == nil || !strings.Contains(err.Error(), "not running") {
+		t.Errorf("a target that has ended: error %v", err)
+	}
+}
+
 // A pod sees its volumes and the folders that were shared, as it was allowed to.
 func TestMounts(t *testing.T) {
 	var open, fixed string
