@@ -30,8 +30,9 @@ func TestMain(m *testing.M) { os.Exit(clustertest.Main(m)) }
 
 // A TFJob that could not run is refused in a sentence; one that can is let in.
 func TestValidate(t *testing.T) {
-	c, _ := start(t, newNamespace(t, "validate"))
-	j := tfJob("validate", "main")
+	c, _ := start(t)
+	namespace := newNamespace(t)
+	j := tfJob(namespace, "main")
 	err := c.Create(t.Context(), j)
 	want := `admission webhook "validate-tfjobs.weir-ml.github.io" denied the request: TFJob.kubeflow.org "mnist" is invalid: ` +
 		`spec.tfReplicaSpecs[Worker].template.spec.containers: Required value: must have at least one container with name tensorflow: rename the one that does the training`
@@ -39,7 +40,7 @@ func TestValidate(t *testing.T) {
 		t.Errorf("create: %v\nwant: %s", err, want)
 	}
 
-	j = tfJob("validate", training.TFJobContainer)
+	j = tfJob(namespace, training.TFJobContainer)
 	j.Finalizers = []string{"test.io/wait"}
 	if err := c.Create(t.Context(), j); err != nil {
 		t.Fatal(err)
@@ -65,11 +66,11 @@ func TestValidate(t *testing.T) {
 
 // A pod that asks for it gets the way to S3, and what it says itself wins.
 func TestS3(t *testing.T) {
-	c, _ := start(t, newNamespace(t, "s3"))
-	ctx := t.Context()
-	plain := podOf("plain", nil)
-	declined := podOf("declined", map[string]string{admission.LabelS3: "false"})
-	asking := podOf("asking", map[string]string{admission.LabelS3: "true"})
+	c, _ := start(t)
+	ctx, namespace := t.Context(), newNamespace(t)
+	plain := podOf(namespace, "plain", nil)
+	declined := podOf(namespace, "declined", map[string]string{admission.LabelS3: "false"})
+	asking := podOf(namespace, "asking", map[string]string{admission.LabelS3: "true"})
 	own := corev1.EnvFromSource{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "own"}}}
 	asking.Spec.Containers[0].EnvFrom = []corev1.EnvFromSource{own}
 
@@ -77,7 +78,7 @@ func TestS3(t *testing.T) {
 		t.Fatal(err)
 	}
 	secret := &corev1.Secret{}
-	key := client.ObjectKey{Namespace: "s3", Name: admission.SecretS3}
+	key := client.ObjectKey{Namespace: namespace, Name: admission.SecretS3}
 	if err := c.Get(ctx, key, secret); !apierrors.IsNotFound(err) {
 		t.Errorf("a dry run made the secret: %v", err)
 	}
@@ -122,10 +123,9 @@ func TestS3(t *testing.T) {
 
 // A store that has moved is told to the namespaces that know the old one.
 func TestS3Moves(t *testing.T) {
-	newNamespace(t, "moves")(t)
-	c := newClient(t)
+	c, namespace := newClient(t), newNamespace(t)
 	old := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "moves", Name: admission.SecretS3, Labels: map[string]string{apply.Label: "s3"}},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: admission.SecretS3, Labels: map[string]string{apply.Label: "s3"}},
 		StringData: map[string]string{"AWS_ENDPOINT_URL": "http://10.9.9.9:9000"},
 	}
 	if err := c.Create(t.Context(), old); err != nil {
@@ -149,23 +149,20 @@ func TestS3NeedsAURL(t *testing.T) {
 
 // When the server has stopped, the API server asks no one, and goes on.
 func TestStops(t *testing.T) {
-	c, stop := start(t, newNamespace(t, "stops"))
+	c, stop := start(t)
 	stop()
 	var list admissionregistration.ValidatingWebhookConfigurationList
 	if err := c.List(t.Context(), &list, client.MatchingLabels{apply.Label: "admission"}); err != nil || len(list.Items) > 0 {
 		t.Errorf("after it stopped: %d configurations, %v", len(list.Items), err)
 	}
-	until(t, "jobs to be let in unseen", func() bool { return c.Create(t.Context(), tfJob("stops", "main")) == nil })
+	until(t, "jobs to be let in unseen", func() bool { return c.Create(t.Context(), tfJob("default", "main"), client.DryRunAll) == nil })
 }
 
 // start runs a server with all rules until the test ends, or the function that
 // it returns is called.
-func start(t *testing.T, before ...func(*testing.T)) (client.Client, func()) {
+func start(t *testing.T) (client.Client, func()) {
 	t.Helper()
 	ctrl.SetLogger(logr.Discard())
-	for _, f := range before {
-		f(t)
-	}
 	config := clustertest.REST(t)
 	var files [][]byte
 	for _, f := range install.Kinds() {
@@ -214,27 +211,26 @@ func start(t *testing.T, before ...func(*testing.T)) (client.Client, func()) {
 	until(t, "the webhook to be asked", func() bool {
 		return apierrors.IsInvalid(c.Create(t.Context(), tfJob("default", "main"), client.DryRunAll))
 	})
-	probe := podOf("probe", map[string]string{admission.LabelS3: "true"})
 	until(t, "the other to be asked", func() bool {
-		p := probe.DeepCopy()
-		p.Namespace = "default"
+		p := podOf("default", "probe", map[string]string{admission.LabelS3: "true"})
 		return c.Create(t.Context(), p, client.DryRunAll) == nil && len(p.Spec.Containers[0].EnvFrom) > 0
 	})
 	return c, stop
 }
 
-func newNamespace(t *testing.T, name string) func(*testing.T) {
+// newNamespace makes a namespace in which pods are admitted: one with its service
+// account.
+func newNamespace(t *testing.T) string {
 	t.Helper()
-	return func(t *testing.T) {
-		t.Helper()
-		c := newClient(t)
-		if err := c.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil {
-			t.Fatal(err)
-		}
-		until(t, "the service account", func() bool {
-			return c.Get(t.Context(), client.ObjectKey{Namespace: name, Name: "default"}, &corev1.ServiceAccount{}) == nil
-		})
+	c := newClient(t)
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "admission-"}}
+	if err := c.Create(t.Context(), ns); err != nil {
+		t.Fatal(err)
 	}
+	until(t, "the service account", func() bool {
+		return c.Get(t.Context(), client.ObjectKey{Namespace: ns.Name, Name: "default"}, &corev1.ServiceAccount{}) == nil
+	})
+	return ns.Name
 }
 
 func until(t *testing.T, what string, fact func() bool) {
@@ -275,9 +271,9 @@ func tfJob(namespace, container string) *training.TFJob {
 	}
 }
 
-func podOf(name string, labels map[string]string) *corev1.Pod {
+func podOf(namespace, name string, labels map[string]string) *corev1.Pod {
 	return &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "s3", Name: name, Labels: labels},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: labels},
 		Spec: corev1.PodSpec{
 			InitContainers: []corev1.Container{{Name: "first", Image: "x"}},
 			Containers:     []corev1.Container{{Name: "main", Image: "x"}, {Name: "side", Image: "x"}},

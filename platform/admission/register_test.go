@@ -1,12 +1,15 @@
 package admission
 
 import (
+	"context"
 	"net"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	admissionregistration "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/weir-ml/weir/cluster/clustertest"
@@ -76,6 +79,12 @@ func TestCertificatesOfAService(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "weir-certificates"}}
+		if err := c.Delete(context.Background(), secret); err != nil {
+			t.Error(err)
+		}
+	})
 	pod := func() *Server {
 		return &Server{options: Options{Service: &Service{"default", "weir", 443}}, client: c, live: c}
 	}

@@ -1,6 +1,8 @@
 package apply_test
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -34,9 +36,15 @@ func TestApply(t *testing.T) {
 		}
 		return m
 	}
-	if err := c.Create(ctx, configMap("strange", "k", "v")); err != nil {
+	strange := configMap("strange", "k", "v")
+	if err := c.Create(ctx, strange); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := errors.Join(c.Delete(context.Background(), strange), set.Apply(context.Background(), c)); err != nil {
+			t.Error(err)
+		}
+	})
 
 	mustApply(configMap("a", "k", "1"), configMap("b", "k", "1"))
 	first := read("a")

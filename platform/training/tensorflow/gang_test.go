@@ -36,7 +36,7 @@ func TestGangScheduling(t *testing.T) {
 	l.create(jobOf("mnist", replicas("Worker", 2)))
 	group := &unstructured.Unstructured{}
 	group.SetGroupVersionKind(schema.GroupVersionKind{Group: "scheduling.volcano.sh", Version: "v1beta1", Kind: "PodGroup"})
-	key := client.ObjectKey{Namespace: "gang", Name: "mnist"}
+	key := client.ObjectKey{Namespace: l.namespace, Name: "mnist"}
 	l.until("the group", func() bool { return l.client.Get(t.Context(), key, group) == nil })
 	if n := len(l.pods("mnist")); n > 0 {
 		t.Errorf("%d pods are there before their group lets them", n)

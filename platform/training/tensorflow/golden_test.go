@@ -17,6 +17,9 @@ import (
 	training "github.com/weir-ml/weir/api/training/v1"
 )
 
+// golden is the namespace that the captures were made in, and speak of.
+const golden = "golden"
+
 // A capture is what upstream's operator made of a job, and what it said.
 type capture struct {
 	Job    map[string]any
@@ -50,7 +53,7 @@ func TestGolden(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("captures in %s: %v, %v", shared, files, err)
 	}
-	l := newLab(t, "golden")
+	l := newLab(t, golden)
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {
@@ -62,17 +65,18 @@ func TestGolden(t *testing.T) {
 		}
 		name := want.Job["metadata"].(map[string]any)["name"].(string)
 		t.Run(name, func(t *testing.T) {
-			golden(&lab{T: t, client: l.client, namespace: l.namespace}, name, want)
+			compare(&lab{T: t, client: l.client, namespace: l.namespace}, name, want)
 		})
 	}
 }
 
-func golden(l *lab, name string, want capture) {
+func compare(l *lab, name string, want capture) {
 	j := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": want.Job["apiVersion"], "kind": want.Job["kind"],
 		"metadata": map[string]any{"name": name}, "spec": want.Job["spec"],
 	}}
 	l.create(j.DeepCopy())
+	defer l.clear(name)
 	l.untilPods(name, len(want.Owned)/2)
 	if drive := drives[name]; drive != nil {
 		drive(l)
@@ -130,6 +134,18 @@ func golden(l *lab, name string, want capture) {
 	}
 	if diff := cmp.Diff(services, gotServices); diff != "" {
 		l.Errorf("services: -want, +got:\n%s", diff)
+	}
+}
+
+// clear leaves nothing of a job, so that the test can run again.
+func (l *lab) clear(name string) {
+	l.Helper()
+	if err := l.client.Delete(l.Context(), l.job(name)); err != nil {
+		l.Fatal(err)
+	}
+	l.untilPods(name, 0)
+	if err := l.client.DeleteAllOf(l.Context(), &corev1.Event{}, client.InNamespace(l.namespace)); err != nil {
+		l.Fatal(err)
 	}
 }
 

@@ -34,7 +34,8 @@ type lab struct {
 	namespace string
 }
 
-// newLab starts the controller for the length of a test.
+// newLab starts the controller for the length of a test. The namespace is called
+// something like that.
 func newLab(t *testing.T, namespace string) *lab {
 	t.Helper()
 	return newLabWith(t, namespace, job.Options{})
@@ -78,11 +79,15 @@ func newLabWith(t *testing.T, namespace string, o job.Options, kinds ...[]byte) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &lab{T: t, client: c, namespace: namespace}
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
-	if err := c.Create(t.Context(), ns); err != nil {
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: namespace + "-"}}
+	if namespace == golden {
+		ns.GenerateName, ns.Name = "", golden
+	}
+	if err := c.Create(t.Context(), ns); client.IgnoreAlreadyExists(err) != nil {
 		t.Fatal(err)
 	}
+	namespace = ns.Name
+	l := &lab{T: t, client: c, namespace: namespace}
 	// Pods are admitted once the namespace has its service account.
 	l.until("the service account", func() bool {
 		return c.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "default"}, &corev1.ServiceAccount{}) == nil

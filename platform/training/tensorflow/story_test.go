@@ -43,8 +43,8 @@ func TestJobRunsToItsEnd(t *testing.T) {
 	l.untilPods("mnist", 2)
 	l.pod("mnist-chief-0")
 	l.pod("mnist-worker-1")
-	l.untilEvent("mnist", occurrence{"Normal", "TFJobSucceeded", "TFJob to-its-end/mnist successfully completed."})
-	l.untilEvent("mnist", occurrence{"Normal", "ExitedWithCode", "Pod: to-its-end.mnist-chief-0 exited with code 0"})
+	l.untilEvent("mnist", occurrence{"Normal", "TFJobSucceeded", "TFJob " + l.namespace + "/mnist successfully completed."})
+	l.untilEvent("mnist", occurrence{"Normal", "ExitedWithCode", "Pod: " + l.namespace + ".mnist-chief-0 exited with code 0"})
 	l.untilEvent("mnist", occurrence{"Normal", "SuccessfulDeleteService", "Deleted service: mnist-worker-0"})
 }
 
