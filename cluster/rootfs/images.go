@@ -2,36 +2,155 @@ package rootfs
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/weir-ml/weir/kit/environment"
 )
 
-// Images says what image references mean, and makes them ready.
-type Images struct{}
+// Environments builds and finds environments: an *environment.Store.
+type Environments interface {
+	Find(image string) (environment.Recipe, bool)
+	Built(environment.Recipe) (*environment.Environment, bool)
+	Build(ctx context.Context, r environment.Recipe, progress func(string)) (*environment.Environment, error)
+	Remove(id string) error
+}
+
+// Images says what image references mean, and makes them ready. The zero value
+// knows none.
+type Images struct {
+	environments Environments
+
+	mu      sync.Mutex
+	present map[string]*Image // by reference, as far as somebody has asked for them
+}
+
+// NewImages returns the images that the environments stand for.
+func NewImages(e Environments) *Images {
+	return &Images{environments: e, present: map[string]*Image{}}
+}
 
 // Find returns the image that ref means if it is present already. The error is
 // an *InvalidReferenceError when ref is not a reference at all.
-func (i *Images) Find(ref string) (*Image, bool, error) { return nil, false, errors.ErrUnsupported }
+func (i *Images) Find(ref string) (*Image, bool, error) {
+	image, _, err := i.resolve(ref)
+	return image, image != nil, err
+}
 
 // Pull makes the image that ref means present and returns it. It tells progress
-// what it does, in sentences. The error is an *InvalidReferenceError, or says
-// what was tried and what to do.
+// what it does, in sentences. The error is an *InvalidReferenceError, an
+// *UnknownError, or says what could not be built and what to do.
 func (i *Images) Pull(ctx context.Context, ref string, progress func(string)) (*Image, error) {
-	return nil, errors.ErrUnsupported
+	image, build, err := i.resolve(ref)
+	if image != nil || err != nil {
+		return image, err
+	}
+	if build == nil {
+		return nil, &UnknownError{Reference: ref}
+	}
+	if image, err = build(ctx, progress); err != nil {
+		return nil, fmt.Errorf("image %q: %w", ref, err)
+	}
+	i.note(image)
+	return image, nil
 }
 
-// List returns the images that are present.
-func (i *Images) List() []*Image { return nil }
+// A maker makes an image present.
+type maker func(ctx context.Context, progress func(string)) (*Image, error)
 
-// Remove removes what was made for the image; one that is absent is no error.
-func (i *Images) Remove(ref string) error { return errors.ErrUnsupported }
-
-// An InvalidReferenceError is about a reference that names no image anywhere.
-type InvalidReferenceError struct {
-	Reference string
-	Problem   string
-	Remedy    string
+// resolve says what a reference means: this is the one place that does. What it
+// means is, in this order,
+//
+//  1. an image in weir's own registry, or loaded from a file, when there is one
+//  2. a name in the catalogue of environments
+//  3. an image in a registry that can be reached, when weir can unpack images
+//
+// It returns the image if it is present, or else how to make it so; neither when
+// the reference means nothing.
+func (i *Images) resolve(ref string) (*Image, maker, error) {
+	if err := checkReference(ref); err != nil {
+		return nil, nil, err
+	}
+	var recipe environment.Recipe
+	var ok bool
+	if i.environments != nil {
+		recipe, ok = i.environments.Find(ref)
+	}
+	if !ok {
+		i.forget(ref)
+		return nil, nil, nil
+	}
+	if e, ok := i.environments.Built(recipe); ok {
+		image := imageOf(ref, e)
+		i.note(image)
+		return image, nil, nil
+	}
+	i.forget(ref)
+	return nil, func(ctx context.Context, progress func(string)) (*Image, error) {
+		e, err := i.environments.Build(ctx, recipe, progress)
+		if err != nil {
+			return nil, err
+		}
+		return imageOf(ref, e), nil
+	}, nil
 }
 
-func (e *InvalidReferenceError) Error() string {
-	return "image reference \"" + e.Reference + "\": " + e.Problem + ": " + e.Remedy
+func imageOf(ref string, e *environment.Environment) *Image {
+	image := &Image{
+		ID: e.ID, Reference: ref,
+		Path: e.Path, Variables: e.Variables,
+		Entrypoint: e.Entrypoint, Command: e.Command, WorkingDir: e.WorkingDir, User: e.User,
+		Size: e.Size,
+	}
+	for _, f := range e.Folders {
+		image.Folders = append(image.Folders, Folder(f))
+	}
+	return image
+}
+
+// List returns the images that are present and that somebody has asked for, in
+// the order of their references.
+func (i *Images) List() []*Image {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	var list []*Image
+	for _, ref := range slices.Sorted(maps.Keys(i.present)) {
+		list = append(list, i.present[ref])
+	}
+	return list
+}
+
+// Remove removes the image, and what was made for it unless another reference
+// means the same; one that is absent is no error.
+func (i *Images) Remove(ref string) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	gone, ok := i.present[ref]
+	if !ok {
+		return nil
+	}
+	delete(i.present, ref)
+	for _, other := range i.present {
+		if other.ID == gone.ID {
+			return nil
+		}
+	}
+	if err := i.environments.Remove(gone.ID); err != nil {
+		return fmt.Errorf("remove image %q: %w", ref, err)
+	}
+	return nil
+}
+
+func (i *Images) note(image *Image) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.present[image.Reference] = image
+}
+
+func (i *Images) forget(ref string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	delete(i.present, ref)
 }
