@@ -151,14 +151,26 @@ func reachable(a netip.Addr) bool {
 
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
+// close stops the stack. gVisor removes an interface under a lock that a packet
+// under way may be waiting for, and waits for the packet: so packets are turned
+// away first, and if that came to nothing the rest is left to the process's end.
 func (s *stack) close() {
 	s.cancel()
 	if s.resolver != nil {
 		s.resolver.close()
 	}
-	s.RemoveNIC(nic)
-	s.Close()
-	closeAll(s.sockets)
+	s.DisableNIC(nic)
+	removed := make(chan struct{})
+	go func() {
+		defer close(removed)
+		s.RemoveNIC(nic)
+		s.Close()
+		closeAll(s.sockets)
+	}()
+	select {
+	case <-removed:
+	case <-time.After(time.Second):
+	}
 }
 
 func toStack(a netip.Addr) tcpip.Address   { return tcpip.AddrFrom4(a.As4()) }
