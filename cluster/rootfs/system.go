@@ -18,7 +18,7 @@ var skeleton = []struct {
 	mode fs.FileMode
 }{
 	{"dev", 0o755}, {"proc", 0o555}, {"sys", 0o555},
-	{"etc", 0o755}, {"home", 0o755}, {"media", 0o755}, {"mnt", 0o755}, {"root", 0o700}, {"srv", 0o755},
+	{"etc", 0o755}, {"home", 0o755}, {"media", 0o755}, {"mnt", 0o755}, {"root", 0o711}, {"srv", 0o755},
 	{"run", 0o755}, {"run/lock", 0o777 | fs.ModeSticky}, {"tmp", 0o777 | fs.ModeSticky},
 	{"var", 0o755}, {"var/cache", 0o755}, {"var/lib", 0o755}, {"var/local", 0o755}, {"var/log", 0o755},
 	{"var/opt", 0o755}, {"var/spool", 0o755}, {"var/tmp", 0o777 | fs.ModeSticky},
