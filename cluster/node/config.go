@@ -11,6 +11,7 @@ import (
 	"k8s.io/kubernetes/pkg/volume/downwardapi"
 	"k8s.io/kubernetes/pkg/volume/emptydir"
 	"k8s.io/kubernetes/pkg/volume/hostpath"
+	"k8s.io/kubernetes/pkg/volume/image"
 	"k8s.io/kubernetes/pkg/volume/local"
 	"k8s.io/kubernetes/pkg/volume/projected"
 	"k8s.io/kubernetes/pkg/volume/secret"
@@ -76,6 +77,7 @@ func volumePlugins() []volume.VolumePlugin {
 		downwardapi.ProbeVolumePlugins(),
 		projected.ProbeVolumePlugins(),
 		local.ProbeVolumePlugins(),
+		image.ProbeVolumePlugins(),
 	} {
 		all = append(all, plugins...)
 	}
