@@ -47,7 +47,7 @@ func TestSharedProcesses(t *testing.T) {
 		c.Linux.SecurityContext.NamespaceOptions.Pid = runtimeapi.NamespaceMode_POD
 	})
 	r.start(pod, shell("exec sleep 4711"))
-	_, log := r.run(pod, shell("cat /proc/[0-9]*/cmdline | tr '\\0' ' '", func(c *runtimeapi.ContainerConfig) { c.LogPath = "side/0.log" }))
+	_, log := r.run(pod, shell("sleep 0.2; cat /proc/[0-9]*/cmdline | tr '\\0' ' '", func(c *runtimeapi.ContainerConfig) { c.LogPath = "side/0.log" }))
 	if !strings.Contains(log, "sleep 4711") {
 		t.Errorf("processes seen: %q", log)
 	}
@@ -58,13 +58,17 @@ func TestTargetedProcesses(t *testing.T) {
 	r := newRig(t)
 	pod := r.pod()
 	target := r.start(pod, shell("exec sleep 4712"))
+	r.eventually("the target sleeps", func() bool {
+		out, _, err := r.ExecSync(t.Context(), target, []string{"cat", "/proc/1/comm"}, 0)
+		return err == nil && string(out) == "sleep\n"
+	})
 	beside := func(script, name string) *runtimeapi.ContainerConfig {
 		return shell(script, func(c *runtimeapi.ContainerConfig) {
 			c.LogPath = name + "/0.log"
 			c.Linux.SecurityContext.NamespaceOptions = &runtimeapi.NamespaceOption{Pid: runtimeapi.NamespaceMode_TARGET, TargetId: target}
 		})
 	}
-	if _, log := r.run(pod, beside("tr '\\0' ' ' < /proc/1/cmdline; sleep 1000 &", "debug")); log != "sleep 4712 " {
+	if _, log := r.run(pod, beside("tr '\\0' ' ' < /proc/1/cmdline; sleep 1000 & sleep 0.2", "debug")); log != "sleep 4712 " {
 		t.Errorf("first process seen: %q", log)
 	}
 	if got, want := r.status(target).GetState(), runtimeapi.ContainerState_CONTAINER_RUNNING; got != want {

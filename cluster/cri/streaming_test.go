@@ -9,14 +9,12 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/tools/remotecommand"
@@ -28,6 +26,7 @@ import (
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
 	"github.com/weir-ml/weir/cluster/network"
+	"github.com/weir-ml/weir/cluster/network/netns"
 )
 
 // exec runs a command as kubectl does, and returns its exit code.
@@ -292,39 +291,30 @@ type loopbacks struct {
 }
 
 func (l *loopbacks) Attach(_ context.Context, id string, _ []network.PortMapping) (*network.Attachment, error) {
-	type result struct {
-		file *os.File
-		err  error
-	}
-	made := make(chan result)
-	go func() {
-		runtime.LockOSThread()
-		file, err := func() (*os.File, error) {
-			if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-				return nil, err
+	var file *os.File
+	made := make(chan error)
+	netns.OwnThread(func() {
+		made <- func() (err error) {
+			if file, err = netns.New(); err != nil {
+				return err
 			}
 			lo, err := netlink.LinkByName("lo")
 			if err != nil {
-				return nil, err
+				return err
 			}
-			if err := netlink.LinkSetUp(lo); err != nil {
-				return nil, err
-			}
-			return os.Open("/proc/thread-self/ns/net")
+			return netlink.LinkSetUp(lo)
 		}()
-		made <- result{file, err}
-	}()
-	r := <-made
-	if r.err != nil {
-		return nil, r.err
+	})
+	if err := <-made; err != nil {
+		return nil, err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.files == nil {
 		l.files = map[string]*os.File{}
 	}
-	l.files[id] = r.file
-	return &network.Attachment{Namespace: r.file}, nil
+	l.files[id] = file
+	return &network.Attachment{Namespace: file}, nil
 }
 
 func (l *loopbacks) Detach(id string) error {
