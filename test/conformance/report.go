@@ -41,7 +41,7 @@ func readReport(file string) ([]result, error) {
 			message, _, _ := strings.Cut(strings.TrimSpace(spec.Failure.Message), "\n")
 			all = append(all, result{
 				name: spec.FullText(), passed: spec.State.Is(types.SpecStatePassed),
-				took: spec.RunTime, message: message,
+				took: spec.RunTime, message: message[:min(len(message), 300)],
 			})
 		}
 	}

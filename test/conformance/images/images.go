@@ -94,18 +94,20 @@ func (m maker) servers() ([]Recipe, error) {
 }
 
 // small are the rest: pause is asked to end by a signal, which a first process
-// must handle to notice; nnp is set to another user's identity.
+// must handle to notice; nonroot has nothing but its user; nnp is set to another user's identity.
 func (m maker) small() ([]Recipe, error) {
-	nnp := filepath.Join(m.dir, "nonewprivs", "files")
+	nnp, nonroot, pause := filepath.Join(m.dir, "nonewprivs", "files"), filepath.Join(m.dir, "nonroot", "files"), filepath.Join(m.dir, "pause", "files")
 	program := filepath.Join(nnp, "usr/local/bin/nnp")
 	err := steps(
 		m.empty("nonewprivs"),
 		m.program(nnp, "usr/local/bin/nnp", "nnp"),
 		func() error { return os.Chmod(program, 0o755|os.ModeSetuid|os.ModeSetgid) },
+		folder(nonroot, ""),
+		folder(pause, ""),
 	)
 	return []Recipe{
 		{Image: "*/nonewprivs:*", Files: nnp, Command: []string{"nnp"}},
-		{Image: "*/nonroot:*", User: "1234", Command: []string{"bash"}},
-		{Image: "*/pause:*", Entrypoint: []string{"/bin/sh", "-c", "trap 'exit 0' INT TERM; sleep infinity & wait"}},
+		{Image: "*/nonroot:*", Files: nonroot, User: "1234", Command: []string{"bash"}},
+		{Image: "*/pause:*", Files: pause, Entrypoint: []string{"/bin/sh", "-c", "trap 'exit 0' INT TERM; sleep infinity & wait"}},
 	}, err
 }
