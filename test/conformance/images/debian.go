@@ -28,9 +28,6 @@ func (m maker) busybox() ([]Recipe, error) {
 		return nil, fmt.Errorf("ask busybox for its names: %w", err)
 	}
 	files := filepath.Join(m.dir, "busybox", "files")
-	if err := m.empty("busybox")(); err != nil {
-		return nil, err
-	}
 	for _, name := range strings.Fields(string(out)) {
 		if err := link(filepath.Join(files, "usr/bin"), name, program)(); err != nil {
 			return nil, err
@@ -55,7 +52,7 @@ func (m maker) nginx() ([]Recipe, error) {
 		return nil, errors.New("this machine has no nginx: apt-get install nginx-light")
 	}
 	files := filepath.Join(m.dir, "nginx", "files")
-	err := steps(m.empty("nginx"), text(files, "etc/nginx/nginx.conf", nginxConfiguration))
+	err := text(files, "etc/nginx/nginx.conf", nginxConfiguration)()
 	var recipes []Recipe
 	for _, image := range []string{"*/nginx:*", "nginx", "nginx:*"} {
 		recipes = append(recipes, Recipe{Image: image, Files: files, Command: []string{"nginx", "-g", "daemon off;"}})

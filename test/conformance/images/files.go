@@ -23,21 +23,19 @@ func steps(all ...func() error) error {
 	return nil
 }
 
-// empty makes the image's folder anew. What runs from it goes on: files that
-// are open outlive their names.
-func (m maker) empty(image string) func() error {
-	return func() error { return os.RemoveAll(filepath.Join(m.dir, image)) }
-}
-
 // program puts a program that was built into files, without copying it: the
 // folders are in one cache.
 func (m maker) program(files, name, program string) func() error {
 	return func() error {
-		target := filepath.Join(files, name)
-		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+		from, target := filepath.Join(m.bin, program), filepath.Join(files, name)
+		built, err := os.Stat(from)
+		if err != nil {
 			return err
 		}
-		return os.Link(filepath.Join(m.bin, program), target)
+		if there, err := os.Stat(target); err == nil && os.SameFile(built, there) {
+			return nil
+		}
+		return put(target, func(temporary string) error { return os.Link(from, temporary) })
 	}
 }
 
@@ -47,26 +45,46 @@ func folder(files, name string) func() error {
 
 func link(files, name, to string) func() error {
 	return func() error {
-		if err := os.MkdirAll(files, 0o755); err != nil {
-			return err
+		target := filepath.Join(files, name)
+		if there, err := os.Readlink(target); err == nil && there == to {
+			return nil
 		}
-		return os.Symlink(to, filepath.Join(files, name))
+		return put(target, func(temporary string) error { return os.Symlink(to, temporary) })
 	}
 }
 
 func text(files, name, content string) func() error {
 	return func() error {
 		target := filepath.Join(files, name)
-		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
-			return err
+		if there, err := os.ReadFile(target); err == nil && string(there) == content {
+			return nil
 		}
-		return os.WriteFile(target, []byte(content), 0o644)
+		return put(target, func(temporary string) error { return os.WriteFile(temporary, []byte(content), 0o644) })
 	}
+}
+
+// put puts what make makes in the place of target, in one step: containers may be
+// running from the folder.
+func put(target string, make func(temporary string) error) error {
+	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+		return err
+	}
+	temporary := target + ".new"
+	if err := os.RemoveAll(temporary); err != nil {
+		return err
+	}
+	if err := make(temporary); err != nil {
+		return err
+	}
+	return os.Rename(temporary, target)
 }
 
 // certificate writes agnhost's own: for localhost, known to nobody.
 func certificate(files string) func() error {
 	return func() error {
+		if _, err := os.Stat(filepath.Join(files, "localhost.key")); err == nil {
+			return nil
+		}
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		if err != nil {
 			return err

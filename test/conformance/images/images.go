@@ -27,7 +27,7 @@ type maker struct {
 }
 
 // Make makes the images in dir, from the programs in bin and the machine's, and
-// returns what to write into weir.yaml. What is there already it makes anew.
+// returns what to write into weir.yaml. What is there already stays.
 func Make(bin, dir string) ([]Recipe, error) {
 	m := maker{bin, dir}
 	var all []Recipe
@@ -52,7 +52,6 @@ func (m maker) agnhost() ([]Recipe, error) {
 func (m maker) agnhostFiles(image string) (string, error) {
 	files := filepath.Join(m.dir, image, "files")
 	return files, steps(
-		m.empty(image),
 		folder(files, "uploads"),
 		m.program(files, "agnhost", "agnhost"),
 		link(files, "agnhost-2", "agnhost"),
@@ -82,9 +81,7 @@ func (m maker) pictures() ([]Recipe, error) {
 func (m maker) servers() ([]Recipe, error) {
 	etcd, sample := filepath.Join(m.dir, "etcd", "files"), filepath.Join(m.dir, "sample-apiserver", "files")
 	err := steps(
-		m.empty("etcd"),
 		m.program(etcd, "usr/local/bin/etcd", "etcd"),
-		m.empty("sample-apiserver"),
 		m.program(sample, "sample-apiserver", "sample-apiserver"),
 	)
 	return []Recipe{
@@ -99,7 +96,6 @@ func (m maker) small() ([]Recipe, error) {
 	nnp, nonroot, pause := filepath.Join(m.dir, "nonewprivs", "files"), filepath.Join(m.dir, "nonroot", "files"), filepath.Join(m.dir, "pause", "files")
 	program := filepath.Join(nnp, "usr/local/bin/nnp")
 	err := steps(
-		m.empty("nonewprivs"),
 		m.program(nnp, "usr/local/bin/nnp", "nnp"),
 		func() error { return os.Chmod(program, 0o755|os.ModeSetuid|os.ModeSetgid) },
 		folder(nonroot, ""),
