@@ -1,0 +1,90 @@
+package environment
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// asItLies says whether a recipe names something that is used and not built.
+func (r Recipe) asItLies() bool {
+	return r.Folder != "" || r.Files != "" || len(r.Requirements) == 0 && strings.Contains(r.Python, "/")
+}
+
+// found is the environment of a recipe that is used as it lies.
+func (s *Store) found(ctx context.Context, r Recipe) (*Environment, error) {
+	if r.Folder != "" || r.Files != "" {
+		return foundFolders(r)
+	}
+	python, err := s.probe(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	e := &Environment{
+		ID:      "sha256:" + digest("python", python.Executable, python.Version, python.Prefix),
+		Folders: python.folders(),
+		Path:    []string{filepath.Join(python.Prefix, "bin")},
+	}
+	e.describe(r)
+	if python.Prefix != python.Base {
+		e.Folders = append([]Folder{{Source: python.Prefix, Target: python.Prefix, CopyOnWrite: true}}, e.Folders...)
+		e.Variables["VIRTUAL_ENV"] = python.Prefix
+	}
+	return e, nil
+}
+
+// probe asks the Python at a recipe's path about itself, once.
+func (s *Store) probe(ctx context.Context, r Recipe) (interpreter, error) {
+	s.mu.Lock()
+	python, ok := s.probed[r.Python]
+	s.mu.Unlock()
+	if ok && python.there() {
+		return python, nil
+	}
+	python, err := s.locateAt(ctx, r)
+	if err != nil {
+		return python, err
+	}
+	s.mu.Lock()
+	s.probed[r.Python] = python
+	s.mu.Unlock()
+	return python, nil
+}
+
+// foundFolders is the environment of folders that lie on this machine.
+func foundFolders(r Recipe) (*Environment, error) {
+	e := &Environment{ID: "sha256:" + digest("folders", r.Folder, r.Files)}
+	e.describe(r)
+	if r.Files != "" {
+		dir, err := folderAt(r, r.Files)
+		if err != nil {
+			return nil, err
+		}
+		e.Folders = append(e.Folders, Folder{Source: dir, Target: "/", CopyOnWrite: true})
+	}
+	if r.Folder != "" {
+		dir, err := folderAt(r, r.Folder)
+		if err != nil {
+			return nil, err
+		}
+		e.Folders = append(e.Folders, Folder{Source: dir, Target: dir})
+		e.Path = []string{filepath.Join(dir, "bin"), dir}
+	}
+	return e, nil
+}
+
+// folderAt is the folder of a recipe by the name that no link changes.
+func folderAt(r Recipe, dir string) (string, error) {
+	real, err := filepath.Abs(dir)
+	if err == nil {
+		real, err = filepath.EvalSymlinks(real)
+	}
+	if err != nil {
+		return "", &BuildError{Image: r.Image, Cause: NoFolder, Said: err.Error(), Remedy: "name a folder of this machine"}
+	}
+	if info, err := os.Stat(real); err != nil || !info.IsDir() {
+		return "", &BuildError{Image: r.Image, Cause: NoFolder, Said: dir + " is not a folder", Remedy: "name a folder of this machine"}
+	}
+	return real, nil
+}
