@@ -20,7 +20,7 @@ import (
 	"github.com/weir-ml/weir/cluster/network/netns"
 )
 
-func TestMain(m *testing.M) { os.Exit(apart.Run(m)) }
+func TestMain(m *testing.M) { os.Exit(apart.Run(m.Run)) }
 
 func start(t *testing.T) *Network {
 	t.Helper()

@@ -25,7 +25,7 @@ import (
 	"github.com/weir-ml/weir/cluster/network/outside"
 )
 
-func TestMain(m *testing.M) { os.Exit(apart.Run(m)) }
+func TestMain(m *testing.M) { os.Exit(apart.Run(m.Run)) }
 
 // The tests' own namespace is the machine's here, with one address besides its
 // loopback; the inner process is this program again, in a namespace further in.

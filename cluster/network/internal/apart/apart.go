@@ -9,8 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
+	"strings"
 	"syscall"
-	"testing"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,14 +21,18 @@ const variable = "WEIR_TEST_APART"
 // nobody is the user that unprivileged tests run as.
 const nobody = 65534
 
+// Inside says whether this process is one that Run has started.
+func Inside() bool { return os.Getenv(variable) != "" }
+
 // Unprivileged says whether the tests run as a user that is mapped to root.
 func Unprivileged() bool { return os.Getenv(variable) == "user" }
 
-// Run runs the tests of m and returns the exit code for TestMain. Where the
-// machine refuses namespaces it says so, and runs none.
-func Run(m *testing.M) int {
-	if os.Getenv(variable) != "" {
-		return m.Run()
+// Run has run, such as the Run of a testing.M, run the tests, and returns the
+// exit code for TestMain. Where the machine refuses namespaces it says so, and
+// runs none.
+func Run(run func() int) int {
+	if Inside() {
+		return run()
 	}
 	kinds := []string{"user"}
 	if os.Geteuid() == 0 {
@@ -42,7 +47,9 @@ func Run(m *testing.M) int {
 }
 
 func again(kind string) int {
-	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+	// The log of what the tests read is in a folder that the user may not open.
+	args := slices.DeleteFunc(slices.Clone(os.Args[1:]), func(a string) bool { return strings.HasPrefix(a, "-test.testlogfile=") })
+	cmd := exec.Command("/proc/self/exe", args...)
 	cmd.Env = append(os.Environ(), variable+"="+kind)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{
