@@ -74,6 +74,10 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	return s, nil
 }
 
+// goodbye is how long requests may still take when the server ends. Upstream's
+// minute is for other servers to take over; here a watch would hold up weir down.
+const goodbye = 2 * time.Second
+
 type runnable interface {
 	Run(ctx context.Context) error
 }
@@ -105,6 +109,7 @@ func prepare(ctx context.Context, o *options.ServerRunOptions) (runnable, *rest.
 	if err != nil {
 		return nil, nil, err
 	}
+	server.GenericAPIServer.ShutdownTimeout = goodbye
 	// Whoever still watches when we end is in this process, and ends too.
 	server.GenericAPIServer.ShutdownTimeout = time.Second
 	prepared, err := server.PrepareRun()
