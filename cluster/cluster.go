@@ -78,12 +78,15 @@ type Cluster struct {
 	failed chan error
 }
 
+// Address is where pods reach this process.
+func (k *Cluster) Address() netip.Addr { return k.where.address }
+
 // Failed yields an error when a part of the cluster has ended without being
 // asked to.
-func (c *Cluster) Failed() <-chan error { return c.failed }
+func (k *Cluster) Failed() <-chan error { return k.failed }
 
 // Wait returns when every part has ended, after the context given to Start has.
-func (c *Cluster) Wait() { c.parts.Wait() }
+func (k *Cluster) Wait() { k.parts.Wait() }
 
 // Start brings a control plane up and returns when it serves requests. It runs
 // until ctx ends. StartNode adds the node.

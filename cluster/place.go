@@ -23,9 +23,9 @@ const resolvConf = "/etc/resolv.conf"
 type place struct {
 	network cri.Network
 	address netip.Addr
-	// resolver answers as the machine's own does; pods reach it.
-	resolver netip.Addr
-	missing  []string
+	// out is the way out, which lasts as long as somebody holds it; nil is none.
+	out     *outside.Gateway
+	missing []string
 }
 
 // newPlace makes the network that pods get, before anything serves on it, and
@@ -46,12 +46,10 @@ func newPlace(ctx context.Context, c Config) (*place, error) {
 	if c.Node.Outside == nil {
 		return p, nil
 	}
-	way, err := outside.Connect(ctx, c.Node.Outside, n.Gateway())
-	if err != nil {
+	if p.out, err = outside.Connect(ctx, c.Node.Outside, n.Gateway()); err != nil {
 		return nil, err
 	}
-	p.resolver = way.DNS
-	return p, resolveThrough(way.DNS)
+	return p, resolveThrough(p.out.DNS)
 }
 
 // resolveThrough makes this mount namespace's resolv.conf name one server. What

@@ -17,6 +17,7 @@ import (
 	"github.com/weir-ml/weir/cluster"
 	"github.com/weir-ml/weir/cluster/namespaces"
 	"github.com/weir-ml/weir/cluster/network/outside"
+	"github.com/weir-ml/weir/platform/admission"
 )
 
 // version is stamped at build time.
@@ -97,13 +98,24 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 		}
 	}
 	if o.has("node") {
-		if config.Node, err = nodeOf(dir, o, m); err != nil {
+		if config.Node, err = nodeOf(ctx, dir, o, m); err != nil {
 			return err
 		}
 	}
 	k, err := cluster.Start(ctx, config)
 	if err != nil {
 		return err
+	}
+
+	platform := platformOptions{Admission: &admission.Options{}}
+	if o.has("s3") {
+		storage, err := startS3(ctx, dir, m.s3)
+		if err != nil {
+			return err
+		}
+		defer storage.wait()
+		s.S3, platform.Store = storage.endpoint, storage.forPods(k.Address())
+		report("S3")
 	}
 
 	// What needs nothing but the API server starts side by side.
@@ -114,7 +126,7 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 	if o.has("controllers") {
 		starts.Go(func() error {
 			defer report("controllers of the platform")
-			return startPlatform(ctx, k.REST, platformOptions{})
+			return startPlatform(ctx, k.REST, platform)
 		})
 	}
 	if err := starts.Wait(); err != nil {

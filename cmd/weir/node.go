@@ -1,30 +1,41 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/weir-ml/weir/cluster"
 	"github.com/weir-ml/weir/cluster/cri"
 	"github.com/weir-ml/weir/cluster/namespaces"
-	"github.com/weir-ml/weir/cluster/podlogs"
 	"github.com/weir-ml/weir/cluster/rootfs"
+	"github.com/weir-ml/weir/kit/environment"
 )
 
 // nodeOf is the node that runs pods on this machine.
-func nodeOf(dir string, o upOptions, m machine) (*cluster.Node, error) {
+func nodeOf(ctx context.Context, dir string, o upOptions, m machine) (*cluster.Node, error) {
 	shared, err := sharesOf(o.share)
 	if err != nil {
+		return nil, err
+	}
+	s, err := readSettings(dir)
+	if err != nil {
+		return nil, err
+	}
+	store, err := environment.Open(environmentsDir(dir), environment.Options{Recipes: s.Environments})
+	if err != nil {
+		return nil, err
+	}
+	if err := followSettings(ctx, dir, store); err != nil {
 		return nil, err
 	}
 	return &cluster.Node{
 		Plain:        m.kind == namespaces.None,
 		Outside:      m.outside,
-		Images:       &rootfs.Images{},
+		Images:       rootfs.NewImages(store),
 		Shared:       shared,
-		LogRetention: podlogs.Retention{Age: 7 * 24 * time.Hour, Bytes: 10 << 30},
+		LogRetention: s.Logs.retention(),
 	}, nil
 }
 

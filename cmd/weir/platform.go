@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -15,7 +16,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	training "github.com/weir-ml/weir/api/training/v1"
 	"github.com/weir-ml/weir/install"
+	"github.com/weir-ml/weir/platform/admission"
 	"github.com/weir-ml/weir/platform/apply"
 	"github.com/weir-ml/weir/platform/explain"
 	"github.com/weir-ml/weir/platform/training/job"
@@ -30,6 +33,11 @@ type platformOptions struct {
 	// MetricsAddress is where Prometheus finds the controllers' metrics; "0" or
 	// nothing is nowhere.
 	MetricsAddress string
+	// Admission says how the API server reaches the checks of objects on their
+	// way in; nil does without, and the controllers say what is wrong later.
+	Admission *admission.Options
+	// Store is the S3 that pods are led to; nil is none.
+	Store *admission.Store
 }
 
 // startPlatform installs the kinds in the cluster that config reaches, and runs
@@ -65,7 +73,30 @@ func startPlatform(ctx context.Context, config *rest.Config, o platformOptions) 
 	if err := explain.Setup(manager, lastLines(core)); err != nil {
 		return err
 	}
+	if err := admit(manager, o); err != nil {
+		return err
+	}
 	return runManager(ctx, manager)
+}
+
+// admit sets up what looks at objects on their way in.
+func admit(manager ctrl.Manager, o platformOptions) error {
+	if o.Admission == nil {
+		return nil
+	}
+	rules := []admission.Rule{
+		admission.Validate(training.GroupVersion.WithKind("TFJob").GroupKind(), training.GroupVersion.WithResource("tfjobs"),
+			func(now, before *training.TFJob) field.ErrorList { return now.ValidateUpdate(before) }),
+	}
+	if o.Store != nil {
+		s3, err := admission.S3(manager.GetClient(), manager.GetAPIReader(), *o.Store)
+		if err != nil {
+			return err
+		}
+		rules = append(rules, s3)
+	}
+	_, err := admission.Setup(manager, *o.Admission, rules...)
+	return err
 }
 
 // installKinds makes the cluster know the platform's kinds and roles.

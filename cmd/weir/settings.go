@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/klog/v2"
+	"sigs.k8s.io/yaml"
+
+	"github.com/weir-ml/weir/cluster/podlogs"
+	"github.com/weir-ml/weir/kit/environment"
+)
+
+// settings are what weir.yaml says. The zero value is what holds without one.
+type settings struct {
+	// Environments say what images mean, before the built in ones.
+	Environments []environment.Recipe `json:"environments,omitempty"`
+	// Logs say how long the logs of pods stay when the pods are gone.
+	Logs logSettings `json:"logs,omitempty"`
+}
+
+type logSettings struct {
+	// Keep is an age, as "168h"; Size an amount of all of them in bytes.
+	Keep metav1.Duration `json:"keep,omitempty"`
+	Size int64           `json:"size,omitempty"`
+}
+
+func (l logSettings) retention() podlogs.Retention {
+	r := podlogs.Retention{Age: 7 * 24 * time.Hour, Bytes: 10 << 30}
+	if l.Keep.Duration > 0 {
+		r.Age = l.Keep.Duration
+	}
+	if l.Size > 0 {
+		r.Bytes = l.Size
+	}
+	return r
+}
+
+func settingsFile(dir string) string { return filepath.Join(dir, "weir.yaml") }
+
+// readSettings reads weir.yaml in dir. Without one, all is as it is by default.
+func readSettings(dir string) (*settings, error) {
+	var s settings
+	data, err := os.ReadFile(settingsFile(dir))
+	if errors.Is(err, os.ErrNotExist) {
+		return &s, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read settings: %w", err)
+	}
+	if err := yaml.UnmarshalStrict(data, &s); err != nil {
+		return nil, fmt.Errorf("read %s: %w", settingsFile(dir), err)
+	}
+	for i, r := range s.Environments {
+		if r.Image == "" {
+			return nil, fmt.Errorf("read %s: environments[%d] has no image: name one, as \"registry.local/mnist:*\"", settingsFile(dir), i)
+		}
+	}
+	return &s, nil
+}
+
+// followSettings gives the store the environments of weir.yaml whenever it
+// changes, until ctx ends. A file that cannot be read changes nothing.
+func followSettings(ctx context.Context, dir string, store *environment.Store) error {
+	watcher, err := fsnotify.NewWatcher()
+	if err != nil {
+		return fmt.Errorf("watch settings: %w", err)
+	}
+	// The folder, not the file: editors put a new file in the old one's place.
+	if err := watcher.Add(dir); err != nil {
+		_ = watcher.Close()
+		return fmt.Errorf("watch settings: %w", err)
+	}
+	go func() {
+		defer watcher.Close()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case e := <-watcher.Events:
+				if e.Name != settingsFile(dir) {
+					continue
+				}
+				s, err := readSettings(dir)
+				if err != nil {
+					klog.ErrorS(err, "Settings stay as they were")
+					continue
+				}
+				store.SetRecipes(s.Environments)
+			case err := <-watcher.Errors:
+				klog.ErrorS(err, "Settings are not watched")
+			}
+		}
+	}()
+	return nil
+}
