@@ -2,30 +2,33 @@ package s3
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/versity/versitygw/backend"
+	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/s3response"
 )
 
-// durable is a backend whose writes are on the disk before they are
-// acknowledged. The gateway leaves them in the kernel's memory: a power cut
-// would take an object away that a client had been told of.
+// durable are files whose names are on the disk before they are acknowledged.
+// versitygw leaves them in the kernel's memory: a power cut would take an object
+// away that a client had been told of.
 //
-// A file is synced with its attributes, and then every folder between it and
-// the root, since a name that is new is written into its folder.
+// A file is synced once more when it has its name, since attributes were added,
+// and then every folder above it, since any of them may be new.
 type durable struct {
-	backend.Backend
+	*posix.Posix
 	root string
 	sync func(path string) error
 }
 
 func (d *durable) PutObject(ctx context.Context, in s3response.PutObjectInput) (s3response.PutObjectOutput, error) {
-	out, err := d.Backend.PutObject(ctx, in)
+	out, err := d.Posix.PutObject(ctx, in)
 	if err != nil {
 		return out, err
 	}
@@ -33,15 +36,39 @@ func (d *durable) PutObject(ctx context.Context, in s3response.PutObjectInput) (
 }
 
 func (d *durable) CopyObject(ctx context.Context, in s3response.CopyObjectInput) (s3response.CopyObjectOutput, error) {
-	out, err := d.Backend.CopyObject(ctx, in)
+	out, err := d.Posix.CopyObject(ctx, in)
 	if err != nil {
 		return out, err
 	}
 	return out, d.keep(*in.Bucket, *in.Key)
 }
 
+func (d *durable) CreateMultipartUpload(ctx context.Context, in s3response.CreateMultipartUploadInput) (s3response.InitiateMultipartUploadResult, error) {
+	out, err := d.Posix.CreateMultipartUpload(ctx, in)
+	if err != nil {
+		return out, err
+	}
+	return out, d.keep(*in.Bucket, partsOf(*in.Key, out.UploadId))
+}
+
+func (d *durable) UploadPart(ctx context.Context, in *s3.UploadPartInput) (*s3.UploadPartOutput, error) {
+	out, err := d.Posix.UploadPart(ctx, in)
+	if err != nil {
+		return out, err
+	}
+	return out, d.keep(*in.Bucket, filepath.Join(partsOf(*in.Key, *in.UploadId), fmt.Sprint(*in.PartNumber)))
+}
+
+func (d *durable) UploadPartCopy(ctx context.Context, in *s3.UploadPartCopyInput) (s3response.CopyPartResult, error) {
+	out, err := d.Posix.UploadPartCopy(ctx, in)
+	if err != nil {
+		return out, err
+	}
+	return out, d.keep(*in.Bucket, filepath.Join(partsOf(*in.Key, *in.UploadId), fmt.Sprint(*in.PartNumber)))
+}
+
 func (d *durable) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMultipartUploadInput) (s3response.CompleteMultipartUploadResult, string, error) {
-	out, version, err := d.Backend.CompleteMultipartUpload(ctx, in)
+	out, version, err := d.Posix.CompleteMultipartUpload(ctx, in)
 	if err != nil {
 		return out, version, err
 	}
@@ -49,21 +76,21 @@ func (d *durable) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMu
 }
 
 func (d *durable) CreateBucket(ctx context.Context, in *s3.CreateBucketInput, acl []byte) error {
-	if err := d.Backend.CreateBucket(ctx, in, acl); err != nil {
+	if err := d.Posix.CreateBucket(ctx, in, acl); err != nil {
 		return err
 	}
 	return d.keep(*in.Bucket, "")
 }
 
 func (d *durable) DeleteBucket(ctx context.Context, bucket string) error {
-	if err := d.Backend.DeleteBucket(ctx, bucket); err != nil {
+	if err := d.Posix.DeleteBucket(ctx, bucket); err != nil {
 		return err
 	}
 	return d.sync(d.root)
 }
 
 func (d *durable) DeleteObject(ctx context.Context, in *s3.DeleteObjectInput) (*s3.DeleteObjectOutput, error) {
-	out, err := d.Backend.DeleteObject(ctx, in)
+	out, err := d.Posix.DeleteObject(ctx, in)
 	if err != nil {
 		return out, err
 	}
@@ -71,7 +98,7 @@ func (d *durable) DeleteObject(ctx context.Context, in *s3.DeleteObjectInput) (*
 }
 
 func (d *durable) DeleteObjects(ctx context.Context, in *s3.DeleteObjectsInput) (s3response.DeleteResult, error) {
-	out, err := d.Backend.DeleteObjects(ctx, in)
+	out, err := d.Posix.DeleteObjects(ctx, in)
 	if err != nil {
 		return out, err
 	}
@@ -83,13 +110,25 @@ func (d *durable) DeleteObjects(ctx context.Context, in *s3.DeleteObjectsInput) 
 	return out, nil
 }
 
-// keep syncs an object and the folders above it. What is gone by now has been
-// deleted, and its folder says so.
+// partsOf is the folder, in a bucket, of the parts of an upload.
+func partsOf(key, upload string) string {
+	return filepath.Join(posix.MetaTmpMultipartDir, fmt.Sprintf("%x", sha256.Sum256([]byte(key))), upload)
+}
+
+// keep syncs what a key names, and all that its name depends on.
 func (d *durable) keep(bucket, key string) error {
-	top := filepath.Clean(d.root)
-	path := filepath.Join(top, bucket, filepath.FromSlash(key))
+	if err := syncUp(d.sync, filepath.Join(d.root, bucket, key), d.root); err != nil {
+		return fmt.Errorf("write %s/%s to the disk: %w", bucket, key, err)
+	}
+	return nil
+}
+
+// syncUp syncs a file and the folders above it, up to top. What is gone by now
+// has been deleted, and its folder says so.
+func syncUp(sync func(string) error, path, top string) error {
 	for {
-		if err := d.sync(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		err := sync(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
 			return err
 		}
 		if path == top || len(path) <= len(top) {
@@ -99,8 +138,8 @@ func (d *durable) keep(bucket, key string) error {
 	}
 }
 
-func syncFile(path string) error {
-	f, err := os.Open(path)
+func syncPath(path string) error {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,7 @@
 // Package s3 serves S3 over a folder: versitygw, embedded, where what has been
 // acknowledged is on the disk.
 //
-//	listeners ── bytes ──▶ socket ──▶ versitygw ──▶ durable ──▶ files in Dir
+//	listeners ──▶ versitygw ──▶ durable ──▶ Dir/buckets
 //
 // Buckets are folders and objects are files in them, so people can look, and
 // copy them away.
@@ -11,14 +11,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"path/filepath"
-	"sync"
+	"reflect"
+	"time"
 
-	"github.com/versity/versitygw/auth"
-	"github.com/versity/versitygw/backend/meta"
+	"github.com/gofiber/fiber/v3"
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/s3api"
 	"github.com/versity/versitygw/s3api/middlewares"
@@ -26,11 +25,8 @@ import (
 
 // A Config says what to serve, and to whom.
 type Config struct {
-	// Dir holds the buckets. It is made when absent. It becomes the process's
-	// working directory, since versitygw names files by where they lie in it.
+	// Dir holds the buckets. It is made when absent.
 	Dir string
-	// Sockets is a private folder with a short path; a temporary one if empty.
-	Sockets string
 	// Listeners take the requests. They are closed in the end.
 	Listeners []net.Listener
 	// The one account, and the region that its requests must name.
@@ -46,115 +42,88 @@ func (s *Server) Done() <-chan error { return s.done }
 const (
 	maxConnections = 4096
 	maxRequests    = 1024
-	maxParts       = 10000 // as AWS has it
+	maxParts       = 10000   // as AWS has it
+	maxCopy        = 5 << 30 // bytes, as AWS has it
+	patience       = 5 * time.Second
 )
 
-// Start serves until ctx ends. It returns once requests are taken. A process
-// can have one server.
+// Start serves until ctx ends, and then finishes the requests that it has. When
+// Start returns, requests are taken.
 func Start(ctx context.Context, c Config) (*Server, error) {
-	gateway, socket, err := gatewayOf(c)
+	app, err := appOf(c)
 	if err != nil {
 		return nil, fmt.Errorf("start S3 in %s: %w", c.Dir, err)
 	}
-	s := &Server{done: make(chan error, 1)}
-	served := make(chan error, 1)
-	go func() { served <- gateway.ServeMultiPort([]string{socket}) }()
-	if err := awaitSocket(ctx, socket, served); err != nil {
-		return nil, fmt.Errorf("start S3 in %s: %w", c.Dir, err)
-	}
-
-	var relays sync.WaitGroup
+	app.Handler() // puts the routes in order, which serving on a listener would do
+	ended := make(chan error, len(c.Listeners))
 	for _, l := range c.Listeners {
-		relays.Go(func() { relay(l, socket) })
+		go func() { ended <- app.Server().Serve(l) }()
 	}
+	s := &Server{done: make(chan error, 1)}
 	go func() {
 		var err error
 		select {
 		case <-ctx.Done():
-		case err = <-served:
+		case err = <-ended:
 		}
+		// What does not end in time was not acknowledged, and is lost.
+		_ = app.ShutdownWithTimeout(patience)
 		for _, l := range c.Listeners {
-			_ = l.Close()
+			_ = l.Close() // one that was not served yet is still open
 		}
-		relays.Wait()
-		_ = gateway.ShutDown() // what it has acknowledged is on the disk
-		_ = os.Remove(socket)
 		s.done <- err
 	}()
 	return s, nil
 }
 
-func gatewayOf(c Config) (*s3api.S3ApiServer, string, error) {
+func appOf(c Config) (*fiber.App, error) {
 	if c.AccessKey == "" || c.SecretKey == "" {
-		return nil, "", errors.New("no keys were given: S3 without keys would be open to everybody")
+		return nil, errors.New("no keys were given: S3 without keys would be open to everybody")
 	}
 	dir, err := filepath.Abs(c.Dir)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	buckets := filepath.Join(dir, "buckets")
 	if err := os.MkdirAll(buckets, 0o700); err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	attributes, options, err := attributesIn(dir, buckets)
+	attributes, err := attributesIn(dir, buckets)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	files, err := posix.New(buckets, attributes, options)
+	there, err := newPlace(buckets)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	if c.Sockets == "" {
-		if c.Sockets, err = os.MkdirTemp("", "weir-s3-"); err != nil {
-			return nil, "", err
-		}
+	var files *posix.Posix
+	there.do(func() { files, err = posix.New(buckets, attributes, posix.PosixOpts{CopyObjectThreshold: maxCopy}) })
+	if err != nil {
+		return nil, err
 	}
-	root := auth.Account{Access: c.AccessKey, Secret: c.SecretKey, Role: auth.RoleAdmin}
 	gateway, err := s3api.New(
-		&durable{Backend: files, root: buckets, sync: syncFile},
+		&durable{Posix: files, root: buckets, sync: syncPath},
 		middlewares.RootUserConfig{Access: c.AccessKey, Secret: c.SecretKey}, c.Region,
-		auth.NewIAMServiceSingle(root), nil, nil, nil, nil,
+		newAccount(c.AccessKey, c.SecretKey), nil, nil, nil, nil,
 		s3api.WithQuiet(), s3api.WithKeepAlive(), s3api.WithConcurrencyLimiter(maxConnections, maxRequests), s3api.WithMpMaxParts(maxParts),
+		s3api.WithMiddleware("/", func(request fiber.Ctx) (err error) {
+			there.do(func() { err = request.Next() })
+			return err
+		}),
 	)
-	return gateway, filepath.Join(c.Sockets, "s3"), err
+	if err != nil {
+		return nil, err
+	}
+	return inside(gateway)
 }
 
-// attributesIn is where an object's metadata goes: into extended attributes of
-// its file, or into files beside the buckets where the file system has none.
-func attributesIn(dir, buckets string) (meta.MetadataStorer, posix.PosixOpts, error) {
-	xattr := meta.XattrMeta{}
-	if err := xattr.Test(buckets); err == nil {
-		return xattr, posix.PosixOpts{}, nil
+// inside is the app in a gateway, which keeps it to itself and binds addresses
+// only by their names. Our listeners were made by somebody else, perhaps in
+// another network namespace.
+func inside(gateway *s3api.S3ApiServer) (*fiber.App, error) {
+	field := reflect.ValueOf(gateway).Elem().FieldByName("app")
+	if !field.IsValid() || field.Type() != reflect.TypeFor[*fiber.App]() {
+		return nil, errors.New("this versitygw keeps its app elsewhere: bring kit/s3 up to it")
 	}
-	beside := filepath.Join(dir, "metadata")
-	if err := os.MkdirAll(beside, 0o700); err != nil {
-		return nil, posix.PosixOpts{}, err
-	}
-	sidecar, err := meta.NewSideCar(beside)
-	return sidecar, posix.PosixOpts{SideCarDir: beside}, err
-}
-
-// relay passes connections on to the socket. The gateway binds addresses only
-// by itself, and ours were made by somebody else, perhaps in another network
-// namespace.
-func relay(l net.Listener, socket string) {
-	for {
-		outer, err := l.Accept()
-		if err != nil {
-			return // closed
-		}
-		go func() {
-			defer outer.Close()
-			inner, err := net.Dial("unix", socket)
-			if err != nil {
-				return
-			}
-			defer inner.Close()
-			go func() {
-				_, _ = io.Copy(inner, outer)
-				_ = inner.(*net.UnixConn).CloseWrite()
-			}()
-			_, _ = io.Copy(outer, inner)
-		}()
-	}
+	return (*fiber.App)(field.UnsafePointer()), nil
 }
