@@ -240,9 +240,7 @@ func TestQuota(t *testing.T) {
 		}
 		return false
 	})
-	if !l.job("mnist").Status.Is(training.JobCreated) {
-		t.Error("a job whose pods cannot be made has not been seen")
-	}
+	l.untilState("mnist", training.JobCreated, corev1.ConditionTrue)
 	if err := l.client.Delete(t.Context(), quota); err != nil {
 		t.Fatal(err)
 	}
