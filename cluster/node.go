@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"github.com/weir-ml/weir/cluster/cgroup"
 	"github.com/weir-ml/weir/cluster/container"
 	"github.com/weir-ml/weir/cluster/cri"
+	"github.com/weir-ml/weir/cluster/network/dns"
 	"github.com/weir-ml/weir/cluster/node"
 	"github.com/weir-ml/weir/cluster/podlogs"
 	"github.com/weir-ml/weir/cluster/volume"
@@ -111,11 +113,39 @@ func (k *Cluster) StartNode(ctx context.Context) error {
 	if err := volume.Start(ctx, volume.Config{Dir: in("volumes"), Node: nodeName, REST: k.REST}); err != nil {
 		return err
 	}
+	if err := k.startNames(ctx); err != nil {
+		return err
+	}
 	if err := k.waitForNode(ctx); err != nil {
 		return err
 	}
 	c.Report("node")
 	return nil
+}
+
+// startNames starts the cluster's name server, where pods have a network of
+// their own.
+func (k *Cluster) startNames(ctx context.Context) error {
+	if k.config.Node.Plain {
+		return nil
+	}
+	client, err := kubernetes.NewForConfig(k.REST)
+	if err != nil {
+		return err
+	}
+	if err := dns.Announce(ctx, client, clusterDNSIP); err != nil {
+		return err
+	}
+	var upstream []string
+	if k.where.out != nil {
+		upstream = []string{netip.AddrPortFrom(k.where.out.DNS, 53).String()}
+	}
+	server, err := dns.Start(ctx, dns.Config{REST: k.REST, Address: clusterDNSIP, Domain: clusterDomain, Forward: upstream})
+	if err != nil {
+		return err
+	}
+	k.parts.Go(func() { <-server.Done() })
+	return wait(ctx, "DNS", server.Ready(), 30*time.Second)
 }
 
 // stopPods ends all containers within a few seconds, and what held them.
