@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -81,11 +80,8 @@ func (r *Runtime) CreateContainer(ctx context.Context, sandboxID string, config 
 	if err := r.plan(i); err != nil {
 		return "", err
 	}
-	if err := r.rememberInstance(i); err != nil {
-		return "", err
-	}
 	if err := r.add(i); err != nil {
-		return "", errors.Join(err, r.forget(instanceRecords, i.id))
+		return "", err
 	}
 	r.changed(s, i.id, runtimeapi.ContainerEventType_CONTAINER_CREATED_EVENT)
 	return i.id, nil
@@ -102,6 +98,9 @@ func (r *Runtime) plan(i *instance) error {
 		return fmt.Errorf("image %s has no command of its own, and the pod gives none: set command in the container", image.Reference)
 	}
 	security := i.config.GetLinux().GetSecurityContext()
+	if p := security.GetSeccomp(); p.GetProfileType() == runtimeapi.SecurityProfile_Localhost {
+		return fmt.Errorf("seccomp profile %q: weir does not filter system calls by profiles: leave seccompProfile out, or set its type to RuntimeDefault", p.GetLocalhostRef())
+	}
 	if i.user, err = userOf(security, image.User); err != nil {
 		return err
 	}

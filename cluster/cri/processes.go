@@ -1,10 +1,12 @@
 package cri
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/weir-ml/weir/cluster/cgroup"
 )
@@ -82,4 +84,16 @@ func parseStat(stat string) (parent int, use processUse, ok bool) {
 		nanos: (number(14) + number(15) + number(16) + number(17)) * tick,
 		rss:   number(24) * uint64(os.Getpagesize()),
 	}, true
+}
+
+// catches reports whether the process does something of its own when it gets the signal.
+func catches(pid int, signal syscall.Signal) bool {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return false
+	}
+	_, rest, _ := strings.Cut(string(status), "\nSigCgt:")
+	mask, _, _ := strings.Cut(rest, "\n")
+	caught, err := strconv.ParseUint(strings.TrimSpace(mask), 16, 64)
+	return err == nil && caught&(1<<(signal-1)) != 0
 }

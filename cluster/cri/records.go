@@ -15,7 +15,8 @@ import (
 )
 
 // The folders of records, one file for each sandbox and instance. They let a finished
-// container keep its exit code, and a restarted one its count, when weir itself restarts.
+// container keep its exit code, and a restarted one its count, when weir itself restarts. An
+// instance is on record from its start.
 // A file is replaced whole; one that a power cut left broken is as good as none.
 const (
 	sandboxRecords  = "sandboxes"
@@ -118,7 +119,7 @@ func (r *Runtime) recordPath(kind, id string) string {
 }
 
 // recall reads what an earlier program left on record. Nothing of that runs any more: what
-// did was killed with the program, and what was only created is forgotten.
+// did was killed with the program, and what was only created never came on record.
 func (r *Runtime) recall() error {
 	for id, data := range r.recorded(sandboxRecords) {
 		var record sandboxRecord
@@ -152,7 +153,7 @@ func (r *Runtime) recallInstance(id string, data []byte) (*instance, error) {
 	config := new(runtimeapi.ContainerConfig)
 	broken := json.Unmarshal(data, &record) != nil || relaxed.Unmarshal(record.Config, config) != nil
 	sandbox := r.sandboxes[record.Sandbox]
-	if broken || sandbox == nil || record.State == runtimeapi.ContainerState_CONTAINER_CREATED.String() {
+	if broken || sandbox == nil {
 		return nil, r.forget(instanceRecords, id)
 	}
 

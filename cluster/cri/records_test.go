@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
@@ -78,6 +79,25 @@ func TestRestart(t *testing.T) {
 	must(t, next.RemovePodSandbox(t.Context(), pod))
 	if left, _ := filepath.Glob(r.config.Dir + "/*/*"); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// A weir that stops asks those containers to end that listen, and does not wait for others.
+func TestCloseAsks(t *testing.T) {
+	r := newRig(t)
+	pod := r.pod()
+	listens := r.start(pod, shell("trap 'echo saved; exit 0' TERM; echo ready; while true; do sleep 0.01; done"))
+	r.start(pod, shell("exec sleep 1000", func(c *runtimeapi.ContainerConfig) { c.LogPath = "deaf/0.log" }))
+	r.eventually("it is ready", func() bool { return r.written(r.status(listens)) == "ready\n" })
+
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	must(t, r.Close(ctx))
+	if ctx.Err() != nil {
+		t.Error("it waited for one that does not listen")
+	}
+	if got, want := r.written(r.status(listens)), "ready\nsaved\n"; got != want {
+		t.Errorf("log %q, want %q", got, want)
 	}
 }
 

@@ -119,7 +119,13 @@ func (r *Runtime) Close(ctx context.Context) error {
 	alive := r.alive()
 	var errs []error
 	for _, i := range alive {
-		errs = append(errs, i.process.Signal(signalOf(i.stopSignal())))
+		if ask := signalOf(i.stopSignal()); catches(i.process.PID(), ask) {
+			errs = append(errs, i.process.Signal(ask))
+			continue
+		}
+		// The first process of a pid namespace never notices a signal that it does not
+		// catch, so there is nothing to wait for.
+		errs = append(errs, i.process.Kill())
 	}
 	for _, i := range alive {
 		select {

@@ -14,6 +14,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+
+	"github.com/weir-ml/weir/cluster/podlogs"
 )
 
 // A pod from its sandbox to its removal.
@@ -152,6 +154,9 @@ func TestRefusals(t *testing.T) {
 		}},
 		"Image volume": {why: "Images cannot be mounted.", want: "emptyDir", change: func(c *runtimeapi.ContainerConfig) {
 			c.Mounts = []*runtimeapi.Mount{{Image: &runtimeapi.ImageSpec{Image: "data"}, ContainerPath: "/p"}}
+		}},
+		"Seccomp": {why: "A filter that is not applied is not promised.", want: "seccompProfile", change: func(c *runtimeapi.ContainerConfig) {
+			c.Linux.SecurityContext.Seccomp = &runtimeapi.SecurityProfile{ProfileType: runtimeapi.SecurityProfile_Localhost, LocalhostRef: "p.json"}
 		}},
 		"Capability": {why: "A capability must exist.", want: "FLY", change: func(c *runtimeapi.ContainerConfig) {
 			c.Linux.SecurityContext.Capabilities = &runtimeapi.Capability{AddCapabilities: []string{"FLY"}}
@@ -420,5 +425,50 @@ func TestCallsThatCross(t *testing.T) {
 	}
 	if list, _ := r.ListPodSandbox(t.Context(), nil); len(list) > 0 {
 		t.Errorf("sandboxes left: %v", list)
+	}
+}
+
+// A log that the kubelet moved away goes on in a new file, and both outlive the pod.
+func TestLogsOutliveTheirPod(t *testing.T) {
+	kept, err := podlogs.Open(filepath.Join(t.TempDir(), "kept"), podlogs.Retention{})
+	must(t, err)
+	r := newRig(t, func(c *Config) { c.Logs = kept })
+	pod := r.pod()
+	id := r.start(pod, shell("echo one; read line; echo two", func(c *runtimeapi.ContainerConfig) { c.Stdin = true }))
+	path := r.status(id).GetLogPath()
+	r.eventually("the first line is there", func() bool { return r.written(r.status(id)) == "one\n" })
+	must(t, os.Rename(path, path+".1"))
+	must(t, r.ReopenContainerLog(t.Context(), id))
+	i, err := r.instance(id)
+	must(t, err)
+	_, err = i.streams.stdin.WriteString("go\n")
+	must(t, err)
+	if got, want := r.written(r.wait(id)), "two\n"; got != want {
+		t.Errorf("new log %q, want %q", got, want)
+	}
+	if err := r.ReopenContainerLog(t.Context(), id); status.Code(err) != codes.FailedPrecondition {
+		t.Errorf("reopen after the end: %v", err)
+	}
+
+	must(t, r.RemovePodSandbox(t.Context(), pod))
+	must(t, os.RemoveAll(filepath.Dir(filepath.Dir(path))))
+	pods, err := kept.FindNamed("default", "web-0")
+	must(t, err)
+	if len(pods) != 1 || pods[0].Labels["app"] != "web" {
+		t.Fatalf("pods with logs: %v", pods)
+	}
+	logs, err := kept.Logs(pods[0])
+	must(t, err)
+	if len(logs) != 1 {
+		t.Fatalf("logs: %v", logs)
+	}
+	lines, err := logs[0].Tail(10)
+	must(t, err)
+	var text []string
+	for _, line := range lines {
+		text = append(text, line.Text)
+	}
+	if diff := cmp.Diff([]string{"one", "two"}, text); diff != "" {
+		t.Error(diff)
 	}
 }
