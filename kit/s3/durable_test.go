@@ -87,7 +87,6 @@ func TestSyncedBeforeAnswer(t *testing.T) {
 	if _, err := c.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String("models"), Key: aws.String("digits/weights")}); err != nil {
 		t.Fatal(err)
 	}
-	kill()
 
 	buckets := regexp.QuoteMeta(filepath.Join(dir, "s3", "buckets"))
 	answer := `write\(.*"HTTP/1.1 20[04]`
