@@ -62,6 +62,13 @@ func withImages(config []byte, recipes []images.Recipe) ([]byte, error) {
 	return yaml.Marshal(all)
 }
 
+// What specs mount of the machine: one compares its /etc/hosts with a pod's, and
+// those about jobs keep files across pods.
+const (
+	hosts = "/etc/hosts"
+	jobs  = "/tmp/job-e2e"
+)
+
 // start starts a weir on an empty folder. The suite's images are in it from the
 // first moment. stop ends it, and removes the folder unless it is to be kept.
 func (o *options) start(ctx context.Context) (stop func(keep bool) error, err error) {
@@ -71,8 +78,10 @@ func (o *options) start(ctx context.Context) (stop func(keep bool) error, err er
 	if err := o.images(); err != nil {
 		return nil, err
 	}
-	// A spec mounts the machine's /etc/hosts to compare.
-	up := exec.CommandContext(ctx, o.weir, "up", "--detach", "--dir", o.dir, "--share", "/etc/hosts:ro")
+	if err := os.MkdirAll(jobs, 0o777); err != nil {
+		return nil, err
+	}
+	up := exec.CommandContext(ctx, o.weir, "up", "--detach", "--dir", o.dir, "--share", hosts+":ro", "--share", jobs)
 	up.Stdout, up.Stderr = os.Stderr, os.Stderr
 	if err := up.Run(); err != nil {
 		return nil, fmt.Errorf("start weir in %s: %w", o.dir, err)
@@ -87,7 +96,7 @@ func (o *options) start(ctx context.Context) (stop func(keep bool) error, err er
 			fmt.Fprintf(os.Stderr, "weir's folder is kept for a look: %s\n", o.dir)
 			return nil
 		}
-		return os.RemoveAll(o.dir)
+		return errors.Join(os.RemoveAll(o.dir), os.RemoveAll(jobs))
 	}, nil
 }
 
