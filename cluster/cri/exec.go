@@ -40,7 +40,7 @@ func (r *Runtime) ExecSync(ctx context.Context, id string, argv []string, timeou
 	}
 
 	out, errout := &limited{left: maxExecOutput}, &limited{left: maxExecOutput}
-	code, err := exec(ctx, i, argv, execStreams{out: out, err: errout})
+	code, err := execute(ctx, i, argv, execStreams{out: out, err: errout})
 	switch {
 	case ctx.Err() == context.DeadlineExceeded:
 		err = fmt.Errorf("%w: %q took longer than %s and was killed", remote.ErrCommandTimedOut, strings.Join(argv, " "), timeout)
@@ -58,9 +58,9 @@ type execStreams struct {
 	resize   <-chan remotecommand.TerminalSize
 }
 
-// exec runs a command beside the instance's and returns its exit code. When ctx ends it
+// execute runs a command beside the instance's and returns its exit code. When ctx ends it
 // kills the command.
-func exec(ctx context.Context, i *instance, argv []string, s execStreams) (int, error) {
+func execute(ctx context.Context, i *instance, argv []string, s execStreams) (int, error) {
 	if len(argv) == 0 {
 		return 0, status.Error(codes.InvalidArgument, "exec: no command")
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
 	"github.com/weir-ml/weir/cluster/container"
@@ -34,6 +35,15 @@ var allContainers *container.Runtime
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
 func testMain(m *testing.M) (code int) {
+	if os.Getenv(unprivileged) != "" { // in a network namespace that nobody has prepared
+		lo, err := netlink.LinkByName("lo")
+		if err == nil {
+			err = netlink.LinkSetUp(lo)
+		}
+		if err != nil {
+			panic(err)
+		}
+	}
 	dir, err := os.MkdirTemp("", "cri-containers-")
 	if err != nil {
 		panic(err)
@@ -221,12 +231,19 @@ func (r *rig) written(status *runtimeapi.ContainerStatus) string {
 // eventually polls for a fact.
 func (r *rig) eventually(what string, fact func() bool) {
 	r.t.Helper()
+	if !seen(fact) {
+		r.t.Fatalf("not seen within 20 s: %s", what)
+	}
+}
+
+// seen polls for a fact; goroutines beside a test may.
+func seen(fact func() bool) bool {
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
 		if fact() {
-			return
+			return true
 		}
 	}
-	r.t.Fatalf("not seen within 20 s: %s", what)
+	return false
 }
 
 // Machine is a store in which every image is this machine's folders alone, but for a few.

@@ -185,6 +185,7 @@ func TestEnvironment(t *testing.T) {
 	_, log := r.run(r.pod(), shell("", func(c *runtimeapi.ContainerConfig) {
 		c.Image.Image = "talkative"
 		c.Command = []string{"/usr/bin/env"}
+		c.Linux.SecurityContext.RunAsUser = &runtimeapi.Int64Value{}
 		c.Envs = []*runtimeapi.KeyValue{
 			{Key: "MODE", Value: []byte("pod")},
 			{Key: "data-1.x", Value: []byte("a=b\nc")},
@@ -194,7 +195,7 @@ func TestEnvironment(t *testing.T) {
 	}))
 	want := []string{
 		"PATH=/env/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-		"HOME=/var/www", "HOSTNAME=web-0", "LANG=C.UTF-8", "MODE=last", "data-1.x=a=b", "c", "EMPTY=",
+		"HOME=/root", "HOSTNAME=web-0", "LANG=C.UTF-8", "MODE=last", "data-1.x=a=b", "c", "EMPTY=",
 	}
 	got := strings.Split(strings.TrimSuffix(log, "\n"), "\n")
 	slices.Sort(got)
@@ -211,23 +212,28 @@ func TestImageAndPod(t *testing.T) {
 	id := func(n int64) *runtimeapi.Int64Value { return &runtimeapi.Int64Value{Value: n} }
 	cases := map[string]struct {
 		why    string
+		user   *runtimeapi.Int64Value
 		change func(*runtimeapi.ContainerConfig)
 		want   string
 	}{
-		"Entrypoint": {why: "Nothing is said, so the image runs.", change: func(c *runtimeapi.ContainerConfig) { c.Command = nil }, want: "entry cmd\n"},
-		"Args":       {why: "Arguments replace the image's.", change: func(c *runtimeapi.ContainerConfig) { c.Command, c.Args = nil, []string{"pod"} }, want: "entry pod\n"},
-		"Dir":        {why: "The image's folder is made if missing.", change: func(c *runtimeapi.ContainerConfig) { c.Command = []string{"pwd"} }, want: "/work/here\n"},
-		"PodDir":     {why: "The pod's replaces it.", change: func(c *runtimeapi.ContainerConfig) { c.Command, c.WorkingDir = []string{"pwd"}, "/tmp" }, want: "/tmp\n"},
+		"Entrypoint": {why: "Nothing is said, so the image runs.", user: id(0), change: func(c *runtimeapi.ContainerConfig) { c.Command = nil }, want: "entry cmd\n"},
+		"Args":       {why: "Arguments replace the image's.", user: id(0), change: func(c *runtimeapi.ContainerConfig) { c.Command, c.Args = nil, []string{"pod"} }, want: "entry pod\n"},
+		"Dir":        {why: "The image's folder is made if missing.", user: id(0), change: func(c *runtimeapi.ContainerConfig) { c.Command = []string{"pwd"} }, want: "/work/here\n"},
+		"PodDir":     {why: "The pod's replaces it.", user: id(0), change: func(c *runtimeapi.ContainerConfig) { c.Command, c.WorkingDir = []string{"pwd"}, "/tmp" }, want: "/tmp\n"},
 		"User":       {why: "The image's user runs it.", change: func(c *runtimeapi.ContainerConfig) { c.Command = []string{"id", "-u"} }, want: "33\n"},
-		"PodUser": {why: "The pod's user and groups replace them.", change: func(c *runtimeapi.ContainerConfig) {
+		"PodUser": {why: "The pod's user and groups replace them.", user: id(1000), change: func(c *runtimeapi.ContainerConfig) {
 			c.Command = []string{"sh", "-c", "id -u; id -g; id -G"}
-			c.Linux.SecurityContext.RunAsUser, c.Linux.SecurityContext.RunAsGroup = id(1000), id(3000)
-			c.Linux.SecurityContext.SupplementalGroups = []int64{2000}
+			c.Linux.SecurityContext.RunAsGroup, c.Linux.SecurityContext.SupplementalGroups = id(3000), []int64{2000}
 		}, want: "1000\n3000\n3000 2000\n"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			_, log := r.run(pod, shell("", func(c *runtimeapi.ContainerConfig) { c.Image.Image, c.LogPath = "talkative", name+"/0.log" }, tc.change))
+			if tc.user.GetValue() != 0 || tc.user == nil {
+				needsUsers(t)
+			}
+			_, log := r.run(pod, shell("", func(c *runtimeapi.ContainerConfig) {
+				c.Image.Image, c.LogPath, c.Linux.SecurityContext.RunAsUser = "talkative", name+"/0.log", tc.user
+			}, tc.change))
 			if log != tc.want {
 				t.Errorf("%s\ngot %q, want %q", tc.why, log, tc.want)
 			}

@@ -96,7 +96,7 @@ func (s streamer) Exec(ctx context.Context, id string, argv []string, in io.Read
 	if errout != nil {
 		streams.err = errout
 	}
-	code, err := exec(ctx, i, argv, streams)
+	code, err := execute(ctx, i, argv, streams)
 	if err == nil && code != 0 {
 		err = utilexec.CodeExitError{Code: code, Err: fmt.Errorf("command terminated with exit code %d", code)}
 	}

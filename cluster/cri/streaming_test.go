@@ -104,11 +104,10 @@ func TestExecResizes(t *testing.T) {
 	out := &screen{}
 	size := &oneSize{size: remotecommand.TerminalSize{Width: 123, Height: 45}}
 	go func() {
-		r.eventually("the size is set", func() bool { return size.asked() })
-		for !strings.Contains(out.String(), "45 123") && t.Context().Err() == nil {
+		seen(func() bool {
 			fmt.Fprintln(keys, "stty size")
-			time.Sleep(20 * time.Millisecond)
-		}
+			return strings.Contains(out.String(), "45 123")
+		})
 		fmt.Fprintln(keys, "exit 5")
 	}()
 	code, err := r.exec(&runtimeapi.ExecRequest{ContainerId: id, Cmd: []string{"/bin/sh"}}, remotecommand.StreamOptions{Stdin: input, Stdout: out, Tty: true, TerminalSizeQueue: size})
@@ -132,12 +131,6 @@ func (s *oneSize) Next() *remotecommand.TerminalSize {
 	}
 	s.seen = true
 	return &s.size
-}
-
-func (s *oneSize) asked() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.seen
 }
 
 // A screen is a buffer that may be read while it is written.
@@ -198,7 +191,7 @@ func TestAttach(t *testing.T) {
 			out, errout := &screen{}, &screen{}
 			go func() {
 				fmt.Fprintln(keys, "one")
-				r.eventually("the first line is answered", func() bool { return strings.Contains(out.String(), "got one") })
+				seen(func() bool { return strings.Contains(out.String(), "got one") })
 				fmt.Fprintln(keys, "two")
 			}()
 			o := remotecommand.StreamOptions{Stdin: input, Stdout: out, Tty: terminal}
