@@ -24,7 +24,7 @@ build: ## Build bin/weir
 
 .PHONY: quickstart
 quickstart: build ## Train a Keras model over several replicas, from a fresh clone to its accuracy
-	@bin/weir quickstart
+	@bin/weir quickstart --dir .cache/quickstart
 
 .PHONY: up
 up: build ## Start weir in the foreground

@@ -54,6 +54,7 @@ the Python SDKs work against it.`,
 		newKubectlCommand(f),
 		newLogsCommand(f),
 		newExplainCommand(f),
+		newQuickstartCommand(f),
 		newEnvironmentCommand(f),
 		newControllersCommand(),
 	)
