@@ -34,21 +34,20 @@ func openPorts(ports []PortMapping, pod netip.Addr) (stops []func(), err error) 
 
 func openPort(p PortMapping, to netip.AddrPort) (func(), error) {
 	at := net.JoinHostPort(p.HostIP, strconv.Itoa(int(p.HostPort)))
-	pick := func(netip.AddrPort) (netip.AddrPort, error) { return to, nil }
 	switch p.Protocol {
 	case "TCP", "":
 		l, err := net.Listen("tcp", at)
 		if err != nil {
 			return nil, err
 		}
-		go func() { _ = relay.TCP(l, pick) }()
+		go func() { _ = relay.TCP(l, relay.To(to)) }()
 		return func() { _ = l.Close() }, nil
 	case "UDP":
 		c, err := net.ListenPacket("udp", at)
 		if err != nil {
 			return nil, err
 		}
-		go func() { _ = relay.UDP(c.(*net.UDPConn), pick) }()
+		go func() { _ = relay.UDP(c.(*net.UDPConn), relay.To(to)) }()
 		return func() { _ = c.Close() }, nil
 	}
 	return nil, fmt.Errorf("protocol %s is not relayed: use TCP or UDP, or hostNetwork", p.Protocol)

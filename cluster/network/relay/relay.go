@@ -2,7 +2,7 @@
 // where they are wanted, in this process: what a kernel does with address
 // translation, for kernels that are not ours to configure.
 //
-//	client ──▶ listener ── pick(client) ──▶ target
+//	client ──▶ listener ── Pick(client) ──▶ target
 package relay
 
 import (
@@ -14,8 +14,23 @@ import (
 	"time"
 )
 
-// A Pick says where a client's connection, or its datagrams, go.
-type Pick func(client netip.AddrPort) (netip.AddrPort, error)
+// Targets say where connections and datagrams go.
+type Targets interface {
+	// Pick says where this client's go; false when there is nowhere.
+	Pick(client netip.AddrPort) (netip.AddrPort, bool)
+	// Has says whether what goes to a target already may go on doing so. It is
+	// asked of datagrams; a connection lasts as long as its two ends want.
+	Has(target netip.AddrPort) bool
+}
+
+// To is one target for all.
+type To netip.AddrPort
+
+// Pick returns the target.
+func (t To) Pick(netip.AddrPort) (netip.AddrPort, bool) { return netip.AddrPort(t), true }
+
+// Has says that the target stays.
+func (t To) Has(netip.AddrPort) bool { return true }
 
 // dialTimeout is how long a target may take to accept. It is a machine away at
 // most, so what takes longer has gone.
@@ -23,7 +38,7 @@ const dialTimeout = 5 * time.Second
 
 // TCP relays every connection that l accepts, until l is closed. It returns
 // when it accepts no more; connections under way go on.
-func TCP(l net.Listener, pick Pick) error {
+func TCP(l net.Listener, targets Targets) error {
 	for {
 		client, err := l.Accept()
 		if errors.Is(err, net.ErrClosed) {
@@ -35,13 +50,13 @@ func TCP(l net.Listener, pick Pick) error {
 			time.Sleep(10 * time.Millisecond)
 			continue
 		}
-		go relay(client, pick)
+		go relay(client, targets)
 	}
 }
 
-func relay(client net.Conn, pick Pick) {
-	target, err := pick(addrPort(client.RemoteAddr()))
-	if err != nil {
+func relay(client net.Conn, targets Targets) {
+	target, ok := targets.Pick(addrPort(client.RemoteAddr()))
+	if !ok {
 		reset(client)
 		return
 	}

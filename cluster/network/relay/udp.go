@@ -16,9 +16,10 @@ const idle = 120 * time.Second
 const maxDatagram = 64 << 10
 
 // UDP relays the datagrams that c receives, and what comes back, until c is
-// closed. Datagrams of one client go to one target as long as they keep coming.
-func UDP(c *net.UDPConn, pick Pick) error {
-	f := &flows{listener: c, pick: pick, to: map[netip.AddrPort]*net.UDPConn{}}
+// closed. Datagrams of one client go to one target as long as they keep coming
+// and the target stays.
+func UDP(c *net.UDPConn, targets Targets) error {
+	f := &flows{listener: c, targets: targets, to: map[netip.AddrPort]*flow{}}
 	defer f.close()
 
 	buffer := make([]byte, maxDatagram)
@@ -39,27 +40,37 @@ func UDP(c *net.UDPConn, pick Pick) error {
 // flows are the clients that have been heard of lately.
 type flows struct {
 	listener *net.UDPConn
-	pick     Pick
+	targets  Targets
 
 	mu sync.Mutex
-	to map[netip.AddrPort]*net.UDPConn
+	to map[netip.AddrPort]*flow
 }
 
-func (f *flows) of(client netip.AddrPort) *net.UDPConn {
+type flow struct {
+	*net.UDPConn
+	target netip.AddrPort
+}
+
+func (f *flows) of(client netip.AddrPort) *flow {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if server := f.to[client]; server != nil {
-		_ = server.SetReadDeadline(time.Now().Add(idle))
-		return server
+		if f.targets.Has(server.target) {
+			_ = server.SetReadDeadline(time.Now().Add(idle))
+			return server
+		}
+		_ = server.Close()
+		delete(f.to, client)
 	}
-	target, err := f.pick(client)
+	target, ok := f.targets.Pick(client)
+	if !ok {
+		return nil
+	}
+	c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(target))
 	if err != nil {
 		return nil
 	}
-	server, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(target))
-	if err != nil {
-		return nil
-	}
+	server := &flow{UDPConn: c, target: target}
 	_ = server.SetReadDeadline(time.Now().Add(idle))
 	f.to[client] = server
 	go f.back(client, server)
@@ -68,7 +79,7 @@ func (f *flows) of(client netip.AddrPort) *net.UDPConn {
 
 // back carries what the server answers, until it has been silent for long or
 // says that nobody is there.
-func (f *flows) back(client netip.AddrPort, server *net.UDPConn) {
+func (f *flows) back(client netip.AddrPort, server *flow) {
 	defer f.forget(client, server)
 	buffer := make([]byte, maxDatagram)
 	for {
@@ -83,7 +94,7 @@ func (f *flows) back(client netip.AddrPort, server *net.UDPConn) {
 	}
 }
 
-func (f *flows) forget(client netip.AddrPort, server *net.UDPConn) {
+func (f *flows) forget(client netip.AddrPort, server *flow) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.to[client] == server {
