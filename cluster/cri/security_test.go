@@ -132,6 +132,22 @@ func TestMounts(t *testing.T) {
 	}
 }
 
+// A pod's kernel settings are its own, and it gets no others.
+func TestPodSysctls(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.Network = &loopbacks{} })
+	set := func(name, value string) func(*runtimeapi.PodSandboxConfig) {
+		return func(c *runtimeapi.PodSandboxConfig) { c.Linux.Sysctls = map[string]string{name: value} }
+	}
+	pod := r.pod(set("kernel.shm_rmid_forced", "1"))
+	_, log := r.run(pod, shell("cd /proc/sys; cat kernel/shm_rmid_forced net/ipv4/ip_unprivileged_port_start"))
+	if got, want := log, "1\n0\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if _, err := r.RunPodSandbox(t.Context(), r.podConfig(set("vm.swappiness", "1")), ""); err == nil || !strings.Contains(err.Error(), "vm.swappiness") {
+		t.Errorf("a setting of the machine: error %v", err)
+	}
+}
+
 // The pod has its own name, and finds others by the servers that the kubelet names.
 func TestNames(t *testing.T) {
 	r := newRig(t)
