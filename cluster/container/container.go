@@ -42,7 +42,7 @@ type Runtime struct {
 	launcher *launcher
 	stock    *stock // of roots; nil when plain
 	shelf    *shelf
-	inUser   bool // this program is root only in a user namespace
+	ids      ids
 	ownSys   bool // a fresh /sys can be mounted
 
 	cleared <-chan error // of what an earlier program left
@@ -62,7 +62,10 @@ func New(ctx context.Context, c Config) (*Runtime, error) {
 	if err != nil {
 		return nil, fmt.Errorf("clear container folder: %w", err)
 	}
-	r := &Runtime{dir: dir, cleared: cleared, kind: Full, inUser: inUserNamespace(), live: map[*Container]bool{}}
+	r := &Runtime{dir: dir, cleared: cleared, kind: Full, live: map[*Container]bool{}}
+	if r.ids, err = readIDs(); err != nil {
+		return nil, err
+	}
 	if r.launcher, err = newLauncher(); err != nil {
 		return nil, err
 	}
@@ -98,7 +101,7 @@ func (r *Runtime) prepare(ctx context.Context, c Config) error {
 		return err
 	}
 	r.missing = base.Missing()
-	r.stock = newStock(base, filepath.Join(r.dir, "roots"), r.inUser)
+	r.stock = newStock(base, filepath.Join(r.dir, "roots"), r.ids.inUser)
 	return nil
 }
 

@@ -174,7 +174,7 @@ func TestCapabilitiesOfProcess(t *testing.T) {
 		"NotRoot": {why: "Another user has none, but programs may give it the usual ones.", uid: 1000, eff: none, bnd: "00000000a80425fb"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if c.uid != 0 && r.inUser {
+			if c.uid != 0 && r.ids.inUser {
 				t.Skip("there is one user in this user namespace")
 			}
 			s := shell(t, script)

@@ -24,6 +24,7 @@ type launcher struct {
 	null *os.File
 	pids *os.File // our own pid namespace
 	jobs chan func()
+	done chan struct{} // closed by close
 }
 
 // selfFD keeps the program's descriptor out of the way of those that a child gets.
@@ -42,7 +43,7 @@ func newLauncher() (*launcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open this program's pid namespace: %w", err)
 	}
-	l := &launcher{self: self, null: null, pids: pids, jobs: make(chan func())}
+	l := &launcher{self: self, null: null, pids: pids, jobs: make(chan func()), done: make(chan struct{})}
 	go l.work()
 	return l, nil
 }
@@ -52,13 +53,18 @@ func newLauncher() (*launcher, error) {
 // property of the thread.
 func (l *launcher) work() {
 	runtime.LockOSThread()
-	for job := range l.jobs {
-		job()
+	for {
+		select {
+		case job := <-l.jobs:
+			job()
+		case <-l.done:
+			return
+		}
 	}
 }
 
 func (l *launcher) close() {
-	close(l.jobs)
+	close(l.done)
 	l.self.Close()
 	l.null.Close()
 	l.pids.Close()
@@ -142,9 +148,9 @@ func (l *launcher) start(what launch, control *os.File) (p *os.Process, err erro
 		Files: append(files, what.files...),
 		Sys:   &syscall.SysProcAttr{Cloneflags: what.flags},
 	}
-	done := make(chan struct{})
-	l.jobs <- func() {
-		defer close(done)
+	started := make(chan struct{})
+	job := func() {
+		defer close(started)
 		if what.pids != nil {
 			if err = unix.Setns(int(what.pids.Fd()), unix.CLONE_NEWPID); err != nil {
 				err = fmt.Errorf("join the pid namespace: %w", err)
@@ -154,8 +160,13 @@ func (l *launcher) start(what launch, control *os.File) (p *os.Process, err erro
 		}
 		p, err = os.StartProcess("/proc/self/fd/"+strconv.Itoa(int(l.self.Fd())), []string{entry.Name}, attr)
 	}
-	<-done
-	return p, err
+	select {
+	case l.jobs <- job:
+		<-started
+		return p, err
+	case <-l.done:
+		return nil, errors.New("containers are not started any more")
+	}
 }
 
 func (l *launcher) orNull(f *os.File) *os.File {

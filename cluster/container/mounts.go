@@ -83,7 +83,7 @@ func (r *Runtime) kernel(e *entry.Config, s Spec) {
 		}
 	}
 	terminals := "newinstance,ptmxmode=0666,mode=0620"
-	if !r.inUser {
+	if !r.ids.inUser {
 		terminals += ",gid=5" // the group of terminals, by convention
 	}
 	e.Mounts = append(e.Mounts, entry.Mount{Type: "devpts", Target: "/dev/pts", Flags: noSuid | noExec, Data: terminals})

@@ -181,9 +181,3 @@ func duplicate(f *os.File) (*os.File, error) {
 	}
 	return os.NewFile(uintptr(fd), f.Name()), nil
 }
-
-// inUserNamespace says whether root here is root of a user namespace only.
-func inUserNamespace() bool {
-	m, err := os.ReadFile("/proc/self/uid_map")
-	return err == nil && strings.Join(strings.Fields(string(m)), " ") != "0 0 4294967295"
-}

@@ -46,7 +46,7 @@ func (r *Runtime) try(ctx context.Context, mounts []entry.Mount) error {
 
 // tryLayer says whether a layer can be mounted copy on write.
 func (r *Runtime) tryLayer(l rootfs.Layer) error {
-	overlay, err := mountOverlay(l, r.inUser)
+	overlay, err := mountOverlay(l, r.ids.inUser)
 	if err != nil {
 		return err
 	}

@@ -126,11 +126,14 @@ func (c *Container) process(argv, more []string, dir string) (entry.Config, erro
 		UID: uint64(s.UID), GID: uint64(s.GID),
 		Capabilities: caps, NoNewPrivileges: s.NoNewPrivileges,
 	}
-	for _, g := range s.Groups {
+	for _, g := range c.runtime.ids.groups(s.Groups) {
 		e.Groups = append(e.Groups, uint64(g))
 	}
-	if c.runtime.kind == Plain && os.Getuid() != 0 {
-		e.KeepUser = true // there is no other to be
+	if us := os.Getuid(); c.runtime.kind == Plain && us != 0 {
+		if s.UID != 0 && int(s.UID) != us {
+			return entry.Config{}, fmt.Errorf("user %d: without namespaces weir can only run pods as user %d, which it is itself: run weir as root", s.UID, us)
+		}
+		e.KeepUser = true
 	}
 	return e, nil
 }

@@ -144,11 +144,19 @@ func TestWhatTheCommandSees(t *testing.T) {
 		Variables:  map[string]string{"FROM_IMAGE": "1", "SHARED": "image"},
 		WorkingDir: "/work/dir",
 	}
+	files := t.TempDir()
+	write(t, files+"/program", "of the image")
+	write(t, files+"/etc/of-image", "configuration")
+	write(t, files+"/usr/share/of-image", "shared")
+	own := &rootfs.Image{Folders: []rootfs.Folder{{Source: files, Target: "/"}}}
+	hidden := &rootfs.Image{Folders: []rootfs.Folder{{Source: env, Target: "/root/.hidden/python"}}, Path: []string{"/root/.hidden/python/bin"}}
 	for name, c := range map[string]struct {
 		why  string
 		spec Spec
 		want string
 	}{
+		"Files":       {why: "An image's own files are laid over the machine's.", spec: with(shell(t, "cat /program /etc/of-image /usr/share/of-image; test -e /etc/nsswitch.conf && test -e /usr/bin/env && touch /program && echo and"), func(s *Spec) { s.Image = own }), want: "of the imageconfigurationsharedand"},
+		"HiddenHome":  {why: "An interpreter in a hidden home is seen, and nothing beside it.", spec: with(shell(t, "python; ls -A /root /root/.hidden"), func(s *Spec) { s.Image = hidden }), want: "of the image\n/root:\n.hidden\n\n/root/.hidden:\npython"},
 		"Hello":       {why: "Output comes through.", spec: shell(t, "echo hello"), want: "hello"},
 		"Path":        {why: "The usual PATH and HOME.", spec: shell(t, "echo $PATH $HOME"), want: usualPath + " /root"},
 		"Image":       {why: "The image's programs are first on the PATH.", spec: with(shell(t, "python; echo $PATH"), func(s *Spec) { s.Image = image }), want: "of the image\n/env/x/bin:" + usualPath},
@@ -176,13 +184,15 @@ func TestUser(t *testing.T) {
 	r := newRuntime(t)
 	s := shell(t, "id -u; id -g; id -G; id -un; id -gn; echo $HOME; touch ~/x /tmp/x && ls ~")
 	s.UID, s.GID, s.Groups = 1234, 2345, []uint32{3456}
-	if r.inUser {
+	if r.ids.inUser {
 		_, err := r.Start(t.Context(), s, Stdio{})
 		if err == nil || !strings.Contains(err.Error(), "user namespace") || !strings.Contains(err.Error(), "run weir as root") {
 			t.Errorf("a user that does not exist here: error %v", err)
 		}
 		return
 	}
+	s.Image = &rootfs.Image{Folders: []rootfs.Folder{{Source: t.TempDir(), Target: "/root/.hidden/python"}}}
+	s.Argv[2] += "; cd /root/.hidden/python"
 	asks(t, r, s, "1234\n2345\n2345 3456\nuser\nuser\n/home/user\nx")
 }
 
