@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/weir-ml/weir/cluster/apiserver"
+	"github.com/weir-ml/weir/cluster/metrics"
 	"github.com/weir-ml/weir/cluster/pki"
 )
 
@@ -21,7 +22,7 @@ type keys struct {
 	authority, frontProxy *pki.Authority
 	signing               string
 
-	serving, kubeletServing, kubeletClient, proxyClient, admin, node, proxy pki.Pair
+	serving, kubeletServing, kubeletClient, proxyClient, admin, node, proxy, metrics pki.Pair
 }
 
 // file is the kubeconfig of a component.
@@ -57,6 +58,7 @@ func keysOf(c Config) (*keys, error) {
 	}{
 		{&k.serving, func() (pki.Pair, error) { return k.authority.Server("apiserver", slices.Compact(apiNames)...) }},
 		{&k.kubeletServing, func() (pki.Pair, error) { return k.authority.Server("kubelet", nodeName, c.Address.String()) }},
+		{&k.metrics, func() (pki.Pair, error) { return k.authority.Server("metrics", metrics.Host) }},
 		{&k.kubeletClient, func() (pki.Pair, error) {
 			return k.authority.Client("apiserver-kubelet-client", "system:kube-apiserver", "system:masters")
 		}},

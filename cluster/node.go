@@ -22,6 +22,7 @@ import (
 	"github.com/weir-ml/weir/cluster/cgroup"
 	"github.com/weir-ml/weir/cluster/container"
 	"github.com/weir-ml/weir/cluster/cri"
+	"github.com/weir-ml/weir/cluster/metrics"
 	"github.com/weir-ml/weir/cluster/network/dns"
 	"github.com/weir-ml/weir/cluster/node"
 	"github.com/weir-ml/weir/cluster/podlogs"
@@ -111,6 +112,12 @@ func (k *Cluster) StartNode(ctx context.Context) error {
 		return err
 	}
 	if err := volume.Start(ctx, volume.Config{Dir: in("volumes"), Node: nodeName, REST: k.REST}); err != nil {
+		return err
+	}
+	if err := metrics.Start(ctx, metrics.Config{
+		REST: k.REST, Stats: runtime, NodeName: nodeName, Address: where.address,
+		Serving: keys.metrics, Authority: keys.authority, FrontProxy: keys.frontProxy,
+	}); err != nil {
 		return err
 	}
 	if err := k.startNames(ctx); err != nil {
