@@ -49,6 +49,7 @@ def train(args, bucket, chief):
 
     folder = pathlib.Path(tempfile.mkdtemp())
     start = latest(bucket)
+    agree(strategy, start)
     if start:
         restore(model, bucket, folder, start)
         print(f"goes on after epoch {start}", flush=True)
@@ -80,6 +81,17 @@ def train(args, bucket, chief):
         put_json(bucket, "model/finished.json", {"epochs": args.epochs, "accuracy": accuracy})
         print(f"held-out accuracy: {accuracy:.4f}")
         print(f"model: s3://{args.bucket}/model/model.keras", flush=True)
+
+
+def agree(strategy, start):
+    """Ends, to be started again, if another replica found another checkpoint."""
+
+    @tf.function
+    def mean():
+        return strategy.reduce(tf.distribute.ReduceOp.MEAN, strategy.run(lambda: tf.constant(float(start))), axis=None)
+
+    if float(mean()) != start:
+        raise SystemExit(f"here the last checkpoint is of epoch {start}, elsewhere of another: starting again")
 
 
 def evaluate(args, bucket):
@@ -127,10 +139,17 @@ def load(bucket, name):
 def wait_for(bucket, key, patience=300):
     """The job that writes the images may still be at work."""
     deadline = time.time() + patience
-    while not list(bucket.objects.filter(Prefix=key)):
+    while not exists(bucket, key):
         if time.time() > deadline:
             raise SystemExit(f"no s3://{bucket.name}/{key} after {patience} s: does data.py run?")
         time.sleep(1)
+
+
+def exists(bucket, key):
+    try:
+        return any(bucket.objects.filter(Prefix=key))
+    except bucket.meta.client.exceptions.NoSuchBucket:
+        return False
 
 
 class Checkpoint(tf.keras.callbacks.Callback):
@@ -167,9 +186,10 @@ def put_json(bucket, key, value):
 
 
 def get_json(bucket, key, default):
+    errors = bucket.meta.client.exceptions
     try:
         return json.loads(bucket.Object(key).get()["Body"].read())
-    except bucket.meta.client.exceptions.NoSuchKey:
+    except (errors.NoSuchKey, errors.NoSuchBucket):
         return default
 
 
