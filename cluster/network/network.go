@@ -18,6 +18,7 @@ package network
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"sync"
@@ -65,11 +66,12 @@ type Network struct {
 	mu       sync.Mutex
 	attached map[string]*attached
 	free     *addresses
+	machine  *machine // nil is none
 }
 
 type attached struct {
 	place *place
-	ports []func()
+	ports []io.Closer
 }
 
 // Start prepares the network namespace of this program, which should be its
@@ -121,7 +123,7 @@ func (n *Network) Attach(ctx context.Context, id string, ports []PortMapping) (*
 	case <-ctx.Done():
 		return nil, fmt.Errorf("attach %s: %w", id, ctx.Err())
 	}
-	open, err := openPorts(ports, p.address)
+	open, err := n.openPorts(ctx, ports, p.address)
 	if err != nil {
 		n.release(p)
 		return nil, fmt.Errorf("attach %s: %w", id, err)
@@ -150,9 +152,7 @@ func (n *Network) close(a *attached) {
 	if a == nil {
 		return
 	}
-	for _, stop := range a.ports {
-		stop()
-	}
+	closeAll(a.ports)
 	n.release(a.place)
 }
 

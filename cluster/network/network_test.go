@@ -18,6 +18,7 @@ import (
 
 	"github.com/weir-ml/weir/cluster/network/internal/apart"
 	"github.com/weir-ml/weir/cluster/network/netns"
+	"github.com/weir-ml/weir/cluster/network/relay"
 )
 
 func TestMain(m *testing.M) { os.Exit(apart.Run(m.Run)) }
@@ -260,6 +261,34 @@ func TestHostPorts(t *testing.T) {
 	}
 	if _, err := ask(nil, "tcp", "127.0.0.1:8080"); !errors.Is(err, unix.ECONNREFUSED) {
 		t.Errorf("the port of a pod that has gone: %v, want that nobody listens", err)
+	}
+}
+
+// Ports are open on the machine too, except those that pods want at an address
+// of the node alone.
+func TestHostPortsOnTheMachine(t *testing.T) {
+	n := start(t)
+	machine := netip.MustParseAddr("127.9.9.9") // the same namespace here, at an address that no other uses
+	n.OpenPortsOn(relay.Here{}, machine)
+	pods := map[string]*Attachment{
+		"loopback": attach(t, n, "loopback", PortMapping{HostIP: "127.0.0.1", HostPort: 8080, ContainerPort: 2222, Protocol: "TCP"}),
+		"node":     attach(t, n, "node", PortMapping{HostIP: n.Gateway().String(), HostPort: 8080, ContainerPort: 2222, Protocol: "TCP"}),
+	}
+	for name, p := range pods {
+		serve(t, p, 2222, name)
+	}
+	got, err := ask(nil, "tcp", netip.AddrPortFrom(machine, 8080).String())
+	if who, _, _ := strings.Cut(got, " "); err != nil || who != "loopback" {
+		t.Errorf("answer %q, %v, want it from the pod that wants the loopback", got, err)
+	}
+	_, err = n.Attach(t.Context(), "third", []PortMapping{{HostIP: "127.0.0.2", HostPort: 8080, ContainerPort: 1, Protocol: "TCP"}})
+	if !errors.Is(err, unix.EADDRINUSE) || !strings.Contains(err.Error(), "on the machine") {
+		t.Errorf("attach with a port that is taken on the machine: %v", err)
+	}
+	if l, err := net.Listen("tcp", "127.0.0.2:8080"); err != nil {
+		t.Errorf("what was opened for a pod that failed is open still: %v", err)
+	} else {
+		_ = l.Close()
 	}
 }
 

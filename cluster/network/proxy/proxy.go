@@ -15,11 +15,11 @@ package proxy
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/netip"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
@@ -27,7 +27,7 @@ import (
 	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/pkg/proxy/config"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"github.com/weir-ml/weir/cluster/network/relay"
 )
 
 // A Mode says who carries packets to the pods.
@@ -52,16 +52,10 @@ type Config struct {
 	PodCIDR netip.Prefix
 	// Mode is the kernel where that works, if empty, and else the relay.
 	Mode Mode
-	// Machine opens ports of the node on the machine too, at MachineIP. Without
-	// it they are open in this network namespace alone.
-	Machine   Machine
+	// Machine is where ports of the node are open too, at MachineIP: the machine's
+	// network namespace, as an outside.Gateway has it. Nil is nowhere.
+	Machine   relay.Place
 	MachineIP netip.Addr
-}
-
-// A Machine listens in the machine's network namespace.
-type Machine interface {
-	Listen(ctx context.Context, address string) (net.Listener, error)
-	ListenPacket(ctx context.Context, address string) (net.PacketConn, error)
 }
 
 // A Proxy leads services to pods until its context ends.

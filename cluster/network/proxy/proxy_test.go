@@ -64,7 +64,6 @@ type world struct {
 	namespace string
 	node      netip.Addr
 	pods      []*network.Attachment
-	machine   *machine
 }
 
 func newWorld(t *testing.T, mode proxy.Mode) *world {
@@ -73,7 +72,7 @@ func newWorld(t *testing.T, mode proxy.Mode) *world {
 		t.Fatal(err)
 	}
 	config := clustertest.REST(t)
-	w := &world{T: t, client: kubernetes.NewForConfigOrDie(config), node: n.Gateway(), machine: &machine{}}
+	w := &world{T: t, client: kubernetes.NewForConfigOrDie(config), node: n.Gateway()}
 	w.serveAPI(config)
 	for i, name := range []string{"a", "b", "c"} {
 		a, err := n.Attach(t.Context(), name, nil)
@@ -87,7 +86,7 @@ func newWorld(t *testing.T, mode proxy.Mode) *world {
 	begin := time.Now()
 	p, err := proxy.Start(t.Context(), proxy.Config{
 		REST: config, NodeName: "weir", NodeIP: n.Gateway(), PodCIDR: netip.MustParsePrefix("10.244.0.0/16"), Mode: mode,
-		Machine: w.machine, MachineIP: netip.MustParseAddr("127.9.9.9"),
+		Machine: relay.Here{}, MachineIP: netip.MustParseAddr("127.9.9.9"),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -283,17 +282,6 @@ func (w *world) endpoints(service, pods string) {
 	if err != nil {
 		w.Fatal(err)
 	}
-}
-
-// machine is the machine's network; here it is the node's own.
-type machine struct{ net.ListenConfig }
-
-func (m *machine) Listen(ctx context.Context, address string) (net.Listener, error) {
-	return m.ListenConfig.Listen(ctx, "tcp", address)
-}
-
-func (m *machine) ListenPacket(ctx context.Context, address string) (net.PacketConn, error) {
-	return m.ListenConfig.ListenPacket(ctx, "udp", address)
 }
 
 // suite is what both ways of leading services to pods must do.

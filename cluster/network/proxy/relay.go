@@ -11,6 +11,8 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/kubernetes/pkg/proxy"
 	"k8s.io/kubernetes/pkg/proxy/runner"
+
+	"github.com/weir-ml/weir/cluster/network/relay"
 )
 
 var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
@@ -40,7 +42,7 @@ func newRelay(c Config) *relaying {
 		endpointsChanges: proxy.NewEndpointsChangeTracker(corev1.IPv4Protocol, c.NodeName, nil, nil),
 		services:         proxy.ServicePortMap{},
 		endpoints:        proxy.EndpointsMap{},
-		ports:            newPorts(here{}),
+		ports:            newPorts(relay.Here{}),
 	}
 	r.sync = runner.NewBoundedFrequencyRunner("relay", r.apply, time.Millisecond, again, time.Hour)
 	return r

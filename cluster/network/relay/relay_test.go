@@ -153,3 +153,67 @@ func TestUDP(t *testing.T) {
 		t.Errorf("ended with %v", err)
 	}
 }
+
+// BenchmarkConnection is a connection, one byte there and back, by way of a
+// relay; the way without is there to compare with.
+func BenchmarkConnection(b *testing.B) {
+	echo := func(c *net.TCPConn) {
+		_, _ = io.Copy(c, c)
+		_ = c.Close()
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go echo(c.(*net.TCPConn))
+		}
+	}()
+	relayed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer relayed.Close()
+	go func() { _ = TCP(relayed, To(addrPort(l.Addr()))) }()
+
+	for name, at := range map[string]string{"Direct": l.Addr().String(), "Relayed": relayed.Addr().String()} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				c, err := net.Dial("tcp", at)
+				if err != nil {
+					b.Fatal(err)
+				}
+				one := make([]byte, 1)
+				if _, err := c.Write(one); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := c.Read(one); err != nil {
+					b.Fatal(err)
+				}
+				_ = c.Close()
+			}
+		})
+		b.Run(name+"Bytes", func(b *testing.B) {
+			c, err := net.Dial("tcp", at)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer c.Close()
+			const chunk = 1 << 20
+			b.SetBytes(chunk)
+			out, back := make([]byte, chunk), make([]byte, chunk)
+			for b.Loop() {
+				go func() { _, _ = c.Write(out) }()
+				if _, err := io.ReadFull(c, back); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
