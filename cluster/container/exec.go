@@ -28,7 +28,7 @@ type Container struct {
 
 // joined are the namespaces that another command in a container joins, in this
 // order. (It is born into the pid namespace.)
-var joined = []string{"net", "ipc", "uts", "mnt"}
+var joined = []string{"net", "ipc", "uts", "cgroup", "mnt"}
 
 // Exec starts another command in the container, with its user, capabilities and
 // environment. Ending ctx does not end it once it runs; Kill does.

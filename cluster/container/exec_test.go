@@ -52,6 +52,7 @@ func TestExec(t *testing.T) {
 		"Dir":          {why: "It begins where the container began.", script: "pwd", want: "/var/tmp"},
 		"OwnDir":       {why: "Or elsewhere.", spec: ExecSpec{Dir: "/etc"}, script: "pwd", want: "/etc"},
 		"Capabilities": {why: "It may do what the container may, and no more.", script: "grep -e CapEff -e CapBnd -e NoNewPrivs /proc/self/status | tr -d '\\t'", want: "CapEff:00000000a80425fb\nCapBnd:00000000a80425fb\nNoNewPrivs:1"},
+		"Groups":       {why: "It is in the container's control group.", script: "cut -d: -f3 /proc/self/cgroup | sort -u", want: "/"},
 		"Descriptors":  {why: "No open file of weir comes along.", script: "for f in /proc/$$/fd/*; do case $f in */[012]) ;; *) readlink $f ;; esac; done", want: ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -93,6 +93,10 @@ func TestIsolation(t *testing.T) {
 			script: `for d in / /tmp /etc /usr /usr/bin /opt /var /home /root /run; do touch $d/x 2>/dev/null && echo $d; done; touch /dev/shm/x || echo no memory`,
 			spec:   func(s *Spec) { s.ReadOnlyRoot = true },
 		},
+		"Groups": {
+			why:    "Where weir keeps the container's control group is not seen.",
+			script: `cut -d: -f3 /proc/self/cgroup | grep -vx /`,
+		},
 		"Descriptors": {
 			why:    "No open file of weir comes along.",
 			script: `for f in /proc/1/fd/*; do case $f in */[012]) ;; *) readlink $f ;; esac; done`,

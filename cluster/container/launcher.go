@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"runtime"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -26,9 +25,6 @@ type launcher struct {
 	jobs chan func()
 	done chan struct{} // closed by close
 }
-
-// selfFD keeps the program's descriptor out of the way of those that a child gets.
-const selfFD = 100
 
 func newLauncher() (*launcher, error) {
 	self, err := openSelf()
@@ -84,12 +80,7 @@ func openSelf() (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer unix.Close(fd)
-	away, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, selfFD)
-	if err != nil {
-		return nil, err
-	}
-	return os.NewFile(uintptr(away), path), nil
+	return os.NewFile(uintptr(fd), path), nil
 }
 
 // A launch is one start of the program.
@@ -158,7 +149,10 @@ func (l *launcher) start(what launch, control *os.File) (p *os.Process, err erro
 			}
 			defer unix.Setns(int(l.pids.Fd()), unix.CLONE_NEWPID)
 		}
-		p, err = os.StartProcess("/proc/self/fd/"+strconv.Itoa(int(l.self.Fd())), []string{entry.Name}, attr)
+		// Through our own table of descriptors, since the child moves those it gets about in
+		// its own, and might put one in the place of this.
+		self := fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), l.self.Fd())
+		p, err = os.StartProcess(self, []string{entry.Name}, attr)
 	}
 	select {
 	case l.jobs <- job:

@@ -38,7 +38,11 @@ func (c *Container) mount(l *launch, own map[string]string) {
 		e.Mounts = append(e.Mounts, entry.Mount{Source: d.Source, Target: d.Target, Flags: unix.MOUNT_ATTR_RDONLY, Propagation: syscall.MS_PRIVATE})
 	}
 	for _, m := range s.Mounts {
-		e.Mounts = append(e.Mounts, m.entry())
+		volume := m.entry()
+		if s.Privileged {
+			volume.Flags &^= unix.MOUNT_ATTR_NODEV // it may have a folder of devices
+		}
+		e.Mounts = append(e.Mounts, volume)
 	}
 	e.Masked = append(slices.Clone(c.root.Hidden), s.MaskedPaths...)
 	e.ReadOnly = append(e.ReadOnly, s.ReadOnlyPaths...)

@@ -16,8 +16,12 @@ import (
 // and finds out which of two ways to show /sys works.
 func (r *Runtime) probe(ctx context.Context) error {
 	try := func(sys entry.Mount) error {
-		empty := entry.Mount{Type: "tmpfs", Target: "/", Data: "mode=755"}
-		return r.try(ctx, []entry.Mount{empty, {Type: "proc", Target: "/proc"}, sys})
+		return r.try(ctx, []entry.Mount{
+			{Type: "tmpfs", Target: "/", Data: "mode=755"},
+			{Type: "proc", Target: "/proc"},
+			{Source: "/dev/null", Target: "/null", Flags: unix.MOUNT_ATTR_RDONLY}, // a kernel before 5.12 cannot
+			sys,
+		})
 	}
 	fresh := try(entry.Mount{Type: "sysfs", Target: "/sys", Flags: syscall.MS_RDONLY})
 	if r.ownSys = fresh == nil; r.ownSys {

@@ -100,6 +100,7 @@ func (c *Config) detach() *Failure {
 	if err := prctl(syscall.PR_SET_DUMPABLE, 0); err != nil {
 		return fail("close the process to others", err)
 	}
+	nameSelf()
 	// Keys of the user who started the program stay behind. Where the kernel
 	// knows no keys there are none to hide.
 	syscall.RawSyscall(syscall.SYS_KEYCTL, keyctlJoinSessionKeyring, 0, 0)
@@ -113,6 +114,14 @@ func (c *Config) join() *Failure {
 		}
 	}
 	return nil
+}
+
+// nameSelf makes lists of processes show what this is.
+func nameSelf() {
+	name, err := syscall.BytePtrFromString(Name)
+	if err == nil {
+		prctl(syscall.PR_SET_NAME, uintptr(unsafe.Pointer(name)))
+	}
 }
 
 // hold keeps a pid namespace alive for the containers that share it, and lets the

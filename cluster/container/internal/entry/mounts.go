@@ -7,6 +7,10 @@ func (c *Config) makeRoot() *Failure {
 	if c.Root == "" {
 		return nil
 	}
+	// The group that this process has been put into is the container's topmost.
+	if err := syscall.Unshare(cloneNewCgroup); err != nil {
+		return fail("make a cgroup namespace", err)
+	}
 	sources, f := c.openSources()
 	if f != nil {
 		return f
