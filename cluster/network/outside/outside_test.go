@@ -356,6 +356,15 @@ func BenchmarkWayOut(b *testing.B) {
 	resolvConf := prepareMachine(b)
 	echo(b)
 	inside(b, "TestInsideSpeed", resolvConf)
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for line := range strings.Lines(string(status)) {
+		if strings.HasPrefix(line, "VmHWM") {
+			b.Logf("memory of the outer process, at most: %s", line)
+		}
+	}
 }
 
 func TestInsideSpeed(t *testing.T) {
