@@ -49,6 +49,7 @@ type instance struct {
 	streams   *stdio
 	log       *logFile
 	usage     usageSample
+	disk      diskSample
 }
 
 // CreateContainer works out what the container of a pod is and does not run it yet.

@@ -13,9 +13,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -109,30 +111,20 @@ func New(c Config) (*Runtime, error) {
 // of it, so that a pod which should go on does when the next program opens the same folder.
 func (r *Runtime) Close(ctx context.Context) error {
 	r.mu.Lock()
-	r.stopping = true
-	var sandboxes []*sandbox
-	for _, s := range r.sandboxes {
-		sandboxes = append(sandboxes, s)
-	}
+	r.stopping = true // From now on nothing starts.
+	instances, sandboxes := slices.Collect(maps.Values(r.instances)), slices.Collect(maps.Values(r.sandboxes))
 	r.mu.Unlock()
 
-	alive := r.alive()
 	var errs []error
-	for _, i := range alive {
-		if ask := signalOf(i.stopSignal()); catches(i.process.PID(), ask) {
-			errs = append(errs, i.process.Signal(ask))
-			continue
-		}
-		// The first process of a pid namespace never notices a signal that it does not
-		// catch, so there is nothing to wait for.
-		errs = append(errs, i.process.Kill())
+	var stopping sync.WaitGroup
+	failed := make(chan error, len(instances))
+	for _, i := range instances {
+		stopping.Go(func() { failed <- r.bringDown(ctx, i) })
 	}
-	for _, i := range alive {
-		select {
-		case <-i.ended:
-		case <-ctx.Done():
-			errs = append(errs, r.stop(context.WithoutCancel(ctx), i, 0))
-		}
+	stopping.Wait()
+	close(failed)
+	for err := range failed {
+		errs = append(errs, err)
 	}
 	r.running.Wait()
 	for _, s := range sandboxes {
@@ -141,6 +133,26 @@ func (r *Runtime) Close(ctx context.Context) error {
 	errs = append(errs, r.streams.close())
 	r.shares.close()
 	return errors.Join(errs...)
+}
+
+// bringDown ends an instance that runs or is just being started: by asking until ctx ends,
+// then by force.
+func (r *Runtime) bringDown(ctx context.Context, i *instance) error {
+	patient := context.WithoutCancel(ctx)
+	running, err := r.settled(patient, i)
+	if err != nil || !running {
+		return err
+	}
+	// The first process of a pid namespace never notices a signal that it does not catch,
+	// so there would be nothing to wait for.
+	if ask := signalOf(i.stopSignal()); catches(i.process.PID(), ask) && i.process.Signal(ask) == nil {
+		select {
+		case <-i.ended:
+			return nil
+		case <-ctx.Done():
+		}
+	}
+	return r.stop(patient, i, 0)
 }
 
 // changed tells everyone who wants to know that something of a pod's state changed.

@@ -38,6 +38,15 @@ func (s *usageSample) next(at time.Time, nanos uint64) {
 	}
 }
 
+// A diskSample is a measurement of what lies on the disk.
+type diskSample struct {
+	at            time.Time
+	bytes, inodes uint64
+}
+
+// diskInterval is how old such a measurement may be.
+const diskInterval = time.Minute
+
 // ContainerStats measures what a running container uses.
 func (r *Runtime) ContainerStats(_ context.Context, id string) (*runtimeapi.ContainerStats, error) {
 	i, err := r.runningInstance(id)
@@ -136,15 +145,34 @@ func (r *Runtime) measure(i *instance, table *processTable) (*runtimeapi.Contain
 		Cpu:    cpuUsage(at, max(usage.CPUNanos, sample.nanos), sample.rate),
 		Memory: memoryUsage(at, usage, limit),
 	}
-	if bytes, inodes, err := i.process.DiskUsage(); err == nil {
+	if disk := r.measureDisk(i, at); !disk.at.IsZero() {
 		stats.WritableLayer = &runtimeapi.FilesystemUsage{
-			Timestamp:  at.UnixNano(),
+			Timestamp:  disk.at.UnixNano(),
 			FsId:       &runtimeapi.FilesystemIdentifier{Mountpoint: r.config.Dir},
-			UsedBytes:  count(bytes),
-			InodesUsed: count(inodes),
+			UsedBytes:  count(disk.bytes),
+			InodesUsed: count(disk.inodes),
 		}
 	}
 	return stats, usage
+}
+
+// measureDisk measures what the instance wrote into its root, once in a while: for that, all
+// its files are looked at.
+func (r *Runtime) measureDisk(i *instance, at time.Time) diskSample {
+	r.mu.Lock()
+	last := i.disk
+	r.mu.Unlock()
+	if at.Sub(last.at) < diskInterval {
+		return last
+	}
+	bytes, inodes, err := i.process.DiskUsage()
+	if err != nil {
+		return last
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i.disk = diskSample{at: at, bytes: bytes, inodes: inodes}
+	return i.disk
 }
 
 func (r *Runtime) measurePod(s *sandbox, alive []*instance, table *processTable) *runtimeapi.PodSandboxStats {
