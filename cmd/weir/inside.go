@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -76,6 +77,9 @@ func runHere(ctx context.Context, dir string, o upOptions, api, s3 net.Listener,
 // run is the program's table of contents: what it consists of, in the order in
 // which it starts.
 func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer) error {
+	// Most of the heap is caches that stay: collecting twice as often costs
+	// little, and saves a tenth of the memory.
+	debug.SetGCPercent(50)
 	begin := time.Now()
 	report := func(part string) { fmt.Fprintf(out, "  %-28s %.2f s\n", part, time.Since(begin).Seconds()) }
 	fmt.Fprintf(out, "weir starts in %s\n", dir)
@@ -137,6 +141,7 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 	if err := s.write(dir); err != nil {
 		return err
 	}
+	debug.FreeOSMemory() // starting takes more than running does
 	fmt.Fprintf(out, "weir is ready after %.2f s\n", time.Since(begin).Seconds())
 
 	select {
