@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/versity/versitygw/backend/posix"
+	"github.com/versity/versitygw/s3err"
 	"github.com/versity/versitygw/s3response"
 )
 
@@ -23,9 +24,13 @@ import (
 // and then every folder above it, since any of them may be new.
 type durable struct {
 	*posix.Posix
-	root string
-	sync func(path string) error
+	root, region string
+	sync         func(path string) error
 }
+
+// oldest is the region in which making a bucket of one's own again is no error.
+// Scripts count on it.
+const oldest = "us-east-1"
 
 func (d *durable) PutObject(ctx context.Context, in s3response.PutObjectInput) (s3response.PutObjectOutput, error) {
 	out, err := d.Posix.PutObject(ctx, in)
@@ -76,7 +81,10 @@ func (d *durable) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMu
 }
 
 func (d *durable) CreateBucket(ctx context.Context, in *s3.CreateBucketInput, acl []byte) error {
-	if err := d.Posix.CreateBucket(ctx, in, acl); err != nil {
+	err := d.Posix.CreateBucket(ctx, in, acl)
+	var known s3err.BucketError
+	again := errors.As(err, &known) && known.Code == s3err.GetAPIError(s3err.ErrBucketAlreadyOwnedByYou).Code
+	if err != nil && !(again && d.region == oldest) {
 		return err
 	}
 	return d.keep(*in.Bucket, "")

@@ -102,7 +102,7 @@ func appOf(c Config) (*fiber.App, error) {
 		return nil, err
 	}
 	gateway, err := s3api.New(
-		&durable{Posix: files, root: buckets, sync: syncPath},
+		&durable{Posix: files, root: buckets, region: c.Region, sync: syncPath},
 		middlewares.RootUserConfig{Access: c.AccessKey, Secret: c.SecretKey}, c.Region,
 		newAccount(c.AccessKey, c.SecretKey), nil, nil, nil, nil,
 		s3api.WithQuiet(), s3api.WithKeepAlive(), s3api.WithConcurrencyLimiter(maxConnections, maxRequests), s3api.WithMpMaxParts(maxParts),
