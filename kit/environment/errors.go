@@ -62,7 +62,7 @@ var signs = []struct {
 		"ask for a version that exists"},
 	{NoVersion, regexp.MustCompile(`(?s)current Python version .* does not satisfy Python|(?i)requires-python`),
 		"ask for a version of it that exists for this Python, or for another Python"},
-	{Malformed, regexp.MustCompile("(?i)failed to parse: `(?P<package>[^`]*)`|couldn't parse requirement"),
+	{Malformed, regexp.MustCompile("(?i)(?:failed to parse: |couldn't parse requirement).*: (?P<package>[^:]*)$"),
 		"write packages as pip knows them, for instance numpy==2.4.6"},
 	{NoPackage, regexp.MustCompile(`Distribution not found at: (?P<package>\S+)`),
 		"look for a slip in the path of the package"},
@@ -118,12 +118,15 @@ func lastWords(stderr string) string {
 		}
 	}
 	var out []string
-	for _, l := range lines[start:] {
+	for i, l := range lines[start:] {
+		i += start
 		if strings.HasPrefix(strings.TrimSpace(l), "hint:") {
 			break
 		}
 		fresh := strings.Contains(l, "error:") || strings.Contains(l, "cause:") || strings.Contains(l, "▶") || strings.Contains(l, "×")
 		l = strings.TrimRight(strings.TrimSpace(drawn.Replace(l)), ":.")
+		// What stands above a row of carets is quoted from the requirements.
+		fresh = fresh || i+1 < len(lines) && strings.Trim(lines[i+1], "^ ") == "" && strings.Contains(lines[i+1], "^")
 		switch {
 		case l == "" || strings.Trim(l, "^ ") == "":
 		case fresh || len(out) == 0:
@@ -132,5 +135,8 @@ func lastWords(stderr string) string {
 			out[len(out)-1] += " " + l
 		}
 	}
-	return strings.Join(out, ": ")
+	return ourFile.ReplaceAllString(strings.Join(out, ": "), "")
 }
+
+// ourFile is where uv found a requirement: a file of ours that nobody knows.
+var ourFile = regexp.MustCompile(" in `[^`]*/requirements\\.txt`( at position \\d+)?")

@@ -69,7 +69,12 @@ error: No solution found when resolving dependencies
 		"Malformed": {
 			why:    "Not a requirement.",
 			stderr: "error: Failed to parse: `six=99`\n  cause: no such comparison operator \"=\", must be one of ~= == != <= >= < > ===\n         six=99\n            ^^^\n",
-			want:   told{Malformed, "six=99", "Failed to parse: `six=99`: no such comparison operator \"=\", must be one of ~= == != <= >= < > === six=99"},
+			want:   told{Malformed, "six=99", "Failed to parse: `six=99`: no such comparison operator \"=\", must be one of ~= == != <= >= < > ===: six=99"},
+		},
+		"MalformedInFile": {
+			why:    "The file is ours, and nothing to show.",
+			stderr: "error: Couldn't parse requirement in `/w/building/24/requirements.txt` at position 4\n  cause: no such comparison operator \"=\", must be one of ~= == != <= >= < > ===\n         six=1.17\n            ^^^^^\n",
+			want:   told{Malformed, "six=1.17", "Couldn't parse requirement: no such comparison operator \"=\", must be one of ~= == != <= >= < > ===: six=1.17"},
 		},
 		"Other": {
 			why:    "What nobody foresaw is said as it was said.",
@@ -96,7 +101,7 @@ func TestProgressIsTold(t *testing.T) {
 		"Downloading tensorflow-cpu (261.1MiB)":               "downloading tensorflow-cpu (261.1 MiB)",
 		"   Building uwsgi==2.0":                              "compiling uwsgi==2.0",
 		"Prepared 42 packages in 32.23s":                      "downloaded 42 packages in 32.23s, installing",
-		"Installed 1 package in 3ms":                          "installed 1 package in 3ms",
+		"Installed 1 package in 3ms":                          "installed 1 package in 3ms, compiling",
 		" + absl-py==2.5.1":                                   "",
 		"warning: Failed to hardlink files; falling back to…": "",
 	}

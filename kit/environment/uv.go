@@ -116,7 +116,7 @@ var steps = []struct {
 	{regexp.MustCompile(`^\s*Downloading (\S+) \(([\d.]+)([KMG]iB)\)`), "downloading $1 ($2 $3)"},
 	{regexp.MustCompile(`^\s*Building (\S+)`), "compiling $1"},
 	{regexp.MustCompile(`^Prepared (\d+ packages?) in (\S+)`), "downloaded $1 in $2, installing"},
-	{regexp.MustCompile(`^Installed (\d+ packages?) in (\S+)`), "installed $1 in $2"},
+	{regexp.MustCompile(`^Installed (\d+ packages?) in (\S+)`), "installed $1 in $2, compiling"},
 	{regexp.MustCompile(`^Bytecode compiled (\d+ files?) in (\S+)`), "compiled $1 in $2"},
 }
 
