@@ -21,6 +21,8 @@ func (n *Network) prepare(c Config) error {
 		optional    bool
 	}{
 		{path: "net/ipv4/ip_forward", value: "1"},
+		// Who calls what is not there is told so each time, not once a second.
+		{path: "net/ipv4/icmp_ratelimit", value: "0", optional: true},
 		// Pods have IPv4 addresses. Of IPv6 they have ::1, as every machine.
 		{path: "net/ipv6/conf/default/disable_ipv6", value: "1", optional: true},
 	} {
