@@ -1,7 +1,6 @@
 package container
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -75,19 +74,19 @@ type mountedRoot struct {
 	overlays []*os.File // nil for a layer that is none
 }
 
-func mountRoot(root *rootfs.Root, inUser bool) (*mountedRoot, error) {
-	m := &mountedRoot{Root: root}
-	for _, l := range root.Layers {
+// mount mounts the layers that are not mounted yet.
+func (m *mountedRoot) mount(inUser bool) error {
+	for _, l := range m.Layers[len(m.overlays):] {
 		var overlay *os.File
 		if l.Upper != "" {
 			var err error
 			if overlay, err = mountOverlay(l, inUser); err != nil {
-				return nil, errors.Join(fmt.Errorf("mount %s: %w", l.Target, err), m.remove())
+				return fmt.Errorf("mount %s: %w", l.Target, err)
 			}
 		}
 		m.overlays = append(m.overlays, overlay)
 	}
-	return m, nil
+	return nil
 }
 
 // unmount lets the overlays go. A container that has them keeps them.

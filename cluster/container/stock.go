@@ -38,12 +38,25 @@ func newStock(base *rootfs.Base, dir string, inUser bool) *stock {
 	return &stock{base: base, dir: dir, inUser: inUser, ready: make(chan *mountedRoot, ahead), stop: make(chan struct{})}
 }
 
-// take returns a root for a container of the image.
+// take returns a root for a container of the image, which may be nil.
 func (s *stock) take(image *rootfs.Image) (*mountedRoot, error) {
-	if image != nil && len(image.Folders) > 0 {
+	s.filling.Do(func() { s.work.Go(s.fill) })
+	r, err := s.next(image)
+	if err != nil || image == nil {
+		return r, err
+	}
+	if err := errors.Join(r.Show(image), r.mount(s.inUser)); err != nil {
+		return nil, errors.Join(err, r.remove())
+	}
+	return r, nil
+}
+
+// next returns a root from the stock, or makes one where the stock is empty or
+// has none that fits.
+func (s *stock) next(image *rootfs.Image) (*mountedRoot, error) {
+	if image.LaysOver() {
 		return s.make(image)
 	}
-	s.filling.Do(func() { s.work.Go(s.fill) })
 	select {
 	case r := <-s.ready:
 		return r, nil
@@ -75,7 +88,11 @@ func (s *stock) make(image *rootfs.Image) (*mountedRoot, error) {
 	if err != nil {
 		return nil, err
 	}
-	return mountRoot(root, s.inUser)
+	r := &mountedRoot{Root: root}
+	if err := r.mount(s.inUser); err != nil {
+		return nil, errors.Join(err, r.remove())
+	}
+	return r, nil
 }
 
 // drop removes a root in its own time.

@@ -89,10 +89,8 @@ func (b *Base) try(o Options) error {
 	}
 	trial := filepath.Join(o.Roots, "trial")
 	for _, l := range b.layers(trial) {
-		for _, d := range []string{l.Upper, l.Work} {
-			if err := makeFolder(d); err != nil {
-				return fmt.Errorf("try %s: %w", l.Target, err)
-			}
+		if err := l.make(); err != nil {
+			return fmt.Errorf("try %s: %w", l.Target, err)
 		}
 		if err := o.Mountable(l); err != nil {
 			b.fixed[l.Target] = err

@@ -110,17 +110,21 @@ func TestLayers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := b.New("/tmp/"+filepath.Base(t.TempDir())+"-root", &Image{Folders: []Folder{{Source: "/env", Target: "/opt/environment"}}})
+	image := &Image{Folders: []Folder{{Source: "/env", Target: "/opt/environment"}, {Source: "/python", Target: "/python", CopyOnWrite: true}}}
+	r, err := b.New(filepath.Join(t.TempDir(), "root"), image)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Remove()
+	if err := r.Show(image); err != nil {
+		t.Fatal(err)
+	}
 	want := []Layer{
 		{Target: "/", Lower: dir + "/root", Upper: r.Dir + "/upper/root", Work: r.Dir + "/work/root"},
 		{Target: "/usr", Lower: "/usr", Upper: r.Dir + "/upper/usr", Work: r.Dir + "/work/usr"},
 		{Target: "/opt", Lower: "/opt", Upper: r.Dir + "/upper/opt", Work: r.Dir + "/work/opt"},
 		{Target: "/lib64", Lower: "/lib64", Upper: r.Dir + "/upper/lib64", Work: r.Dir + "/work/lib64"},
 		{Target: "/opt/environment", Lower: "/env"},
+		{Target: "/python", Lower: "/python", Upper: r.Dir + "/upper/image-1", Work: r.Dir + "/work/image-1"},
 	}
 	if diff := cmp.Diff(want, r.Layers); diff != "" {
 		t.Errorf("layers (-want +got)\n%s", diff)
@@ -179,11 +183,12 @@ func TestFiles(t *testing.T) {
 		file string
 		want string
 	}{
-		"Hostname": {why: "The pod's name.", own: Own{Hostname: "pod-1"}, file: "/etc/hostname", want: "pod-1\n"},
-		"Resolv":   {why: "The pod's name servers.", own: Own{ResolvConf: []byte("nameserver 1.2.3.4\n")}, file: "/etc/resolv.conf", want: "nameserver 1.2.3.4\n"},
-		"Root":     {why: "Root is in the base.", file: "/etc/passwd"},
-		"User":     {why: "Another user has a name.", own: Own{UID: 1000, GID: 100}, file: "/etc/passwd", want: passwdOf(0, 0) + "user:x:1000:100:user:/home/user:/bin/sh\n"},
-		"Group":    {why: "And a group.", own: Own{UID: 1, GID: 77}, file: "/etc/group", want: strings.Replace(groupOf(0, 0), "users:x:100:", "group:x:77:\nusers:x:100:", 1)},
+		"Hostname":  {why: "The pod's name.", own: Own{Hostname: "pod-1"}, file: "/etc/hostname", want: "pod-1\n"},
+		"Resolv":    {why: "The pod's name servers.", own: Own{ResolvConf: []byte("nameserver 1.2.3.4\n")}, file: "/etc/resolv.conf", want: "nameserver 1.2.3.4\n"},
+		"Root":      {why: "Root is in the base.", file: "/etc/passwd"},
+		"User":      {why: "Another user has a name.", own: Own{UID: 1000, GID: 100}, file: "/etc/passwd", want: passwdOf(0, 0) + "user:x:1000:100:user:/home/user:/bin/sh\n"},
+		"RootGroup": {why: "Another user in root's group does not rename it.", own: Own{UID: 1000}, file: "/etc/group", want: groupOf(0, 0)},
+		"Group":     {why: "And a group.", own: Own{UID: 1, GID: 77}, file: "/etc/group", want: strings.Replace(groupOf(0, 0), "users:x:100:", "group:x:77:\nusers:x:100:", 1)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(c.want, string(Files(c.own)[c.file])); diff != "" {

@@ -24,3 +24,19 @@ type Folder struct {
 	Source, Target string
 	CopyOnWrite    bool // writes stay in the container; else it is read-only
 }
+
+// LaysOver says whether the image has files of its own to lay over the root.
+func (i *Image) LaysOver() bool { return i.laidOver() != "" }
+
+// laidOver is the folder of those files, or "".
+func (i *Image) laidOver() string {
+	if i == nil {
+		return ""
+	}
+	for _, f := range i.Folders {
+		if f.Target == "/" {
+			return f.Source
+		}
+	}
+	return ""
+}

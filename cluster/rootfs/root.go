@@ -17,26 +17,40 @@ type Root struct {
 	Hidden []string // to be seen empty
 }
 
-// New makes the folders of a root in dir, which must not exist yet. The files
-// that make one container differ from another are not in it: see Files.
+// New makes the folders of a root in dir, which must not exist yet. Of the image
+// only files that it lays over the root are in it: Show adds the others. The files
+// that make one container differ from another are not in it either: see Files.
 func (b *Base) New(dir string, image *Image) (*Root, error) {
 	r := &Root{Dir: dir, Layers: b.layers(dir), Hidden: b.hidden}
 	if err := os.MkdirAll(dir, 0o711); err != nil {
 		return nil, fmt.Errorf("make root: %w", err)
 	}
-	if image != nil {
-		for i, f := range image.Folders {
-			if f.Target == "/" {
-				r.layOver(f.Source)
-				continue
-			}
-			r.Layers = append(r.Layers, r.folder(i, f))
-		}
+	if files := image.laidOver(); files != "" {
+		r.layOver(files)
 	}
 	if err := r.make(b); err != nil {
 		return nil, errors.Join(fmt.Errorf("make root: %w", err), r.Remove())
 	}
 	return r, nil
+}
+
+// Show adds the image's folders, as further layers.
+func (r *Root) Show(image *Image) error {
+	for i, f := range image.Folders {
+		if f.Target == "/" {
+			continue
+		}
+		l := Layer{Target: f.Target, Lower: f.Source}
+		if f.CopyOnWrite {
+			name := "image-" + strconv.Itoa(i)
+			l.Upper, l.Work = filepath.Join(r.Dir, "upper", name), filepath.Join(r.Dir, "work", name)
+		}
+		if err := l.make(); err != nil {
+			return fmt.Errorf("make root: %w", err)
+		}
+		r.Layers = append(r.Layers, l)
+	}
+	return nil
 }
 
 // layOver lays the image's own files over the root, and over each system folder
@@ -50,24 +64,10 @@ func (r *Root) layOver(files string) {
 	}
 }
 
-func (r *Root) folder(i int, f Folder) Layer {
-	l := Layer{Target: f.Target, Lower: f.Source}
-	if f.CopyOnWrite {
-		name := "image-" + strconv.Itoa(i)
-		l.Upper, l.Work = filepath.Join(r.Dir, "upper", name), filepath.Join(r.Dir, "work", name)
-	}
-	return l
-}
-
 func (r *Root) make(b *Base) error {
 	for _, l := range r.Layers {
-		if l.Upper == "" {
-			continue
-		}
-		for _, d := range []string{l.Upper, l.Work} {
-			if err := makeFolder(d); err != nil {
-				return err
-			}
+		if err := l.make(); err != nil {
+			return err
 		}
 	}
 	if r.Layers[0].Upper != "" {
@@ -83,6 +83,14 @@ func (r *Root) make(b *Base) error {
 		return copyAll(files, own)
 	}
 	return nil
+}
+
+// make makes the layer's own folders, where it has any.
+func (l Layer) make() error {
+	if l.Upper == "" {
+		return nil
+	}
+	return errors.Join(makeFolder(l.Upper), makeFolder(l.Work))
 }
 
 // makeFolder makes a folder, and those that lead to it, for everybody to enter,

@@ -59,7 +59,7 @@ func passwdOf(uid, gid uint32) string {
 
 func groupOf(uid, gid uint32) string {
 	groups := map[uint32]string{gid: "group"} // unless it has a name
-	for _, u := range append(slices.Clone(known), userOf(uid, gid)) {
+	for _, u := range append([]user{userOf(uid, gid)}, known...) {
 		groups[u.gid] = u.name
 	}
 	maps.Copy(groups, knownGroups)
