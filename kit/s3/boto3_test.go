@@ -13,7 +13,7 @@ import (
 // What most programs use, with the variables that they are given in a pod: files
 // large enough to be sent in parts, signed links, and wrong keys.
 const withBoto3 = `
-import io, os, urllib.request, boto3, botocore.config, botocore.exceptions
+import io, os, urllib.error, urllib.request, boto3, botocore.config, botocore.exceptions
 s3 = boto3.client("s3")
 s3.create_bucket(Bucket="models")
 s3.put_object(Bucket="models", Key="digits/a b+ü.txt", Body=b"small", Metadata={"epoch": "3"})
@@ -27,10 +27,19 @@ assert [o["Key"] for o in s3.list_objects_v2(Bucket="models", Prefix="digits/")[
 assert [b["Name"] for b in s3.list_buckets()["Buckets"]] == ["models"], "buckets"
 assert s3.get_object(Bucket="models", Key="digits/big", Range="bytes=5-9")["Body"].read() == big[5:10], "range"
 assert boto3.resource("s3").create_bucket(Bucket="models"), "create again"
-# Without the setting, links for this region are signed as S3 did before 2014.
-v4 = boto3.client("s3", config=botocore.config.Config(signature_version="s3v4"))
-link = v4.generate_presigned_url("get_object", Params={"Bucket": "models", "Key": "digits/a b+ü.txt"})
-assert urllib.request.urlopen(link).read() == b"small", "link"
+for version, signer in {"s3": s3, "s3v4": boto3.client("s3", config=botocore.config.Config(signature_version="s3v4"))}.items():
+    link = signer.generate_presigned_url("get_object", Params={"Bucket": "models", "Key": "digits/a b+ü.txt", "ResponseContentType": "text/x-weir"})
+    with urllib.request.urlopen(link) as answer:
+        assert answer.read() == b"small" and answer.headers["Content-Type"] == "text/x-weir", version
+    for spoilt in (link.replace("Signature=", "Signature=A"), link.replace("txt", "txz"), link.replace("Expires=", "Expires=1")):
+        try:
+            urllib.request.urlopen(spoilt)
+            raise SystemExit(f"a spoilt link was followed: {spoilt}")
+        except urllib.error.HTTPError as e:
+            assert e.code in (400, 403, 404), e
+    link = signer.generate_presigned_url("put_object", Params={"Bucket": "models", "Key": version})
+    urllib.request.urlopen(urllib.request.Request(link, b"sent", {"Content-Type": ""}, method="PUT"))
+    assert s3.get_object(Bucket="models", Key=version)["Body"].read() == b"sent", "sent by link"
 for key in ("nothing", "digits", "digits/big/below"):
     try:
         s3.get_object(Bucket="models", Key=key)

@@ -101,12 +101,16 @@ func appOf(c Config) (*fiber.App, error) {
 	if err != nil {
 		return nil, err
 	}
+	signed := links{access: c.AccessKey, secret: c.SecretKey, region: c.Region, now: time.Now}
 	gateway, err := s3api.New(
 		&durable{Posix: files, root: buckets, region: c.Region, sync: syncPath},
 		middlewares.RootUserConfig{Access: c.AccessKey, Secret: c.SecretKey}, c.Region,
 		newAccount(c.AccessKey, c.SecretKey), nil, nil, nil, nil,
 		s3api.WithQuiet(), s3api.WithKeepAlive(), s3api.WithConcurrencyLimiter(maxConnections, maxRequests), s3api.WithMpMaxParts(maxParts),
 		s3api.WithMiddleware("/", func(request fiber.Ctx) (err error) {
+			if err := signed.renew(request.Context(), request); err != nil {
+				return err
+			}
 			there.do(func() { err = request.Next() })
 			return err
 		}),
