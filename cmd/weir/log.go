@@ -20,7 +20,7 @@ func logToFile(file string) (func(), error) {
 	out := &lumberjack.Logger{Filename: file, MaxSize: 20, MaxBackups: 3}
 	settings := flag.NewFlagSet("klog", flag.ContinueOnError)
 	klog.InitFlags(settings)
-	for name, value := range map[string]string{"logtostderr": "false", "alsologtostderr": "false", "stderrthreshold": "FATAL"} {
+	for name, value := range map[string]string{"logtostderr": "false", "alsologtostderr": "false", "stderrthreshold": "FATAL", "one_output": "true"} {
 		if err := settings.Set(name, value); err != nil {
 			return nil, fmt.Errorf("set up log: %w", err)
 		}
