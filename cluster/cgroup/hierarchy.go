@@ -1,6 +1,7 @@
 package cgroup
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -73,7 +74,7 @@ func (h hierarchy) open(name string) (place, error) {
 		if err == nil {
 			return p, nil
 		}
-		problem = errors.Join(problem, err)
+		problem = cmp.Or(problem, err) // of the best place
 	}
 	return place{}, problem
 }

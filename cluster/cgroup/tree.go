@@ -1,6 +1,7 @@
 package cgroup
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -52,7 +53,7 @@ func (t *Tree) open(version int, all []hierarchy, name string) {
 	for _, h := range all {
 		p, err := h.open(name)
 		if err != nil {
-			problem = errors.Join(problem, err)
+			problem = cmp.Or(problem, err) // the others say the same
 			continue
 		}
 		t.places = append(t.places, p)
@@ -63,7 +64,7 @@ func (t *Tree) open(version int, all []hierarchy, name string) {
 	}
 	why := "this machine has no such controllers"
 	if problem != nil {
-		why = strings.ReplaceAll(problem.Error(), "\n", "; ")
+		why = problem.Error()
 	}
 	t.support = supportOf(version, found, why)
 }

@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -137,4 +138,26 @@ func BenchmarkNew(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// How many containers of true a second, when many want to start.
+func BenchmarkManyAtOnce(b *testing.B) {
+	r := newRuntime(b)
+	var n atomic.Int64
+	caps := usualCapabilities(b)
+	b.SetParallelism(16)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			s := Spec{ID: "c" + itoa(int(n.Add(1))), Argv: []string{"true"}, Capabilities: caps}
+			c, err := r.Start(b.Context(), s, Stdio{})
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			c.Wait()
+			if err := c.Remove(); err != nil {
+				b.Error(err)
+			}
+		}
+	})
 }
