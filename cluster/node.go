@@ -24,6 +24,7 @@ import (
 	"github.com/weir-ml/weir/cluster/cri"
 	"github.com/weir-ml/weir/cluster/metrics"
 	"github.com/weir-ml/weir/cluster/network/dns"
+	"github.com/weir-ml/weir/cluster/network/proxy"
 	"github.com/weir-ml/weir/cluster/node"
 	"github.com/weir-ml/weir/cluster/podlogs"
 	"github.com/weir-ml/weir/cluster/volume"
@@ -36,6 +37,8 @@ type Node struct {
 	// Outside is this process's end of the way out: see outside.Pair. Nil means
 	// that pods cannot reach what lies outside of the machine.
 	Outside *os.File
+	// MachineAddress is where ports of the node are open on the machine.
+	MachineAddress netip.Addr
 	// Images say what image references mean.
 	Images cri.ImageStore
 	// Shared are the folders of the machine that pods may mount.
@@ -123,6 +126,9 @@ func (k *Cluster) StartNode(ctx context.Context) error {
 	if err := k.startNames(ctx); err != nil {
 		return err
 	}
+	if err := k.startServices(ctx); err != nil {
+		return err
+	}
 	if err := k.waitForNode(ctx); err != nil {
 		return err
 	}
@@ -153,6 +159,25 @@ func (k *Cluster) startNames(ctx context.Context) error {
 	}
 	k.parts.Go(func() { <-server.Done() })
 	return wait(ctx, "DNS", server.Ready(), 30*time.Second)
+}
+
+// startServices leads the addresses of services to their pods.
+func (k *Cluster) startServices(ctx context.Context) error {
+	if k.config.Node.Plain {
+		return nil
+	}
+	c := proxy.Config{REST: k.keys.rest(k.keys.proxy), NodeName: nodeName, NodeIP: k.where.address, PodCIDR: podRange}
+	if k.where.out != nil {
+		c.Machine, c.MachineIP = k.where.out, k.config.Node.MachineAddress
+	}
+	p, err := proxy.Start(ctx, c)
+	if err != nil {
+		return err
+	}
+	if _, reason := p.Mode(); reason != nil {
+		k.Missing = append(k.Missing, fmt.Sprintf("Services are relayed by weir itself, so pods see its address in place of a caller's: nft does not work here (%v).", reason))
+	}
+	return wait(ctx, "services", p.Ready(), 30*time.Second)
 }
 
 // stopPods ends all containers within a few seconds, and what held them.

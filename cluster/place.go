@@ -49,6 +49,7 @@ func newPlace(ctx context.Context, c Config) (*place, error) {
 	if p.out, err = outside.Connect(ctx, c.Node.Outside, n.Gateway()); err != nil {
 		return nil, err
 	}
+	n.OpenPortsOn(p.out, c.Node.MachineAddress)
 	return p, resolveThrough(p.out.DNS)
 }
 

@@ -84,6 +84,10 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 	report := func(part string) { fmt.Fprintf(out, "  %-28s %.2f s\n", part, time.Since(begin).Seconds()) }
 	fmt.Fprintf(out, "weir starts in %s\n", dir)
 
+	// Where a user's PATH leaves them out, nft and mount would seem to be missing.
+	if err := os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin"); err != nil {
+		return err
+	}
 	closeLog, err := logToFile(filepath.Join(dir, "logs", "weir.log"))
 	if err != nil {
 		return err
@@ -143,6 +147,7 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 	}
 	debug.FreeOSMemory() // starting takes more than running does
 	fmt.Fprintf(out, "weir is ready after %.2f s\n", time.Since(begin).Seconds())
+	s.describe(out, dir)
 
 	select {
 	case <-ctx.Done():

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"path/filepath"
 	"strings"
 
@@ -30,12 +31,17 @@ func nodeOf(ctx context.Context, dir string, o upOptions, m machine) (*cluster.N
 	if err := followSettings(ctx, dir, store); err != nil {
 		return nil, err
 	}
+	address, err := netip.ParseAddr(o.listen)
+	if err != nil {
+		return nil, fmt.Errorf("--listen %s: %w", o.listen, err)
+	}
 	return &cluster.Node{
-		Plain:        m.kind == namespaces.None,
-		Outside:      m.outside,
-		Images:       rootfs.NewImages(store),
-		Shared:       shared,
-		LogRetention: s.Logs.retention(),
+		Plain:          m.kind == namespaces.None,
+		Outside:        m.outside,
+		MachineAddress: address,
+		Images:         rootfs.NewImages(store),
+		Shared:         shared,
+		LogRetention:   s.Logs.retention(),
 	}, nil
 }
 

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,15 +21,25 @@ func newStatusCommand(f *folder) *cobra.Command {
 			}
 			out := cmd.OutOrStdout()
 			fmt.Fprintf(out, "weir runs in %s as process %d, since %s\n", dir, s.PID, s.Started.Format(time.DateTime))
-			fmt.Fprintf(out, "  Kubernetes  %s\n", s.Kubernetes.URL)
-			if s.S3.URL != "" {
-				fmt.Fprintf(out, "  S3          %s\n", s.S3.URL)
-			}
-			fmt.Fprintf(out, "  namespaces  %s\n", s.Namespaces)
-			for _, m := range s.Missing {
-				fmt.Fprintf(out, "  missing: %s\n", m)
-			}
+			s.describe(out, dir)
 			return nil
 		},
+	}
+}
+
+// describe says where a running weir is reached, and what pods go without.
+func (s *state) describe(out io.Writer, dir string) {
+	fmt.Fprintf(out, "  Kubernetes  %s   (KUBECONFIG=%s)\n", s.Kubernetes.URL, filepath.Join(dir, "kubeconfig"))
+	if s.S3.URL != "" {
+		fmt.Fprintf(out, "  S3          %s   (weir env prints the keys)\n", s.S3.URL)
+	}
+	switch s.Namespaces {
+	case "full":
+		fmt.Fprintln(out, "  pods        in namespaces of their own")
+	case "user":
+		fmt.Fprintln(out, "  pods        in namespaces of their own, as this user")
+	}
+	for _, m := range s.Missing {
+		fmt.Fprintf(out, "  missing     %s\n", m)
 	}
 }

@@ -196,14 +196,14 @@ func listeners(dir, address string) (api, s3 *net.TCPListener, err error) {
 	if last != nil {
 		apiPort, s3Port = portOf(last.Kubernetes.URL, apiPort), portOf(last.S3.URL, s3Port)
 	}
-	if api, err = listen(address, apiPort); err != nil {
+	if api, err = listen("Kubernetes", address, apiPort); err != nil {
 		return nil, nil, err
 	}
-	s3, err = listen(address, s3Port)
+	s3, err = listen("S3", address, s3Port)
 	return api, s3, err
 }
 
-func listen(address string, port int) (*net.TCPListener, error) {
+func listen(what, address string, port int) (*net.TCPListener, error) {
 	ip := net.ParseIP(address)
 	for p := port; p < port+100; p++ {
 		l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: ip, Port: p})
@@ -212,6 +212,9 @@ func listen(address string, port int) (*net.TCPListener, error) {
 		}
 		if err != nil {
 			return nil, fmt.Errorf("listen on %s port %d: %w", address, p, err)
+		}
+		if p != port {
+			fmt.Printf("port %d is taken; %s is at port %d\n", port, what, p)
 		}
 		return l, nil
 	}
