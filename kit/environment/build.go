@@ -176,6 +176,9 @@ func (s *Store) finish(id, dir string, rec *record) error {
 	if err := os.WriteFile(filepath.Join(dir, "environment.json"), data, 0o644); err != nil {
 		return err
 	}
+	if err := flush(dir); err != nil {
+		return err
+	}
 	if err := os.RemoveAll(s.path(id)); err != nil { // one without a record
 		return err
 	}
