@@ -33,7 +33,12 @@ func begin(t *testing.T) *story {
 // it says how things stand.
 func (w *weir) story(t *testing.T) *story {
 	t.Helper()
-	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-", "Test", "").Replace(t.Name()))
+	return w.storyIn(t, strings.ToLower(strings.NewReplacer("/", "-", "_", "-", "Test", "").Replace(t.Name())))
+}
+
+// storyIn begins a story in the namespace of a name.
+func (w *weir) storyIn(t *testing.T, name string) *story {
+	t.Helper()
 	s := &story{t, w, name}
 	w.kubectl(t, "create", "namespace", name)
 	s.eventually(time.Minute, "the namespace has what every namespace has", func() (bool, string) {
@@ -68,7 +73,7 @@ func eventually(t *testing.T, within time.Duration, fact string, is func() (bool
 		if time.Now().After(deadline) {
 			t.Fatalf("after %s it is still not so that %s; seen:\n%s", within, fact, seen)
 		}
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(100 * time.Millisecond)
 	}
 }
 
