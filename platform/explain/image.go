@@ -61,12 +61,12 @@ func whatIsWrong(ref string) (problem, better string) {
 // ofImage explains an image that does not come. What was tried and what to do
 // is known to whoever tried, and stands in the message.
 func ofImage(c container, w *corev1.ContainerStateWaiting) Explanation {
-	message := strings.TrimPrefix(cleaned(w.Message), fmt.Sprintf("image %q: ", c.spec.Image))
+	message, remedy := saidOfImage(c.spec.Image, cleaned(w.Message))
 	e := Explanation{
 		State:    Stuck,
 		Reason:   "ImageNotFound",
 		Sentence: fmt.Sprintf("%s has no image: %q cannot be resolved: %s", c.who(), c.spec.Image, sentence(message)),
-		Remedy:   fmt.Sprintf("Correct the name of the image, or say what it means on this machine: weir environment add %s --package NAME", c.spec.Image),
+		Remedy:   remedy,
 	}
 	switch lower := strings.ToLower(message); {
 	case w.Reason == "ErrImageNeverPull":
@@ -75,14 +75,23 @@ func ofImage(c container, w *corev1.ContainerStateWaiting) Explanation {
 		e.Remedy = "Set imagePullPolicy to IfNotPresent."
 	case message == "":
 		e.Sentence = fmt.Sprintf("%s has no image: %q cannot be resolved.", c.who(), c.spec.Image)
-	case strings.Contains(lower, "environment") && strings.Contains(lower, "build"):
+	case strings.HasPrefix(lower, "environment for ") && strings.Contains(lower, "cannot be built"):
 		e.Reason = "EnvironmentNotBuilt"
-		e.Sentence = fmt.Sprintf("The environment of image %q cannot be built: %s", c.spec.Image, sentence(message))
-		e.Remedy = "Correct the list of packages: weir environment list shows it, weir environment add replaces it."
+		e.Sentence = fmt.Sprintf("%s has no image: the %s", c.who(), sentence(message))
 	case strings.Contains(lower, "unauthorized"), strings.Contains(lower, "authentication required"), strings.Contains(lower, "403 forbidden"):
 		e.Reason = "ImageForbidden"
 		e.Sentence = fmt.Sprintf("%s has no image: the registry of %q wants a password: %s", c.who(), c.spec.Image, sentence(message))
 		e.Remedy = "Name a Secret of type kubernetes.io/dockerconfigjson under imagePullSecrets."
 	}
 	return e
+}
+
+// saidOfImage takes a message about an image apart. Weir's own begin with the
+// image and end with what to do; others say only what is wrong.
+func saidOfImage(ref, message string) (problem, remedy string) {
+	ours, found := strings.CutPrefix(message, fmt.Sprintf("image %q: ", ref))
+	if i := strings.LastIndex(ours, ": "); found && i >= 0 {
+		return ours[:i], capital(sentence(ours[i+2:]))
+	}
+	return ours, "Correct the name of the image; weir environment list shows those that mean something here."
 }

@@ -19,7 +19,7 @@ func missingObject(pod *corev1.Pod, message string) (Explanation, bool) {
 	if m := object.FindStringSubmatch(message); m != nil {
 		return missing(kindNamed(m[1]), m[2]), true
 	}
-	volume := regexp.MustCompile(`volume "([^"]+)" ?: (?:references non-existent (config|secret) key: (\S+))`)
+	volume := regexp.MustCompile(`volume "([^"]+)" ?: (?:\w+ )?references non-existent (config|secret) key: (\S+)`)
 	if m := volume.FindStringSubmatch(message); m != nil {
 		kind := map[string]string{"config": "ConfigMap", "secret": "Secret"}[m[2]]
 		return missingKey(kind, sourceOf(pod, m[1], kind), m[3]), true

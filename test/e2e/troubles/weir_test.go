@@ -1,0 +1,137 @@
+// Package troubles_test gets into every trouble that weir knows the words for,
+// on the real program, and reads what it says.
+package troubles_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weir-ml/weir/cluster/clustertest"
+)
+
+// weir is the program that all tests here share.
+var weir struct{ binary, dir string }
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	var err error
+	if weir.binary, err = clustertest.Binary(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	if weir.dir, err = os.MkdirTemp("", "weir-troubles-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(weir.dir)
+	defer exec.Command(weir.binary, "down", "--dir", weir.dir).Run()
+	programs, err := os.MkdirTemp("", "weir-programs-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(programs)
+	if err := os.WriteFile(filepath.Join(weir.dir, "weir.yaml"), []byte(images(programs)), 0o600); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	if out, err := exec.Command(weir.binary, "up", "--dir", weir.dir, "--detach").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "weir up: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// image is one that needs nothing but the machine.
+const image = "weir.local/plain:1"
+
+// images says what images mean here: one nothing but the machine, and one what
+// cannot be.
+func images(programs string) string {
+	return fmt.Sprintf("environments:\n- {image: %q, folder: %q}\n- {image: %q, packages: [%s]}\n", image, programs, "weir.local/broken:1", noPackage)
+}
+
+// noPackage is in no index.
+const noPackage = "weir-has-no-such-package"
+
+// An answer is what a command said.
+type answer struct {
+	out, err string
+	code     int
+}
+
+// call runs a command of weir.
+func call(t *testing.T, stdin string, args ...string) answer {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	c := exec.CommandContext(ctx, weir.binary, append([]string{"--dir", weir.dir}, args...)...)
+	c.Stdin = strings.NewReader(stdin)
+	var out, errs bytes.Buffer
+	c.Stdout, c.Stderr = &out, &errs
+	err := c.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatalf("weir %s: %v", strings.Join(args, " "), err)
+	}
+	return answer{out.String(), errs.String(), c.ProcessState.ExitCode()}
+}
+
+// kubectl runs a command that must succeed.
+func kubectl(t *testing.T, stdin string, args ...string) string {
+	t.Helper()
+	a := call(t, stdin, append([]string{"kubectl"}, args...)...)
+	if a.code != 0 {
+		t.Fatalf("kubectl %s: exit code %d: %s", strings.Join(args, " "), a.code, a.err)
+	}
+	return a.out
+}
+
+// poll waits for a fact; what it last saw is told when it does not come.
+func poll(t *testing.T, what string, is func() (bool, string)) {
+	t.Helper()
+	deadline := time.Now().Add(time.Minute)
+	for {
+		ok, seen := is()
+		if ok {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("after a minute it is still not so that %s; seen:\n%s", what, seen)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// said returns what weir's own events say about an object.
+func said(t *testing.T, namespace, kind, name string) []string {
+	t.Helper()
+	var events struct {
+		Items []struct {
+			Message, Type  string
+			Source         struct{ Component string }
+			InvolvedObject struct{ Kind, Name string }
+		}
+	}
+	if err := json.Unmarshal([]byte(kubectl(t, "", "get", "events", "-n", namespace, "-o", "json")), &events); err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, e := range events.Items {
+		o := e.InvolvedObject
+		if e.Source.Component == "weir-explain" && e.Type == "Warning" && strings.EqualFold(o.Kind, kind) && o.Name == name {
+			all = append(all, e.Message)
+		}
+	}
+	return all
+}
