@@ -112,7 +112,7 @@ func (l *launcher) run(ctx context.Context, what launch) (*Process, error) {
 	copied, err := l.start(what, theirs)
 	theirs.Close()
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, bury(copied))
 	}
 	stop := context.AfterFunc(ctx, func() { copied.Kill() })
 	defer stop()
@@ -139,20 +139,19 @@ func (l *launcher) start(what launch, control *os.File) (p *os.Process, err erro
 		Files: append(files, what.files...),
 		Sys:   &syscall.SysProcAttr{Cloneflags: what.flags},
 	}
+	// Through our own table of descriptors, since the child moves those it gets about in
+	// its own, and might put one in the place of this.
+	self := fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), l.self.Fd())
 	started := make(chan struct{})
 	job := func() {
 		defer close(started)
-		if what.pids != nil {
-			if err = unix.Setns(int(what.pids.Fd()), unix.CLONE_NEWPID); err != nil {
-				err = fmt.Errorf("join the pid namespace: %w", err)
-				return
-			}
-			defer unix.Setns(int(l.pids.Fd()), unix.CLONE_NEWPID)
+		if err = l.bear(what.pids); err != nil {
+			return
 		}
-		// Through our own table of descriptors, since the child moves those it gets about in
-		// its own, and might put one in the place of this.
-		self := fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), l.self.Fd())
 		p, err = os.StartProcess(self, []string{entry.Name}, attr)
+		if what.pids != nil {
+			err = errors.Join(err, l.bear(l.pids))
+		}
 	}
 	select {
 	case l.jobs <- job:
@@ -161,6 +160,28 @@ func (l *launcher) start(what launch, control *os.File) (p *os.Process, err erro
 	case <-l.done:
 		return nil, errors.New("containers are not started any more")
 	}
+}
+
+// bury ends a copy that nobody wants; nil is none.
+func bury(p *os.Process) error {
+	if p == nil {
+		return nil
+	}
+	killed := p.Kill()
+	_, err := p.Wait()
+	return errors.Join(killed, err)
+}
+
+// bear makes the children of this thread be born into a pid namespace; nil leaves
+// it as it is.
+func (l *launcher) bear(pids *os.File) error {
+	if pids == nil {
+		return nil
+	}
+	if err := unix.Setns(int(pids.Fd()), unix.CLONE_NEWPID); err != nil {
+		return fmt.Errorf("join the pid namespace: %w", err)
+	}
+	return nil
 }
 
 func (l *launcher) orNull(f *os.File) *os.File {
