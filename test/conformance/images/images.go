@@ -91,19 +91,23 @@ func (m maker) servers() ([]Recipe, error) {
 }
 
 // small are the rest: pause is asked to end by a signal, which a first process
-// must handle to notice; nonroot has nothing but its user; nnp is set to another user's identity.
+// must handle to notice; nonroot has nothing but its user, and the one about DNS
+// nothing but the machine's dig; nnp is set to another user's identity.
 func (m maker) small() ([]Recipe, error) {
-	nnp, nonroot, pause := filepath.Join(m.dir, "nonewprivs", "files"), filepath.Join(m.dir, "nonroot", "files"), filepath.Join(m.dir, "pause", "files")
+	files := func(image string) string { return filepath.Join(m.dir, image, "files") }
+	nnp, nonroot, pause, names := files("nonewprivs"), files("nonroot"), files("pause"), files("glibc-dns-testing")
 	program := filepath.Join(nnp, "usr/local/bin/nnp")
 	err := steps(
 		m.program(nnp, "usr/local/bin/nnp", "nnp"),
 		func() error { return os.Chmod(program, 0o755|os.ModeSetuid|os.ModeSetgid) },
 		folder(nonroot, ""),
 		folder(pause, ""),
+		folder(names, ""),
 	)
 	return []Recipe{
 		{Image: "*/nonewprivs:*", Files: nnp, Command: []string{"nnp"}},
 		{Image: "*/nonroot:*", Files: nonroot, User: "1234", Command: []string{"bash"}},
+		{Image: "*/glibc-dns-testing:*", Files: names, Command: []string{"bash"}},
 		{Image: "*/pause:*", Files: pause, Entrypoint: []string{"/bin/sh", "-c", "trap 'exit 0' INT TERM; sleep infinity & wait"}},
 	}, err
 }
