@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -107,8 +108,8 @@ func TestJobsOfBooks(t *testing.T) {
 		},
 	}
 	python := trainersPython(t)
-	shared.mapTo(t, "tf-dist-mnist-test:1.0", map[string]any{"python": python, "entrypoint": []string{"python", "-m", "trainer.task"}})
-	shared.must(t, "environment", "add", "gcr.io/your-project/your-image", "--python", python)
+	shared.writeMapping(t, "tf-dist-mnist-test:1.0", map[string]any{"python": python, "entrypoint": []string{"python", "-m", "trainer.task"}})
+	shared.mapTo(t, "gcr.io/your-project/your-image", "--python", python)
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -151,23 +152,35 @@ func trainersPython(t *testing.T) string {
 	return dir
 }
 
-// mapTo writes into weir.yaml what an image means, as a person would with an
-// editor.
-func (w *weir) mapTo(t *testing.T, image string, means map[string]any) {
+// settings are written by one person at a time.
+var settings sync.Mutex
+
+// mapTo says what an image means, on the command line.
+func (w *weir) mapTo(t *testing.T, image string, means ...string) {
 	t.Helper()
+	settings.Lock()
+	defer settings.Unlock()
+	w.must(t, append([]string{"environment", "add", image}, means...)...)
+}
+
+// writeMapping does so in weir.yaml, as a person would with an editor.
+func (w *weir) writeMapping(t *testing.T, image string, means map[string]any) {
+	t.Helper()
+	settings.Lock()
+	defer settings.Unlock()
 	file := filepath.Join(w.dir, "weir.yaml")
-	settings := map[string]any{}
+	all := map[string]any{}
 	data, err := os.ReadFile(file)
 	if err != nil && !os.IsNotExist(err) {
 		t.Fatal(err)
 	}
-	if err := yaml.Unmarshal(data, &settings); err != nil {
+	if err := yaml.Unmarshal(data, &all); err != nil {
 		t.Fatal(err)
 	}
 	means["image"] = image
-	all, _ := settings["environments"].([]any)
-	settings["environments"] = append([]any{means}, all...)
-	if data, err = yaml.Marshal(settings); err != nil {
+	environments, _ := all["environments"].([]any)
+	all["environments"] = append([]any{means}, environments...)
+	if data, err = yaml.Marshal(all); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(file, data, 0o600); err != nil {

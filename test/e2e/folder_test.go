@@ -1,0 +1,221 @@
+package e2e_test
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// One weir runs on a folder. The second is told which process the first is.
+func TestStartedTwice(t *testing.T) {
+	t.Parallel()
+	pid := strconv.Itoa(shared.state(t).PID)
+	for name, args := range map[string][]string{"Detached": {"up", "--detach"}, "Foreground": {"up"}} {
+		t.Run(name, func(t *testing.T) {
+			a := shared.ask(t, "", args...)
+			if a.code == 0 || !strings.Contains(a.err, "runs in "+shared.dir+" already, as process "+pid) || !strings.Contains(a.err, "weir down") {
+				t.Errorf("exit code %d: %s%s", a.code, a.out, a.err)
+			}
+		})
+	}
+}
+
+// Where others have the usual ports it takes the next free ones, and says which.
+// It may run without some of its parts.
+func TestPortsTaken(t *testing.T) {
+	t.Parallel()
+	for _, port := range []string{"6443", "9000"} {
+		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			defer l.Close()
+		} // else somebody else has it, which does as well
+	}
+	w := newWeir(t)
+	w.up(t, "--without", "controllers", "--without", "node")
+	at := w.state(t)
+	for url, usual := range map[string]string{at.Kubernetes.URL: ":6443", at.S3.URL: ":9000"} {
+		if url == "" || strings.HasSuffix(url, usual) {
+			t.Errorf("it listens at %q, though %s is taken", url, usual)
+		}
+	}
+	status := w.must(t, "status")
+	for _, want := range []string{at.Kubernetes.URL, at.S3.URL, strconv.Itoa(at.PID)} {
+		if !strings.Contains(status, want) {
+			t.Errorf("weir status does not say %s:\n%s", want, status)
+		}
+	}
+
+	t.Run("Without", func(t *testing.T) {
+		if got := w.kubectl(t, "get", "nodes", "-o", "name"); got != "" {
+			t.Errorf("without a node there is %s", got)
+		}
+		if a := w.ask(t, "", "kubectl", "get", "tfjobs"); a.code == 0 || !strings.Contains(a.err, "the server doesn't have a resource type") {
+			t.Errorf("without controllers, kubectl get tfjobs says %s%s", a.out, a.err)
+		}
+		if a := w.ask(t, "", "up", "--without", "everything"); a.code == 0 || !strings.Contains(a.err, "there is no such part; there are controllers, node, s3") {
+			t.Errorf("weir up --without everything: %s%s", a.out, a.err)
+		}
+	})
+}
+
+// The platform's controllers run beside any API server that a kubeconfig names.
+func TestControllersBesideACluster(t *testing.T) {
+	t.Parallel()
+	w := newWeir(t)
+	w.up(t, "--without", "controllers,s3")
+	controllers := w.command(t.Context(), "controllers", "--kubeconfig", filepath.Join(w.dir, "kubeconfig"))
+	log, err := os.Create(filepath.Join(w.dir, "controllers.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	controllers.Stdout, controllers.Stderr = log, log
+	if err := controllers.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- controllers.Wait() }()
+	t.Cleanup(func() {
+		_ = controllers.Process.Signal(os.Interrupt)
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Errorf("weir controllers ended: %v", err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Error("weir controllers does not end on Ctrl-C")
+			_ = controllers.Process.Kill()
+		}
+		if t.Failed() {
+			said, _ := os.ReadFile(log.Name())
+			t.Logf("weir controllers said:\n%s", said)
+		}
+	})
+	s := w.story(t)
+	s.eventually(time.Minute, "the kinds are installed", func() (bool, string) {
+		a := s.ask(t, "", "kubectl", "get", "tfjobs")
+		return a.code == 0, a.err
+	})
+	s.apply(work("it", "", "echo done"))
+	s.becomes("it", "Succeeded", 2*time.Minute)
+}
+
+// weir env tells a shell all it needs: kubectl and boto3 work on this machine.
+func TestEnvironmentOfAShell(t *testing.T) {
+	s := begin(t)
+	python := "python3"
+	if exec.Command(python, "-c", "import boto3").Run() != nil {
+		// The environment that stands for TensorFlow's image has it.
+		s.apply(strings.Replace(pod("build", `command: [python, -c, "import boto3"]`), "python:3.11", "tensorflow/tensorflow:2.21.0", 1))
+		s.ends("build", corev1.PodSucceeded)
+		built, _ := filepath.Glob(filepath.Join(s.dir, "environments", "*", "files", "bin", "python"))
+		for _, p := range built {
+			if exec.Command(p, "-c", "import boto3").Run() == nil {
+				python = p
+			}
+		}
+	}
+	script := fmt.Sprintf(`
+eval "$(%s env --dir %s)"
+%[1]s --dir /nowhere kubectl version >/dev/null 2>&1 && echo "--dir /nowhere has a weir"
+%[3]s - <<'END'
+import boto3
+s3 = boto3.resource("s3")
+s3.create_bucket(Bucket="from-the-shell").put_object(Key="key", Body=b"hello")
+print(s3.Object("from-the-shell", "key").get()["Body"].read().decode())
+END
+`, s.binary, s.dir, python)
+	c := exec.Command("sh", "-euc", script)
+	c.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}
+	out, err := c.CombinedOutput()
+	if err != nil || string(out) != "hello\n" {
+		t.Errorf("%v: %s", err, out)
+	}
+	if printed := s.weir.must(t, "env"); !strings.Contains(printed, "export KUBECONFIG='"+s.dir+"/kubeconfig'\n") {
+		t.Errorf("weir env: %s", printed)
+	}
+}
+
+// What an image means is said on the command line while weir runs. A folder of
+// programs will do.
+func TestEnvironmentThatIsAFolder(t *testing.T) {
+	s := begin(t)
+	folder := t.TempDir()
+	write(t, filepath.Join(folder, "greet"), "#!/bin/sh\necho hello from $0\n")
+	if err := os.Chmod(filepath.Join(folder, "greet"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s.mapTo(t, "registry.local/tools:*", "--folder", folder)
+	if out := s.weir.must(t, "environment", "list"); !strings.Contains(out, folder) {
+		t.Errorf("weir environment list does not name %s:\n%s", folder, out)
+	}
+	s.apply(strings.Replace(pod("it", "command: [greet]"), "python:3.11", "registry.local/tools:2", 1))
+	if out := s.ends("it", corev1.PodSucceeded); !strings.HasPrefix(out, "hello from ") {
+		t.Errorf("the pod said %q", out)
+	}
+}
+
+// An environment that cannot be built is explained: which package, and what the
+// index said of it. When it has been put right, the pod that waits runs.
+func TestEnvironmentThatCannotBeBuilt(t *testing.T) {
+	s := begin(t)
+	const missing = "weir-has-no-such-package"
+	s.mapTo(t, "registry.local/broken:*", "--package", missing)
+	s.apply(strings.Replace(pod("it", "command: [python, --version]"), "python:3.11", "registry.local/broken:1", 1))
+	s.eventually(3*time.Minute, "it is explained", func() (bool, string) {
+		a := s.ask(t, "", "explain", "pod/it", "-n", s.namespace)
+		return a.code == 2 && strings.Contains(a.out, missing) && strings.Contains(a.out, "registry.local/broken:1"), a.out + a.err
+	})
+	s.eventually(time.Minute, "an event says so too", func() (bool, string) {
+		events := s.kubectl("get", "events", "--field-selector", "type=Warning", "-o", "custom-columns=:.source.component,:.message")
+		return strings.Contains(events, "weir-explain") && strings.Contains(events, missing), events
+	})
+
+	s.mapTo(t, "registry.local/broken:*", "--python", trainersPython(t))
+	if out := s.ends("it", corev1.PodSucceeded); !strings.HasPrefix(out, "Python 3") {
+		t.Errorf("the pod said %q", out)
+	}
+}
+
+// An image that stands for nothing is explained, with the way to map it.
+func TestImageThatNobodyKnows(t *testing.T) {
+	s := begin(t)
+	s.apply(strings.Replace(pod("it", "command: [python]"), "python:3.11", "registry.local/nobody/knows:1", 1))
+	s.eventually(time.Minute, "it is explained", func() (bool, string) {
+		a := s.ask(t, "", "explain", "pod/it", "-n", s.namespace)
+		return a.code == 2 && strings.Contains(a.out, `"registry.local/nobody/knows:1"`) && strings.Contains(a.out, "weir environment add"), a.out + a.err
+	})
+	s.eventually(time.Minute, "an event says so too", func() (bool, string) {
+		events := s.kubectl("get", "events", "--field-selector", "type=Warning", "-o", "custom-columns=:.source.component,:.message")
+		return strings.Contains(events, "weir-explain") && strings.Contains(events, "registry.local/nobody/knows:1"), events
+	})
+}
+
+// Logs of a pod stay when it has ended, and when it is gone.
+func TestLogsStay(t *testing.T) {
+	s := begin(t)
+	s.apply(pod("it", `command: [sh, -c, "echo out; echo err >&2"]`))
+	s.ends("it", corev1.PodSucceeded)
+	sorted := func(out string) string {
+		if out == "err\nout\n" { // two streams, written at the same time
+			return "out\nerr\n"
+		}
+		return out
+	}
+	if out := s.must("logs", "pod/it"); sorted(out) != "out\nerr\n" {
+		t.Errorf("weir logs: %q", out)
+	}
+	s.kubectl("delete", "pod", "it")
+	if out := s.must("logs", "pod/it"); sorted(out) != "out\nerr\n" {
+		t.Errorf("weir logs of a pod that is gone: %q", out)
+	}
+	if a := s.ask(t, "", "logs", "pod/nobody", "-n", s.namespace); a.code == 0 || a.err == "" {
+		t.Errorf("weir logs of a pod that never was: exit code %d: %s", a.code, a.err)
+	}
+}
