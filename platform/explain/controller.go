@@ -17,8 +17,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// settle is how long a reason must last before it is said: much that holds a
-// pod up is over in a moment.
+// settle is how long an object must be held up before anybody looks why: much
+// is over in a moment.
 const settle = 2 * time.Second
 
 // A Reconciler says on objects that do not move why they do not, once for each
@@ -37,41 +37,36 @@ type subject struct {
 }
 
 type sighting struct {
-	id    string // of what holds the subject up
-	since time.Time
-	told  bool
+	since time.Time // when it was first seen
+	told  string    // what was said of it; "" if nothing yet
 }
 
-// Reconcile reads, decides, says.
+// Reconcile waits, reads, decides, says.
 func (r *Reconciler) Reconcile(ctx context.Context, s subject) (ctrl.Result, error) {
-	e, err := Of(ctx, r.source, s.kind, s.key.Namespace, s.key.Name)
-	if apierrors.IsNotFound(err) {
-		delete(r.seen, s)
-		return ctrl.Result{}, nil
-	}
-	if err != nil {
-		return ctrl.Result{}, err
-	}
-	if e.State == Moving || e.State == Done {
-		delete(r.seen, s)
-		return ctrl.Result{}, nil
-	}
-
-	now, last := r.clock.Now(), r.seen[s]
-	if id := identity(e); last.id != id {
-		last = sighting{id: id, since: now}
+	now := r.clock.Now()
+	last, known := r.seen[s]
+	if !known {
+		last = sighting{since: now}
 		r.seen[s] = last
 	}
 	if left := settle - now.Sub(last.since); left > 0 {
 		return ctrl.Result{RequeueAfter: left}, nil
 	}
-	if last.told {
+
+	e, err := Of(ctx, r.source, s.kind, s.key.Namespace, s.key.Name)
+	switch {
+	case apierrors.IsNotFound(err), err == nil && (e.State == Moving || e.State == Done):
+		delete(r.seen, s)
+		return ctrl.Result{}, nil
+	case err != nil:
+		return ctrl.Result{}, err
+	case last.told == identity(e):
 		return ctrl.Result{}, nil
 	}
 	if err := r.say(ctx, s, e); err != nil {
 		return ctrl.Result{}, err
 	}
-	last.told = true
+	last.told = identity(e)
 	r.seen[s] = last
 	return ctrl.Result{}, nil
 }

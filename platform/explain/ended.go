@@ -91,7 +91,7 @@ func whyEnded(c container, t *corev1.ContainerStateTerminated, f facts) Explanat
 	return Explanation{
 		Reason:   reasonOf(t),
 		Sentence: fmt.Sprintf("%s %s.", c.who(), ending(t)),
-		Remedy:   fmt.Sprintf("Read what it printed: weir logs pod/%s", c.pod.Name),
+		Remedy:   "Read what it printed: " + command("logs", "Pod", c.pod.Namespace, c.pod.Name),
 	}
 }
 

@@ -14,6 +14,7 @@ package explain
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -93,6 +94,14 @@ type reading struct {
 	Source
 	rooms    []room
 	byObject map[types.UID][]corev1.Event // nil until the events of a whole namespace are read
+}
+
+// command is a command of weir about an object.
+func command(verb, kind, namespace, name string) string {
+	if namespace == "default" {
+		namespace = ""
+	}
+	return fmt.Sprintf("weir %s %s/%s%s", verb, strings.ToLower(kind), name, inNamespace(namespace))
 }
 
 // capital makes the first letter of a sentence a capital one.

@@ -56,7 +56,7 @@ func (from *reading) podAmong(ctx context.Context, pod *corev1.Pod, siblings []c
 	if pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodSucceeded {
 		return ofPod(pod, f), nil
 	}
-	if pod.Status.Phase != corev1.PodRunning || !settled(pod) {
+	if needsEvents(pod) {
 		if f.events, err = from.events(ctx, pod); err != nil {
 			return Explanation{}, err
 		}
@@ -73,9 +73,22 @@ func (from *reading) podAmong(ctx context.Context, pod *corev1.Pod, siblings []c
 	return ofPod(pod, f), nil
 }
 
-// settled is whether every container of a pod runs and is ready.
-func settled(pod *corev1.Pod) bool {
-	return podReady(pod) && !slices.ContainsFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool { return s.State.Running == nil })
+// needsEvents is whether events say more of a pod than its status: what it waits
+// for before its containers exist, and what probes found. To read them costs the
+// API server more than all the rest.
+func needsEvents(pod *corev1.Pod) bool {
+	if pod.Spec.NodeName == "" {
+		return false
+	}
+	if !podReady(pod) && pod.Status.Phase == corev1.PodRunning || len(pod.Status.ContainerStatuses) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(containersOf(pod), func(c container) bool {
+		if w := c.status.State.Waiting; w != nil {
+			return slices.Contains([]string{"ContainerCreating", "PodInitializing", "CrashLoopBackOff"}, w.Reason)
+		}
+		return c.status.State.Terminated != nil && c.status.State.Terminated.ExitCode != 0
+	})
 }
 
 // tails reads what the containers that ended badly printed last. A log that

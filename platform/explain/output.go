@@ -10,7 +10,7 @@ import (
 
 // A symptom is something a program prints before it ends, that says more than
 // its exit code. In sentence and remedy, $1 is what the pattern found, WHO the
-// container and IMAGE its image.
+// container, IMAGE its image, ENDING how it ended, and LOGS how to read all of it.
 type symptom struct {
 	reason, pattern, sentence, remedy string
 
@@ -78,7 +78,7 @@ func symptoms() []symptom {
 			reason:   "ProgramError",
 			pattern:  `(?m)^((?:\w+\.)*\w*(?:Error|Exception|Interrupt)\b: .+)$`,
 			sentence: `WHO ENDING: $1`,
-			remedy:   `Correct the program; all it printed is in weir logs pod/POD`,
+			remedy:   `Correct the program; all it printed: LOGS`,
 		},
 	}
 }
@@ -98,7 +98,7 @@ func ofOutput(c container, t *corev1.ContainerStateTerminated, lines []string) (
 		if last := all[len(all)-1]; len(last) > 1 {
 			found = shortened(last[1], 200)
 		}
-		fill := strings.NewReplacer("$1", found, "WHO", c.who(), "IMAGE", c.spec.Image, "ENDING", ending(t), "POD", c.pod.Name).Replace
+		fill := strings.NewReplacer("$1", found, "WHO", c.who(), "IMAGE", c.spec.Image, "ENDING", ending(t), "LOGS", command("logs", "Pod", c.pod.Namespace, c.pod.Name)).Replace
 		return Explanation{Reason: s.reason, Sentence: sentence(fill(s.sentence)), Remedy: fill(s.remedy)}, true
 	}
 	return Explanation{}, false

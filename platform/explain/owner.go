@@ -67,7 +67,7 @@ func findInOwner(o *unstructured.Unstructured, self string, pods []corev1.Pod, r
 	}
 	worst := worstOf(replicas)
 	if c := trueCondition(o, "Failed"); c != nil {
-		return ofFailedOwner(self, c, worst)
+		return ofFailedOwner(o, self, c, worst)
 	}
 	if suspended(o) {
 		return Explanation{
@@ -101,7 +101,7 @@ func findInOwner(o *unstructured.Unstructured, self string, pods []corev1.Pod, r
 
 // ofFailedOwner explains an object that its controller gave up: the cause is
 // what a pod says, where there is one.
-func ofFailedOwner(self string, c *condition, worst *Explanation) Explanation {
+func ofFailedOwner(o *unstructured.Unstructured, self string, c *condition, worst *Explanation) Explanation {
 	if strings.Contains(c.reason, "FailedValidation") {
 		return Explanation{
 			State:    Failed,
@@ -112,7 +112,12 @@ func ofFailedOwner(self string, c *condition, worst *Explanation) Explanation {
 	}
 	said := sentence(c.message)
 	if worst == nil || worst.State == Done || worst.State == Moving {
-		return Explanation{State: Failed, Reason: cmp.Or(c.reason, "Failed"), Sentence: fmt.Sprintf("%s has failed: %s", self, cmp.Or(said, "its controller does not say why."))}
+		return Explanation{
+			State:    Failed,
+			Reason:   cmp.Or(c.reason, "Failed"),
+			Sentence: fmt.Sprintf("%s has failed: %s", self, cmp.Or(said, "its controller does not say why.")),
+			Remedy:   "Read what its pods printed, if they did: " + command("logs", o.GetKind(), o.GetNamespace(), o.GetName()),
+		}
 	}
 	e := *worst
 	e.State = Failed

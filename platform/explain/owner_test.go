@@ -47,7 +47,8 @@ func TestOfOwner(t *testing.T) {
 		"FailedWithoutPods": {
 			why:    "When the pods are gone, the controller's word is all there is.",
 			object: `{status: {conditions: [{type: Failed, status: "True", reason: TFJobFailed, message: "it was active longer than specified deadline"}]}}`,
-			want:   Explanation{State: Failed, Reason: "TFJobFailed", Sentence: "TFJob mnist has failed: it was active longer than specified deadline."},
+			want: Explanation{State: Failed, Reason: "TFJobFailed", Sentence: "TFJob mnist has failed: it was active longer than specified deadline.",
+				Remedy: "Read what its pods printed, if they did: weir logs tfjob/mnist -n ada"},
 		},
 		"Suspended": {
 			why:    "A training job is suspended in its runPolicy.",

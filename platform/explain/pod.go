@@ -62,7 +62,7 @@ func ofRunningPod(pod *corev1.Pod, f facts) Explanation {
 			State:    Moving,
 			Reason:   "WaitsForPeers",
 			Sentence: fmt.Sprintf("Pod %s runs and waits for its peers: %s.", pod.Name, strings.Join(missing, ", ")),
-			Remedy:   fmt.Sprintf("See what holds the first of them up: weir explain pod/%s", firstWord(missing[0])),
+			Remedy:   "See what holds the first of them up: " + command("explain", "Pod", pod.Namespace, firstWord(missing[0])),
 		}
 	}
 	if !podReady(pod) {

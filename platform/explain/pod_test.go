@@ -231,7 +231,7 @@ func TestOfPod(t *testing.T) {
 			facts: facts{logs: printed("loading", "Traceback (most recent call last):", "ValueError: shapes (3,) and (4,) differ")},
 			want: Explanation{State: Stuck, Reason: "ProgramError",
 				Sentence: "Pod w ended with exit code 1: ValueError: shapes (3,) and (4,) differ.",
-				Remedy:   "Correct the program; all it printed is in weir logs pod/w",
+				Remedy:   "Correct the program; all it printed: weir logs pod/w -n ada",
 				Facts:    []string{"It has been started again 3 times.", "The last it printed:", "  loading", "  Traceback (most recent call last):", "  ValueError: shapes (3,) and (4,) differ"}},
 		},
 		"Signal": {
@@ -239,7 +239,7 @@ func TestOfPod(t *testing.T) {
 			pod: podOf(phase(corev1.PodFailed), ended(terminated(139, "Error"))),
 			want: Explanation{State: Failed, Reason: "KilledBySignal",
 				Sentence: "Pod w was ended by signal 11 (SIGSEGV).",
-				Remedy:   "Read what it printed: weir logs pod/w"},
+				Remedy:   "Read what it printed: weir logs pod/w -n ada"},
 		},
 		"OutOfMemory": {
 			why: "The limit is what people need to know.",
@@ -289,14 +289,14 @@ func TestOfPod(t *testing.T) {
 			facts: facts{peers: []corev1.Pod{*podNamed("w-1", phase(corev1.PodPending)), *podNamed("w-2", running())}},
 			want: Explanation{State: Moving, Reason: "WaitsForPeers",
 				Sentence: "Pod w runs and waits for its peers: w-1 is pending.",
-				Remedy:   "See what holds the first of them up: weir explain pod/w-1"},
+				Remedy:   "See what holds the first of them up: weir explain pod/w-1 -n ada"},
 		},
 		"InitContainer": {
 			why: "A pod with init containers says which of them it is.",
 			pod: podOf(initEnded(terminated(2, "Error"))),
 			want: Explanation{State: Stuck, Reason: "ExitCode",
 				Sentence: "Init container setup of pod w ended with exit code 2.",
-				Remedy:   "Read what it printed: weir logs pod/w"},
+				Remedy:   "Read what it printed: weir logs pod/w -n ada"},
 		},
 		"Sidecar": {
 			why: "A pod with two containers says which of them it is.",
