@@ -47,7 +47,7 @@ type Config struct {
 	Missing []string   // sentences on what pods go without on this machine
 
 	Logs     LogKeeper           // nil keeps no logs of deleted pods
-	OnChange func(podUID string) // called, if set, after each change of a pod's state
+	OnChange func(podUID string) // called, if set, after each change of a pod that is still there
 }
 
 // A LogKeeper keeps the log of an instance of a container when its pod is long gone. Keep is
@@ -169,7 +169,8 @@ func (r *Runtime) changed(s *sandbox, id string, what runtimeapi.ContainerEventT
 		r.mu.Unlock()
 		r.events.send(event)
 	}
-	if r.config.OnChange != nil {
+	// What was removed cannot be looked at: the kubelet would complain that it is gone.
+	if r.config.OnChange != nil && what != runtimeapi.ContainerEventType_CONTAINER_DELETED_EVENT {
 		r.config.OnChange(s.config.GetMetadata().GetUid())
 	}
 }

@@ -47,10 +47,13 @@ func TestPodRunsToItsEnd(t *testing.T) {
 	}
 	r.eventually("the kubelet was told of five changes", func() bool { return r.changes.of("uid-0") == 5 })
 
-	for range 2 { // The second time does no harm.
+	for range 2 { // The second time does no harm; one change is left to tell of, the stop.
 		must(t, r.StopPodSandbox(t.Context(), pod))
 		must(t, r.RemoveContainer(t.Context(), id))
 		must(t, r.RemovePodSandbox(t.Context(), pod))
+	}
+	if got, want := r.changes.of("uid-0"), 6; got != want {
+		t.Errorf("the kubelet was told of %d changes, want %d", got, want)
 	}
 	for what, err := range map[string]error{
 		"container": func() error { _, err := r.ContainerStatus(t.Context(), id, false); return err }(),

@@ -70,7 +70,9 @@ func (r *Runtime) RunPodSandbox(ctx context.Context, config *runtimeapi.PodSandb
 
 // acquire gets the sandbox its address and namespaces.
 func (r *Runtime) acquire(ctx context.Context, s *sandbox) error {
-	s.ip = r.config.HostIP.String()
+	if r.config.HostIP.IsValid() {
+		s.ip = r.config.HostIP.String()
+	}
 	if !s.onHostNetwork() && r.config.Network != nil {
 		attachment, err := r.config.Network.Attach(ctx, s.id, portsOf(s.config))
 		if err != nil {
