@@ -96,6 +96,7 @@ func (r *Runtime) prepare(ctx context.Context, c Config) error {
 		Hide:      append([]string{r.dir}, c.Hide...),
 		Mountable: r.tryLayer,
 		Roots:     filepath.Join(r.dir, "roots"),
+		Foreign:   r.ids.inUser,
 	})
 	if err != nil {
 		return err

@@ -7,6 +7,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-ml/weir/cluster/rootfs"
 )
 
 // Each case is a promise, and a container that tries to break it. An empty
@@ -127,16 +131,58 @@ func TestIsolation(t *testing.T) {
 // next one does not see it.
 func TestWritesStayInTheContainer(t *testing.T) {
 	r := newRuntime(t)
-	const script = `ls -d /usr/poison /opt/poison /etc/poison /tmp/poison /var/poison 2>/dev/null
-		for d in /usr /opt /etc /tmp /var; do echo x > $d/poison || echo cannot write $d; done
-		rm -f /etc/nsswitch.conf; cat /usr/poison`
+	const script = `dirs="/usr /usr/bin /usr/local/lib /opt /etc /tmp /var"
+		for d in $dirs; do ls $d/poison 2>/dev/null; echo x > $d/poison || echo cannot write $d; done
+		rm -f /etc/nsswitch.conf; ls /usr/bin/env; cat /usr/poison`
 	for range 2 {
-		asks(t, r, shell(t, script), "x")
+		asks(t, r, shell(t, script), "/usr/bin/env\nx")
 	}
-	for _, dir := range []string{"/usr", "/opt", "/etc", "/tmp", "/var"} {
+	for _, dir := range []string{"/usr", "/usr/bin", "/usr/local/lib", "/opt", "/etc", "/tmp", "/var"} {
 		if _, err := os.Lstat(dir + "/poison"); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("%s/poison is on the machine: %v", dir, err)
 		}
+	}
+}
+
+// Where no overlay can be mounted, as when weir's folder lies on one itself,
+// containers work all the same, with system folders read-only; nothing of the
+// machine can be written in any case.
+func TestWithoutOverlays(t *testing.T) {
+	newRuntime(t) // or skip
+	dir := t.TempDir()
+	for _, d := range []string{"lower", "upper", "work", "on"} {
+		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	options := fmt.Sprintf("lowerdir=%[1]s/lower,upperdir=%[1]s/upper,workdir=%[1]s/work,userxattr", dir)
+	if err := unix.Mount("overlay", dir+"/on", "overlay", 0, options); err != nil {
+		t.Skip("no overlay can be mounted here:", err)
+	}
+	defer unix.Unmount(dir+"/on", unix.MNT_DETACH)
+	r, err := New(t.Context(), Config{Dir: dir + "/on/containers"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if len(r.Missing()) == 0 {
+		t.Skip("this kernel mounts overlays on overlays")
+	}
+	for _, sentence := range r.Missing() {
+		t.Log(sentence)
+	}
+	s := shell(t, "ls /opt/environment; (echo x > /opt/environment/x) 2>/dev/null && echo wrote")
+	s.Image = &rootfs.Image{Folders: []rootfs.Folder{{Source: dir, Target: "/opt/environment", CopyOnWrite: true}}}
+	if res := run(t, r, s); !strings.Contains(res.out, "upper") || strings.Contains(res.out, "wrote") {
+		t.Errorf("an environment: %s", res.out)
+	}
+	for range 2 {
+		asks(t, r, shell(t, `ls /poison /etc/poison 2>/dev/null
+			for d in / /etc /tmp /root /var /opt; do echo x > $d/poison || echo cannot write $d; done
+			for d in /usr /usr/bin /opt/*/; do (echo x > $d/poison) 2>/dev/null && echo wrote $d; done; id -un`), "root")
+	}
+	if _, err := os.Lstat("/opt/poison"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("/opt/poison is on the machine: %v", err)
 	}
 }
 

@@ -19,6 +19,7 @@ func mountOverlay(l rootfs.Layer, inUser bool) (*os.File, error) {
 		return nil, fmt.Errorf("open overlay: %w", err)
 	}
 	defer unix.Close(fs)
+	var names []string // and what they stand for
 	lower := []string{l.Lower}
 	if l.Image != "" {
 		lower = []string{l.Image, l.Lower}
@@ -32,9 +33,10 @@ func mountOverlay(l rootfs.Layer, inUser bool) (*os.File, error) {
 			}
 			defer f.Close()
 			named = append(named, fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
+			names = append(names, named[len(named)-1], folder)
 		}
 		if err := unix.FsconfigSetString(fs, option, strings.Join(named, ":")); err != nil {
-			return nil, complaint(fs, err)
+			return nil, complaint(fs, err, names)
 		}
 	}
 	// Nothing of a container's own survives a crash, so nothing waits for the disk.
@@ -44,11 +46,11 @@ func mountOverlay(l rootfs.Layer, inUser bool) (*os.File, error) {
 	}
 	for _, flag := range flags {
 		if err := unix.FsconfigSetFlag(fs, flag); err != nil {
-			return nil, complaint(fs, err)
+			return nil, complaint(fs, err, names)
 		}
 	}
 	if err := unix.FsconfigCreate(fs); err != nil {
-		return nil, complaint(fs, err)
+		return nil, complaint(fs, err, names)
 	}
 	fd, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, unix.MOUNT_ATTR_NODEV)
 	if err != nil {
@@ -58,13 +60,14 @@ func mountOverlay(l rootfs.Layer, inUser bool) (*os.File, error) {
 }
 
 // complaint adds what the file system itself says, where it says anything.
-func complaint(fs int, err error) error {
+func complaint(fs int, err error, names []string) error {
 	said := make([]byte, 512)
 	n, e := unix.Read(fs, said)
 	if e != nil || n <= 0 {
 		return fmt.Errorf("configure overlay: %w", err)
 	}
-	return fmt.Errorf("%s: %w", strings.TrimSpace(strings.TrimLeft(string(said[:n]), "ewi ")), err)
+	text := strings.NewReplacer(names...).Replace(strings.TrimSpace(string(said[:n])))
+	return fmt.Errorf("%s: %w", strings.TrimPrefix(text, "e "), err)
 }
 
 // A mounted root has an overlay, mounted nowhere yet, for each layer that is

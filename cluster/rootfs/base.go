@@ -3,6 +3,7 @@ package rootfs
 import (
 	"cmp"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -25,6 +26,9 @@ type Options struct {
 	// folders in Roots, where roots are going to be made.
 	Mountable func(Layer) error
 	Roots     string
+	// Foreign says that the machine's system folders belong to users who do not
+	// exist here, so that the commonest must be opened for containers to write to.
+	Foreign bool
 }
 
 // A Base is what the roots of all containers have in common.
@@ -32,6 +36,8 @@ type Base struct {
 	dir     string
 	system  []string         // folders that are layers of their own
 	fixed   map[string]error // targets that cannot be copy on write, and why
+	parts   []Layer          // of /opt, where that cannot be copy on write
+	opened  []string         // folders in those, for containers to write to
 	hidden  []string
 	missing []string
 }
@@ -50,6 +56,9 @@ func Prepare(dir string, o Options) (*Base, error) {
 	var err error
 	if b.system, err = makeSkeleton(b.root(), machine); err != nil {
 		return nil, fmt.Errorf("prepare root: %w", err)
+	}
+	if o.Foreign {
+		b.opened = opened(machine)
 	}
 	if b.hidden, err = hidden(o.Hide, b.system); err != nil {
 		return nil, fmt.Errorf("prepare root: %w", err)
@@ -97,12 +106,49 @@ func (b *Base) try(o Options) error {
 			b.missing = append(b.missing, sentence(l, err))
 		}
 	}
+	if b.fixed["/"+optional] != nil {
+		var err error
+		if b.parts, err = b.partsOf(optional); err != nil {
+			return fmt.Errorf("prepare /%s: %w", optional, err)
+		}
+	}
 	return os.RemoveAll(trial)
+}
+
+// optional is where environments are put, beside what the machine has there.
+const optional = "opt"
+
+// partsOf makes a system folder a folder of the base, in which there can be other
+// things, with the machine's parts of it as read-only layers.
+func (b *Base) partsOf(name string) ([]Layer, error) {
+	entries, err := os.ReadDir("/" + name)
+	if err != nil {
+		return nil, err
+	}
+	var parts []Layer
+	for _, e := range entries {
+		path := filepath.Join("/", name, e.Name())
+		if e.Type()&fs.ModeSymlink == 0 {
+			parts = append(parts, Layer{Target: path, Lower: path})
+			continue
+		}
+		to, err := os.Readlink(path)
+		if err != nil {
+			return nil, err
+		}
+		if err := os.Symlink(to, filepath.Join(b.root(), path)); err != nil {
+			return nil, err
+		}
+	}
+	return parts, nil
 }
 
 func sentence(l Layer, err error) string {
 	if l.Target == "/" {
 		return fmt.Sprintf("Each container's root is a copy, which takes longer to make: no overlay can be mounted here (%v).", err)
+	}
+	if l.Target == "/"+optional {
+		return fmt.Sprintf("What the machine has in %s is read-only in containers: no overlay of it can be mounted (%v).", l.Target, err)
 	}
 	return fmt.Sprintf("%s is read-only in containers: no overlay of it can be mounted (%v).", l.Target, err)
 }
@@ -116,6 +162,10 @@ func (b *Base) root() string { return filepath.Join(b.dir, "root") }
 func (b *Base) layers(dir string) []Layer {
 	layers := []Layer{b.layer("/", b.root(), filepath.Join(dir, "upper", "root"), filepath.Join(dir, "work", "root"))}
 	for _, name := range b.system {
+		if name == optional && b.parts != nil {
+			layers = append(layers, b.parts...)
+			continue
+		}
 		layers = append(layers, b.layer("/"+name, "/"+name, filepath.Join(dir, "upper", name), filepath.Join(dir, "work", name)))
 	}
 	return layers

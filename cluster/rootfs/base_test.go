@@ -145,6 +145,31 @@ func TestLayers(t *testing.T) {
 	}
 }
 
+// Where the machine's folders belong to nobody who exists, containers get their
+// own in the places where people write.
+func TestForeignFolders(t *testing.T) {
+	root := machine(t, map[string]string{"usr/bin/x": "", "usr/local/lib/y": "", "usr/share": "->lib"})
+	b, err := Prepare(filepath.Join(t.TempDir(), "base"), Options{Machine: root, Foreign: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := b.New(filepath.Join(t.TempDir(), "root"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var made []string
+	err = fs.WalkDir(os.DirFS(filepath.Join(r.Dir, "upper/usr")), ".", func(p string, _ fs.DirEntry, err error) error {
+		made = append(made, p)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{".", "bin", "local", "local/lib"}, made); diff != "" {
+		t.Errorf("folders over the machine's (-want +got)\n%s", diff)
+	}
+}
+
 // Where no overlay can be mounted, system folders are read-only, the root is a
 // copy of the base, and both are said.
 func TestWithoutOverlays(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -34,14 +35,15 @@ func (b *Base) New(dir string, image *Image) (*Root, error) {
 	return r, nil
 }
 
-// Show adds the image's folders, as further layers.
+// Show adds the image's folders, as further layers. They are read-only where the
+// root cannot be an overlay either.
 func (r *Root) Show(image *Image) error {
 	for i, f := range image.Folders {
 		if f.Target == "/" {
 			continue
 		}
 		l := Layer{Target: f.Target, Lower: f.Source}
-		if f.CopyOnWrite {
+		if f.CopyOnWrite && r.Layers[0].Upper != "" {
 			name := "image-" + strconv.Itoa(i)
 			l.Upper, l.Work = filepath.Join(r.Dir, "upper", name), filepath.Join(r.Dir, "work", name)
 		}
@@ -70,6 +72,11 @@ func (r *Root) make(b *Base) error {
 			return err
 		}
 	}
+	for _, folder := range b.opened {
+		if err := r.open(folder); err != nil {
+			return err
+		}
+	}
 	if r.Layers[0].Upper != "" {
 		return nil
 	}
@@ -81,6 +88,21 @@ func (r *Root) make(b *Base) error {
 	}
 	if files := r.Layers[0].Image; files != "" {
 		return copyAll(files, own)
+	}
+	return nil
+}
+
+// open makes a folder of the container's own that lies over the machine's and
+// shows what is in it, so that the container may write to it.
+func (r *Root) open(folder string) error {
+	for _, l := range r.Layers[1:] {
+		rest, inside := strings.CutPrefix(folder, l.Target+"/")
+		if !inside || l.Upper == "" {
+			continue
+		}
+		if err := makeFolder(filepath.Join(l.Upper, rest)); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -12,6 +12,24 @@ import (
 // usr/bin, containers have the same link.
 var systemFolders = []string{"usr", "opt", "bin", "sbin", "lib", "lib32", "lib64", "libx32"}
 
+// writable are folders below the system folders that people install to and mount
+// into. (Nothing changes it.)
+var writable = []string{
+	"/usr/bin", "/usr/include", "/usr/lib", "/usr/sbin", "/usr/share", "/usr/src",
+	"/usr/local", "/usr/local/bin", "/usr/local/etc", "/usr/local/lib", "/usr/local/share", "/usr/local/src",
+}
+
+// opened returns those of the writable folders that the machine has.
+func opened(machine string) []string {
+	var there []string
+	for _, folder := range writable {
+		if info, err := os.Lstat(filepath.Join(machine, folder)); err == nil && info.IsDir() {
+			there = append(there, folder)
+		}
+	}
+	return there
+}
+
 // skeleton are the folders that every container has of its own.
 var skeleton = []struct {
 	path string
