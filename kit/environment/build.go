@@ -105,7 +105,11 @@ func (s *Store) build(ctx context.Context, r Recipe, progress func(string)) (*En
 	if err != nil {
 		return nil, err
 	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
 	u.held = l
+	u.environ = append(u.environ, "TMPDIR="+dir) // what an interrupted uv leaves goes with the build
 	rec := record{Key: key, Image: r.Image, Requires: r.Requirements, Interpreter: python}
 	if rec.Packages, err = u.fill(ctx, r, python, dir, progress); err != nil {
 		return nil, err
@@ -132,7 +136,12 @@ func (u uv) fill(ctx context.Context, r Recipe, python interpreter, dir string, 
 	if err := os.WriteFile(requirements, lines(append([]string{"pip"}, r.Requirements...)), 0o644); err != nil {
 		return nil, err
 	}
-	args := []string{"pip", "install", "--python", filepath.Join(files, "bin", "python"), "--compile-bytecode", "-r", requirements}
+	args := []string{"pip", "install", "--python", filepath.Join(files, "bin", "python"), "-r", requirements}
+	if python.minor() >= 7 { // uv's compiler asks for it
+		// Containers keep what they write to themselves, so each would compile
+		// all it imports at each start: four seconds for TensorFlow.
+		args = append(args, "--compile-bytecode")
+	}
 	if out := excluded(r.Requirements); out != nil {
 		overrides := filepath.Join(dir, "overrides.txt")
 		for i := range out {
@@ -159,12 +168,18 @@ func lines(l []string) []byte { return []byte(strings.Join(l, "\n") + "\n") }
 // finish writes the record and puts a build into its place, where it appears
 // whole or not at all.
 func (s *Store) finish(id, dir string, rec *record) error {
-	for _, f := range []string{"requirements.txt", "overrides.txt"} {
-		if err := os.Remove(filepath.Join(dir, f)); err != nil && !errors.Is(err, os.ErrNotExist) {
+	left, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, f := range left {
+		if f.Name() == "files" {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(dir, f.Name())); err != nil {
 			return err
 		}
 	}
-	var err error
 	if rec.Size, err = sizeOf(dir); err != nil {
 		return err
 	}

@@ -51,14 +51,20 @@ func ask(ctx context.Context, environ []string, python string) (interpreter, err
 // oldest is the oldest minor version of Python 3 that today's packages know.
 const oldest = 9
 
-func (i interpreter) usable() bool {
-	minor, ok := strings.CutPrefix(i.Version, "3.")
-	if !ok {
-		return false
+// usable says whether today's packages can be expected to install.
+func (i interpreter) usable() bool { return i.minor() >= oldest }
+
+// minor is the second number of a Python 3's version, -1 for any other Python.
+func (i interpreter) minor() int {
+	parts := strings.Split(i.Version, ".")
+	if len(parts) < 2 || parts[0] != "3" {
+		return -1
 	}
-	minor, _, _ = strings.Cut(minor, ".")
-	n, err := strconv.Atoi(minor)
-	return err == nil && n >= oldest
+	n, err := strconv.Atoi(parts[1])
+	if err != nil {
+		return -1
+	}
+	return n
 }
 
 // is says whether it has a version, which may be the beginning of one: 3.11 for 3.11.7.
