@@ -2,6 +2,7 @@ package container
 
 import (
 	"cmp"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -32,6 +33,28 @@ func environ(s Spec, image *rootfs.Image, more []string) []string {
 		all.set(name, value)
 	}
 	return all
+}
+
+// whereItLies is an image for a plain container, which sees the image's folders
+// where they lie, not where the image wants them.
+func whereItLies(image *rootfs.Image) *rootfs.Image {
+	moved := func(path string) string {
+		for _, f := range image.Folders {
+			if rest, inside := strings.CutPrefix(path+"/", f.Target+"/"); inside {
+				return filepath.Join(f.Source, rest)
+			}
+		}
+		return path
+	}
+	there := *image
+	there.Path, there.Variables = nil, map[string]string{}
+	for _, p := range image.Path {
+		there.Path = append(there.Path, moved(p))
+	}
+	for name, value := range image.Variables {
+		there.Variables[name] = moved(value)
+	}
+	return &there
 }
 
 // variables are NAME=value, each name once.

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/weir-ml/weir/cluster/rootfs"
 )
 
 func newPlain(t *testing.T) *Runtime {
@@ -45,6 +47,22 @@ func TestPlain(t *testing.T) {
 	if _, err := r.Start(t.Context(), Spec{ID: "d", Argv: []string{"no-such-command"}}, Stdio{}); !errors.As(err, &missing) {
 		t.Errorf("no such command: %v", err)
 	}
+}
+
+// A plain container sees its image's programs where they lie.
+func TestPlainImage(t *testing.T) {
+	r := newPlain(t)
+	env := t.TempDir()
+	write(t, env+"/bin/python", "#!/bin/sh\necho $VIRTUAL_ENV $OTHER\n")
+	if err := os.Chmod(env+"/bin/python", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s := Spec{ID: "c", Argv: []string{"python"}, Image: &rootfs.Image{
+		Folders:   []rootfs.Folder{{Source: env, Target: "/opt/environment", CopyOnWrite: true}},
+		Path:      []string{"/opt/environment/bin"},
+		Variables: map[string]string{"VIRTUAL_ENV": "/opt/environment", "OTHER": "/opt/environments"},
+	}}
+	asks(t, r, s, env+" /opt/environments")
 }
 
 func TestPlainExec(t *testing.T) {

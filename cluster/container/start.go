@@ -111,6 +111,9 @@ func (c *Container) process(argv, more []string, dir string) (entry.Config, erro
 	if image == nil {
 		image = &rootfs.Image{}
 	}
+	if c.runtime.kind == Plain {
+		image = whereItLies(image)
+	}
 	env := environ(s, image, more)
 	if dir == "" {
 		dir = s.Dir
