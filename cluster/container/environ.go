@@ -9,19 +9,22 @@ import (
 	"github.com/weir-ml/weir/cluster/rootfs"
 )
 
+// terminal is the kind of terminal that one is at.
+const terminal = "xterm"
+
 const usualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // environ composes the environment of a command: what every container has, then
 // the image's, then the pod's, then more. A name that comes again replaces.
-func environ(s Spec, image *rootfs.Image, more []string) []string {
+func environ(s Spec, home string, image *rootfs.Image, more []string) []string {
 	var all variables
 	all.set("PATH", strings.Join(append(slices.Clone(image.Path), cmp.Or(image.Variables["PATH"], usualPath)), ":"))
-	all.set("HOME", rootfs.Home(s.UID))
+	all.set("HOME", home)
 	if s.Hostname != "" {
 		all.set("HOSTNAME", s.Hostname)
 	}
 	if s.Terminal {
-		all.set("TERM", "xterm")
+		all.set("TERM", terminal)
 	}
 	for name, value := range image.Variables {
 		if name != "PATH" {

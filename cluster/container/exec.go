@@ -37,8 +37,12 @@ func (c *Container) Exec(ctx context.Context, s ExecSpec, stdio Stdio) (*Process
 		return nil, errors.New("there is no command")
 	}
 	l := launch{group: c.spec.Cgroup, stdio: stdio}
+	more := s.Env
+	if s.Terminal {
+		more = append([]string{"TERM=" + terminal}, more...)
+	}
 	var err error
-	if l.config, err = c.process(s.Argv, s.Env, s.Dir); err != nil {
+	if l.config, err = c.process(s.Argv, more, s.Dir); err != nil {
 		return nil, err
 	}
 	l.config.Terminal = s.Terminal

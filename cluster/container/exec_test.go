@@ -96,7 +96,7 @@ func TestExecEndsWithContainer(t *testing.T) {
 
 func TestTerminal(t *testing.T) {
 	r := newRuntime(t)
-	const script = `tty; test -t 0 && test -t 1 && test -t 2 && echo terminal; read x; echo got $x; ps -o tty= -p $$ | tr -d ' '`
+	const script = `tty; echo $TERM; test -t 0 && test -t 1 && test -t 2 && echo terminal; read x; echo got $x; ps -o tty= -p $$ | tr -d ' '`
 	s := shell(t, script)
 	s.Terminal = true
 	c, err := r.Start(t.Context(), s, Stdio{})
@@ -104,7 +104,7 @@ func TestTerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Remove()
-	const want = "/dev/pts/0\r\nterminal\r\nword\r\ngot word\r\npts/0\r\n"
+	const want = "/dev/pts/0\r\nxterm\r\nterminal\r\nword\r\ngot word\r\npts/0\r\n"
 	if got := converse(t, c.Process, "word\n"); got != want {
 		t.Errorf("terminal of the command: %q, want %q", got, want)
 	}

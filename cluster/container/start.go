@@ -1,6 +1,7 @@
 package container
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -111,10 +112,11 @@ func (c *Container) process(argv, more []string, dir string) (entry.Config, erro
 	if image == nil {
 		image = &rootfs.Image{}
 	}
+	home := rootfs.Home(s.UID)
 	if c.runtime.kind == Plain {
-		image = whereItLies(image)
+		image, home = whereItLies(image), cmp.Or(os.Getenv("HOME"), home)
 	}
-	env := environ(s, image, more)
+	env := environ(s, home, image, more)
 	if dir == "" {
 		dir = s.Dir
 	}
