@@ -158,6 +158,10 @@ func (k *Cluster) startControlPlane(ctx context.Context, c Config, keys *keys) e
 		_ = os.RemoveAll(sockets) // in memory, and gone with the program
 	}()
 	if err := wait(ctx, "API server", api.Ready(), time.Minute); err != nil {
+		select {
+		case err = <-k.failed: // which says why
+		default:
+		}
 		return err
 	}
 	c.Report("API server")

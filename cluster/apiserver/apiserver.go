@@ -63,13 +63,23 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start API server: %w", err)
 	}
-	prepared, loopback, err := prepare(ctx, o)
+	failed := make(chan error, 1)
+	prepared, loopback, err := prepare(ctx, o, failed)
 	if err != nil {
 		return nil, fmt.Errorf("start API server: %w", err)
 	}
 
 	s := &Server{ready: make(chan struct{}), done: make(chan error, 1)}
-	go func() { s.done <- prepared.Run(ctx) }()
+	go func() {
+		ran := make(chan error, 1)
+		go func() { ran <- prepared.Run(ctx) }()
+		select {
+		case err := <-ran:
+			s.done <- err
+		case err := <-failed:
+			s.done <- err
+		}
+	}()
 	go s.waitUntilReady(ctx, loopback)
 	return s, nil
 }
@@ -82,7 +92,7 @@ type runnable interface {
 	Run(ctx context.Context) error
 }
 
-func prepare(ctx context.Context, o *options.ServerRunOptions) (runnable, *rest.Config, error) {
+func prepare(ctx context.Context, o *options.ServerRunOptions, failed chan<- error) (runnable, *rest.Config, error) {
 	if err := o.GenericServerRunOptions.ComponentGlobalsRegistry.Set(); err != nil {
 		return nil, nil, err
 	}
@@ -98,7 +108,7 @@ func prepare(ctx context.Context, o *options.ServerRunOptions) (runnable, *rest.
 		return nil, nil, err
 	}
 	generic := config.KubeAPIs.ControlPlane.Generic
-	if err := replaceHooks(generic); err != nil {
+	if err := replaceHooks(generic, failed); err != nil {
 		return nil, nil, err
 	}
 	complete, err := config.Complete()
@@ -119,13 +129,25 @@ func prepare(ctx context.Context, o *options.ServerRunOptions) (runnable, *rest.
 	return prepared, generic.LoopbackClientConfig, nil
 }
 
-func replaceHooks(c *genericapiserver.Config) error {
+// replaceHooks puts our hooks in the place of upstream's. One that fails tells
+// failed: its error, returned to upstream's code, would end the process.
+func replaceHooks(c *genericapiserver.Config, failed chan<- error) error {
 	for name, hook := range map[string]genericapiserver.PostStartHookFunc{
 		"rbac/bootstrap-roles":                         bootstrapRoles,
 		"scheduling/bootstrap-system-priority-classes": bootstrapPriorityClasses,
 	} {
 		c.DisabledPostStartHooks.Insert(name)
-		if err := c.AddPostStartHook("weir/"+filepath.Base(name), hook); err != nil {
+		err := c.AddPostStartHook("weir/"+filepath.Base(name), func(ctx genericapiserver.PostStartHookContext) error {
+			if err := hook(ctx); err != nil {
+				select {
+				case failed <- err:
+				default: // another has failed before
+				}
+				<-ctx.Done()
+			}
+			return nil
+		})
+		if err != nil {
 			return err
 		}
 	}

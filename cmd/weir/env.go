@@ -41,4 +41,7 @@ func printEnv(w io.Writer, dir string, s *state) {
 	export("AWS_REGION", s.S3.Region)
 	export("AWS_ENDPOINT_URL", s.S3.URL)
 	export("S3_ENDPOINT", s.S3.URL)
+	if s.S3.CAFile != "" {
+		export("AWS_CA_BUNDLE", s.S3.CAFile)
+	}
 }

@@ -66,6 +66,8 @@ type endpoint struct {
 	AccessKey string `json:"accessKey,omitempty"`
 	SecretKey string `json:"secretKey,omitempty"`
 	Region    string `json:"region,omitempty"`
+	// CAFile is the authority that its certificate is from, if it has one.
+	CAFile string `json:"caFile,omitempty"`
 }
 
 func stateFile(dir string) string { return filepath.Join(dir, "state.json") }

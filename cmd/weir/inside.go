@@ -26,9 +26,12 @@ var version = "devel"
 
 // A machine is what a weir has to run on: its namespaces, and its listeners.
 type machine struct {
-	kind    namespaces.Kind
-	api, s3 net.Listener
+	kind namespaces.Kind
+	// api and s3 are where the machine's users come in; pods come in at the same
+	// ports of their own network.
+	api, s3 []net.Listener
 	outside *os.File // the way out; nil when there is no other side
+	names   []string // of the machine, where it is open to others
 	missing []string
 	pid     int
 }
@@ -36,42 +39,58 @@ type machine struct {
 // runInside is the inner process.
 func runInside(ctx context.Context, dir string, o upOptions, out io.Writer) error {
 	kind, file, _ := namespaces.Inside()
-	if err := namespaces.Enter(); err != nil {
-		return err
-	}
 	var h handover
 	if err := json.Unmarshal([]byte(os.Getenv(handoverVariable)), &h); err != nil {
 		return fmt.Errorf("read what the outer process handed over: %w", err)
 	}
-	m := machine{kind: kind, pid: h.PID, outside: file(h.OutsideFile)}
+	if err := namespaces.Enter(); err != nil {
+		return err
+	}
+	m := machine{kind: kind, pid: h.PID, outside: file(h.Outside), names: h.Names}
 	for _, l := range []struct {
-		to    *net.Listener
-		index int
-	}{{&m.api, h.APIFile}, {&m.s3, h.S3File}} {
-		f := file(l.index)
-		machines, err := net.FileListener(f)
-		if err != nil {
-			return fmt.Errorf("take over listener: %w", err)
+		indexes []int
+		to      *[]net.Listener
+	}{{h.API, &m.api}, {h.S3, &m.s3}} {
+		for _, i := range l.indexes {
+			f := file(i)
+			listener, err := net.FileListener(f)
+			if err != nil {
+				return fmt.Errorf("take over listener: %w", err)
+			}
+			_ = f.Close()
+			*l.to = append(*l.to, listener)
 		}
-		_ = f.Close()
-		// The same port on the pods' side leads to the same server.
-		within, err := net.ListenTCP("tcp4", &net.TCPAddr{Port: machines.Addr().(*net.TCPAddr).Port})
-		if err != nil {
-			return fmt.Errorf("listen on the pods' network: %w", err)
-		}
-		*l.to = outside.MultiListener(machines, within)
 	}
 	return run(ctx, dir, o, m, out)
 }
 
 // runHere is weir in this process's own namespaces: when the machine refuses
 // others, or there will be no pods.
-func runHere(ctx context.Context, dir string, o upOptions, api, s3 net.Listener, refused error) error {
-	m := machine{kind: namespaces.None, api: api, s3: s3, pid: os.Getpid()}
+func runHere(ctx context.Context, dir string, o upOptions, d *doors, refused error) error {
+	m := machine{kind: namespaces.None, pid: os.Getpid(), names: d.names}
+	for _, l := range d.api {
+		m.api = append(m.api, l)
+	}
+	for _, l := range d.s3 {
+		m.s3 = append(m.s3, l)
+	}
 	if refused != nil {
 		m.missing = append(m.missing, fmt.Sprintf("Pods are not kept apart and share this machine's network, since it allows no namespaces: %v", refused))
 	}
 	return run(ctx, dir, o, m, os.Stdout)
+}
+
+// withPods adds to the machine's listeners one at the same port of the pods'
+// network, where that is another.
+func (m *machine) withPods(listeners []net.Listener) (net.Listener, error) {
+	if m.kind != namespaces.None {
+		within, err := net.ListenTCP("tcp4", &net.TCPAddr{Port: listeners[0].Addr().(*net.TCPAddr).Port})
+		if err != nil {
+			return nil, fmt.Errorf("listen on the pods' network: %w", err)
+		}
+		listeners = append(listeners, within)
+	}
+	return outside.MultiListener(listeners...), nil
 }
 
 // run is the program's table of contents: what it consists of, in the order in
@@ -94,12 +113,16 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 	}
 	defer closeLog()
 	s := &state{PID: m.pid, Version: version, Started: begin, Namespaces: string(m.kind), Missing: m.missing}
-	s.Kubernetes.URL = "https://" + m.api.Addr().String()
+	s.Kubernetes.URL = fmt.Sprintf("https://127.0.0.1:%d", m.api[0].Addr().(*net.TCPAddr).Port)
 	if err := s.write(dir); err != nil {
 		return err
 	}
 
-	config := cluster.Config{Dir: dir, Listener: m.api, Report: report}
+	listener, err := m.withPods(m.api)
+	if err != nil {
+		return err
+	}
+	config := cluster.Config{Dir: dir, Listener: listener, Names: m.names, Report: report}
 	if m.kind == namespaces.None {
 		if config.Address, err = outboundAddress(); err != nil {
 			return err
@@ -117,7 +140,7 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 
 	platform := platformOptions{Admission: &admission.Options{}}
 	if o.has("s3") {
-		storage, err := startS3(ctx, dir, m.s3)
+		storage, err := startS3(ctx, dir, &m)
 		if err != nil {
 			return err
 		}
@@ -142,12 +165,12 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 	}
 
 	s.Ready, s.Missing = time.Now(), append(m.missing, k.Missing...)
-	if err := s.write(dir); err != nil {
-		return err
-	}
 	debug.FreeOSMemory() // starting takes more than running does
 	fmt.Fprintf(out, "weir is ready after %.2f s\n", time.Since(begin).Seconds())
 	s.describe(out, dir)
+	if err := s.write(dir); err != nil { // last, since --detach returns when it says ready
+		return err
+	}
 
 	select {
 	case <-ctx.Done():

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/weir-ml/weir/cluster/pki"
 	"github.com/weir-ml/weir/kit/s3"
 	"github.com/weir-ml/weir/platform/admission"
 )
@@ -22,13 +24,25 @@ type storage struct {
 	server *s3.Server
 }
 
-// startS3 serves the buckets of dir on a listener, until ctx ends.
-func startS3(ctx context.Context, dir string, l net.Listener) (*storage, error) {
+// startS3 serves the buckets of dir until ctx ends: to pods, and to the machine,
+// with TLS where it is open to others.
+func startS3(ctx context.Context, dir string, m *machine) (*storage, error) {
 	e, err := s3Keys(filepath.Join(dir, "s3"))
 	if err != nil {
 		return nil, err
 	}
-	e.URL = "http://" + l.Addr().String()
+	port := m.s3[0].Addr().(*net.TCPAddr).Port
+	e.URL = fmt.Sprintf("http://127.0.0.1:%d", port)
+	if len(m.names) > 0 {
+		e.URL = fmt.Sprintf("https://127.0.0.1:%d", port)
+		if e.CAFile, err = withTLS(dir, m); err != nil {
+			return nil, err
+		}
+	}
+	l, err := m.withPods(m.s3)
+	if err != nil {
+		return nil, err
+	}
 	server, err := s3.Start(ctx, s3.Config{
 		Dir: filepath.Join(dir, "s3"), Listeners: []net.Listener{l},
 		AccessKey: e.AccessKey, SecretKey: e.SecretKey, Region: e.Region,
@@ -36,7 +50,28 @@ func startS3(ctx context.Context, dir string, l net.Listener) (*storage, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &storage{endpoint: e, port: l.Addr().(*net.TCPAddr).Port, server: server}, nil
+	return &storage{endpoint: e, port: port, server: server}, nil
+}
+
+// withTLS puts TLS before the machine's listeners of S3, and returns the file of
+// the authority to trust.
+func withTLS(dir string, m *machine) (string, error) {
+	authority, err := pki.Open(filepath.Join(dir, "pki"))
+	if err != nil {
+		return "", err
+	}
+	pair, err := authority.Server("s3", append([]string{"localhost", "127.0.0.1"}, m.names...)...)
+	if err != nil {
+		return "", err
+	}
+	certificate, err := tls.LoadX509KeyPair(pair.CertFile, pair.KeyFile)
+	if err != nil {
+		return "", fmt.Errorf("read the certificate of S3: %w", err)
+	}
+	for i, l := range m.s3 {
+		m.s3[i] = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12})
+	}
+	return authority.CertFile(), nil
 }
 
 // forPods is how pods reach it, on the address of this process that they know.

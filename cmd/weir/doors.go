@@ -1,0 +1,115 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"syscall"
+)
+
+// The doors are where the machine's users come in.
+type doors struct {
+	api, s3 []*net.TCPListener
+	names   []string // of the machine, where it is open to others
+}
+
+// The ports that are tried first. The next free ones are taken, up to a hundred
+// on; those of the last run come before all.
+const (
+	firstAPIPort = 6443
+	firstS3Port  = 9000
+)
+
+// openDoors listens on an address of the machine, and on its loopback, where
+// weir's own commands come in.
+func openDoors(dir, address string) (*doors, error) {
+	last, err := lastState(dir)
+	if err != nil {
+		return nil, err
+	}
+	apiPort, s3Port := firstAPIPort, firstS3Port
+	if last != nil {
+		apiPort, s3Port = portOf(last.Kubernetes.URL, apiPort), portOf(last.S3.URL, s3Port)
+	}
+	var d doors
+	if d.api, err = listen("Kubernetes", address, apiPort); err != nil {
+		return nil, err
+	}
+	if d.s3, err = listen("S3", address, s3Port); err != nil {
+		return nil, err
+	}
+	if !net.ParseIP(address).IsLoopback() {
+		d.names = namesOf(address)
+	}
+	return &d, nil
+}
+
+// listen takes the first port that is free on all the addresses it needs.
+func listen(what, address string, port int) ([]*net.TCPListener, error) {
+	addresses := []net.IP{net.ParseIP(address)}
+	if ip := addresses[0]; !ip.IsLoopback() && !ip.IsUnspecified() {
+		addresses = []net.IP{net.IPv4(127, 0, 0, 1), ip}
+	}
+	for p := port; p < port+100; p++ {
+		all, err := listenAll(addresses, p)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("listen on %s port %d: %w", address, p, err)
+		}
+		if p != port {
+			fmt.Printf("port %d is taken; %s is at port %d\n", port, what, p)
+		}
+		return all, nil
+	}
+	return nil, fmt.Errorf("listen on %s: ports %d to %d are all taken", address, port, port+99)
+}
+
+func listenAll(addresses []net.IP, port int) ([]*net.TCPListener, error) {
+	var all []*net.TCPListener
+	for _, ip := range addresses {
+		network := "tcp"
+		if ip.To4() != nil {
+			network = "tcp4" // else 0.0.0.0 would mean IPv6 too, and ::1 is not where we look for ourselves
+		}
+		l, err := net.ListenTCP(network, &net.TCPAddr{IP: ip, Port: port})
+		if err != nil {
+			for _, before := range all {
+				_ = before.Close()
+			}
+			return nil, err
+		}
+		all = append(all, l)
+	}
+	return all, nil
+}
+
+// namesOf are the names under which others know an address.
+func namesOf(address string) []string {
+	ip := net.ParseIP(address)
+	if !ip.IsUnspecified() {
+		return []string{address}
+	}
+	var names []string
+	if all, err := net.InterfaceAddrs(); err == nil {
+		for _, a := range all {
+			if n, ok := a.(*net.IPNet); ok {
+				names = append(names, n.IP.String())
+			}
+		}
+	}
+	return names
+}
+
+func portOf(url string, otherwise int) int {
+	_, port, ok := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(url, "https://"), "http://"), ":")
+	var p int
+	if ok {
+		if _, err := fmt.Sscanf(port, "%d", &p); err == nil {
+			return p
+		}
+	}
+	return otherwise
+}
