@@ -64,58 +64,31 @@ func execute(ctx context.Context, i *instance, argv []string, s execStreams) (in
 	if len(argv) == 0 {
 		return 0, status.Error(codes.InvalidArgument, "exec: no command")
 	}
-	spec := container.ExecSpec{Argv: argv, Terminal: s.terminal}
 	if s.terminal {
-		spec.Env = []string{"TERM=xterm"}
-		return execInTerminal(ctx, i, spec, s)
+		return executeInTerminal(ctx, i, argv, s)
 	}
 
-	var theirs container.Stdio
-	var drains []*drain
-	var takes []io.Writer
-	var stdin *os.File
-	defer func() { closeTheirs(theirs) }()
-	var err error
-	if s.in != nil {
-		if theirs.Stdin, stdin, err = os.Pipe(); err != nil {
-			return 0, fmt.Errorf("make a pipe: %w", err)
-		}
-		defer stdin.Close()
-	}
-	for _, stream := range []struct {
-		to     io.Writer
-		theirs **os.File
-	}{{s.out, &theirs.Stdout}, {s.err, &theirs.Stderr}} {
-		if stream.to == nil {
-			continue
-		}
-		ours, end, err := os.Pipe()
-		if err != nil {
-			return 0, fmt.Errorf("make a pipe: %w", err)
-		}
-		defer ours.Close()
-		*stream.theirs = end
-		drains = append(drains, &drain{from: ours})
-		takes = append(takes, stream.to)
-	}
-
-	process, err := i.process.Exec(ctx, spec, theirs)
+	pipes, err := openPipes(s)
 	if err != nil {
 		return 0, err
 	}
-	closeTheirs(theirs)
-	theirs = container.Stdio{}
-	if stdin != nil {
-		go func() { // Ends with the client's input, or when stdin is closed below.
-			_, _ = io.Copy(stdin, s.in)
-			_ = stdin.Close()
+	defer pipes.close()
+	process, err := i.process.Exec(ctx, container.ExecSpec{Argv: argv}, pipes.theirs)
+	if err != nil {
+		return 0, err
+	}
+	pipes.started()
+	if pipes.stdin != nil {
+		go func() { // Ends with the client's input, or when the pipes are closed.
+			_, _ = io.Copy(pipes.stdin, s.in)
+			_ = pipes.stdin.Close()
 		}()
 	}
-	return awaitExec(ctx, process, drains, takes), ctx.Err()
+	return awaitExec(ctx, process, pipes.feeds), ctx.Err()
 }
 
-func execInTerminal(ctx context.Context, i *instance, spec container.ExecSpec, s execStreams) (int, error) {
-	process, err := i.process.Exec(ctx, spec, container.Stdio{})
+func executeInTerminal(ctx context.Context, i *instance, argv []string, s execStreams) (int, error) {
+	process, err := i.process.Exec(ctx, container.ExecSpec{Argv: argv, Env: []string{"TERM=xterm"}, Terminal: true}, container.Stdio{})
 	if err != nil {
 		return 0, err
 	}
@@ -123,28 +96,95 @@ func execInTerminal(ctx context.Context, i *instance, spec container.ExecSpec, s
 	if s.in != nil {
 		go func() { _, _ = io.Copy(terminal, s.in) }() // Ends with the client's input, or the terminal.
 	}
-	go func() {
-		for {
-			select {
-			case size, ok := <-s.resize:
-				if !ok {
-					return
-				}
-				resize(terminal, size.Width, size.Height)
-			case <-process.Done():
-				return
-			}
-		}
-	}()
+	go followSize(s.resize, process.Done(), func(width, height uint16) { resize(terminal, width, height) })
 	out := s.out
 	if out == nil {
 		out = io.Discard
 	}
-	return awaitExec(ctx, process, []*drain{{from: terminal, terminal: true}}, []io.Writer{out}), ctx.Err()
+	return awaitExec(ctx, process, []*feed{{drain: drain{from: terminal, terminal: true}, to: out}}), ctx.Err()
+}
+
+// followSize tells of each size of a window until done.
+func followSize(sizes <-chan remotecommand.TerminalSize, done <-chan struct{}, tell func(width, height uint16)) {
+	for {
+		select {
+		case size, ok := <-sizes:
+			if !ok {
+				return
+			}
+			tell(size.Width, size.Height)
+		case <-done:
+			return
+		}
+	}
+}
+
+// A feed is a stream of a command on its way to who asked for it.
+type feed struct {
+	drain
+	to io.Writer
+}
+
+// execPipes are the standard streams of a command without a terminal.
+type execPipes struct {
+	theirs container.Stdio
+	stdin  *os.File // nil when there is no input
+	feeds  []*feed
+}
+
+// openPipes makes a pipe for each stream that is wanted.
+func openPipes(s execStreams) (_ *execPipes, err error) {
+	p := &execPipes{}
+	defer func() {
+		if err != nil {
+			p.close()
+		}
+	}()
+	if s.in != nil {
+		if p.theirs.Stdin, p.stdin, err = os.Pipe(); err != nil {
+			return nil, fmt.Errorf("make a pipe: %w", err)
+		}
+	}
+	if p.theirs.Stdout, err = p.feed(s.out); err != nil {
+		return nil, err
+	}
+	if p.theirs.Stderr, err = p.feed(s.err); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// feed makes a pipe to a writer and returns the command's end; nil for nobody.
+func (p *execPipes) feed(to io.Writer) (*os.File, error) {
+	if to == nil {
+		return nil, nil
+	}
+	ours, theirs, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("make a pipe: %w", err)
+	}
+	p.feeds = append(p.feeds, &feed{drain: drain{from: ours}, to: to})
+	return theirs, nil
+}
+
+// started says that the command has its ends.
+func (p *execPipes) started() {
+	closeTheirs(p.theirs)
+	p.theirs = container.Stdio{}
+}
+
+func (p *execPipes) close() {
+	closeTheirs(p.theirs)
+	if p.stdin != nil {
+		_ = p.stdin.Close()
+	}
+	for _, f := range p.feeds {
+		_ = f.from.Close()
+	}
 }
 
 // awaitExec returns the exit code of a process when all that it wrote was handed on.
-func awaitExec(ctx context.Context, process *container.Process, drains []*drain, takes []io.Writer) int {
+func awaitExec(ctx context.Context, process *container.Process, feeds []*feed) int {
 	stop := context.AfterFunc(ctx, func() {
 		// With what it started, unless that went its own way: a command is a session of
 		// its own.
@@ -154,18 +194,18 @@ func awaitExec(ctx context.Context, process *container.Process, drains []*drain,
 	defer stop()
 
 	var moving sync.WaitGroup
-	for n, d := range drains {
+	for _, f := range feeds {
 		moving.Go(func() {
-			d.run(func(p []byte) error {
-				_, err := takes[n].Write(p)
+			f.run(func(p []byte) error {
+				_, err := f.to.Write(p)
 				return err
 			})
 		})
 	}
 	end := process.Wait()
 	stop()
-	for _, d := range drains {
-		d.finish()
+	for _, f := range feeds {
+		f.finish()
 	}
 	moving.Wait()
 	return end.Code

@@ -48,7 +48,7 @@ func (r *Runtime) StartContainer(ctx context.Context, id string) error {
 	defer close(i.starting)
 
 	if err := r.start(ctx, i, namespaces); err != nil {
-		r.exited(i, container.ExitStatus{Code: exitNotStarted, At: r.now()}, reasonStartError, sentence(err))
+		r.exited(i, container.ExitStatus{Code: exitNotStarted, At: r.now()}, reasonStartError, err.Error())
 		close(i.gone)
 		return err
 	}
@@ -320,6 +320,3 @@ func signalOf(s runtimeapi.Signal) syscall.Signal {
 	}
 	return syscall.SIGTERM
 }
-
-// sentence is an error as people read it in a pod's status.
-func sentence(err error) string { return strings.TrimSpace(err.Error()) }

@@ -113,19 +113,7 @@ func (s streamer) Attach(ctx context.Context, id string, in io.Reader, out, erro
 
 	done := make(chan struct{})
 	defer close(done)
-	go func() {
-		for {
-			select {
-			case size, ok := <-resize:
-				if !ok {
-					return
-				}
-				streams.resize(size.Width, size.Height)
-			case <-done:
-				return
-			}
-		}
-	}()
+	go followSize(resize, done, streams.resize)
 
 	fed := make(chan struct{})
 	if in != nil && streams.stdin != nil {
