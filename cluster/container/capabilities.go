@@ -71,11 +71,14 @@ func parseCapability(name string) (capability.Cap, error) {
 	return 0, fmt.Errorf("capability %q: there is none of that name", name)
 }
 
-// bits turns names into a bit for each; one that this kernel does not know is
-// left out, since nobody can have it.
+// bits turns names into a bit for each. One that this kernel does not know, or
+// that the program was started without, is left out, since nobody can have it.
 func bits(names []string) (uint64, error) {
-	supported, err := capability.ListSupported()
+	own, err := capability.NewPid2(0)
 	if err != nil {
+		return 0, fmt.Errorf("list capabilities: %w", err)
+	}
+	if err := own.Load(); err != nil {
 		return 0, fmt.Errorf("list capabilities: %w", err)
 	}
 	var set uint64
@@ -84,7 +87,7 @@ func bits(names []string) (uint64, error) {
 		if err != nil {
 			return 0, err
 		}
-		if slices.Contains(supported, c) {
+		if own.Get(capability.PERMITTED, c) {
 			set |= 1 << c
 		}
 	}
