@@ -97,6 +97,7 @@ func (p *told) String() string {
 
 // An environment is built, is found again without uv, and goes.
 func TestBuild(t *testing.T) {
+	t.Parallel()
 	s := newStore(t, Options{Environ: environ(t)})
 	r := Recipe{Image: "mine:*", Requirements: []string{"six==1.17.0"}, Variables: map[string]string{"A": "b"}, Command: []string{"python3"}}
 	if _, ok := s.Built(r); ok {
@@ -156,6 +157,7 @@ func TestBuild(t *testing.T) {
 
 // Two stores on one folder, as two processes have them: one builds, the other waits.
 func TestTwoBuilders(t *testing.T) {
+	t.Parallel()
 	first := newStore(t, Options{Environ: environ(t)})
 	second, err := Open(first.dir, Options{Environ: first.environ})
 	if err != nil {
@@ -186,7 +188,8 @@ func TestTwoBuilders(t *testing.T) {
 }
 
 func TestWhatCannotBeBuilt(t *testing.T) {
-	s := sharedStore(t)
+	t.Parallel()
+	s := newStore(t, Options{Environ: environ(t)})
 	dead := httptest.NewServer(nil)
 	dead.Close()
 	away := newStore(t, Options{Environ: environ(t, "UV_DEFAULT_INDEX="+dead.URL+"/simple", "UV_HTTP_RETRIES=0", "UV_NO_CACHE=1")})
@@ -207,8 +210,16 @@ func TestWhatCannotBeBuilt(t *testing.T) {
 		"NoFolder":  {"A folder that is not there.", s, Recipe{Folder: "/no/such/folder"}, NoFolder, ""},
 		"NoFiles":   {"", s, Recipe{Files: "/no/such/folder"}, NoFolder, ""},
 	}
+	t.Cleanup(func() {
+		for _, store := range []*Store{s, away} {
+			if left, err := os.ReadDir(store.path("building")); err != nil || len(left) > 0 {
+				t.Errorf("they left %v, %v", left, err)
+			}
+		}
+	})
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			c.recipe.Image = "mine:*"
 			_, err := c.store.Build(t.Context(), c.recipe, nil)
 			var be *BuildError
@@ -218,15 +229,13 @@ func TestWhatCannotBeBuilt(t *testing.T) {
 			if be.Cause != c.cause || c.pkg != "" && be.Package != c.pkg || be.Said == "" || be.Remedy == "" {
 				t.Errorf("%s error %+v, want %s about %q", c.why, *be, c.cause, c.pkg)
 			}
-			if left, err := os.ReadDir(c.store.path("building")); err != nil || len(left) > 0 {
-				t.Errorf("%s it left %v, %v", c.why, left, err)
-			}
 		})
 	}
 }
 
 // A version that does not exist here gives way to what the recipe has otherwise.
 func TestOtherwise(t *testing.T) {
+	t.Parallel()
 	s := sharedStore(t)
 	r := Recipe{Image: "mine:*", Requirements: []string{"six==99.0"}, Otherwise: &Recipe{Image: "mine:*", Requirements: []string{"six"}}}
 	if _, ok := s.Built(r); ok {
@@ -269,6 +278,7 @@ func TestInterruptedBuild(t *testing.T) {
 
 // A build ends soon after its context.
 func TestCancelledBuild(t *testing.T) {
+	t.Parallel()
 	asked := make(chan struct{})
 	var once sync.Once
 	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -296,6 +306,7 @@ func TestCancelledBuild(t *testing.T) {
 
 // An environment of somebody's own is used where it lies, and so is a folder.
 func TestAsItLies(t *testing.T) {
+	t.Parallel()
 	s := sharedStore(t)
 	built, err := s.Build(t.Context(), Recipe{Requirements: []string{"six"}}, nil)
 	if err != nil {
@@ -325,6 +336,7 @@ func TestAsItLies(t *testing.T) {
 // A container sees the environment at another place than it was built in, with
 // its interpreter and nothing else beside the system.
 func TestInAContainer(t *testing.T) {
+	t.Parallel()
 	s := sharedStore(t)
 	e, err := s.Build(t.Context(), Recipe{Image: "six", Requirements: []string{"six"}}, nil)
 	if err != nil {

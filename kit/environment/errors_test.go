@@ -111,39 +111,3 @@ func TestProgressIsTold(t *testing.T) {
 		}
 	}
 }
-
-func TestSettingsOfPipReachUV(t *testing.T) {
-	cases := map[string]struct {
-		why     string
-		environ []string
-		config  string
-		want    map[string]string
-	}{
-		"FromFile": {
-			why:    "The company's index is in pip's file.",
-			config: "global.index-url='https://index.local/simple'\nglobal.cert='/etc/ca.pem'\n:env:.index-url='https://elsewhere'\n",
-			want:   map[string]string{"UV_DEFAULT_INDEX": "https://index.local/simple", "SSL_CERT_FILE": "/etc/ca.pem"},
-		},
-		"FromShell": {
-			why:     "The shell comes before the file.",
-			environ: []string{"PIP_INDEX_URL=https://shell.local/simple", "PIP_CERT=/shell.pem"},
-			config:  "global.index-url='https://index.local/simple'\n",
-			want:    map[string]string{"UV_DEFAULT_INDEX": "https://shell.local/simple", "SSL_CERT_FILE": "/shell.pem"},
-		},
-		"OwnOfUV": {
-			why:     "What uv was told itself counts.",
-			environ: []string{"PIP_INDEX_URL=https://shell.local/simple", "UV_INDEX_URL=https://uv.local/simple", "SSL_CERT_FILE=/own.pem", "PIP_CERT=/shell.pem"},
-			want:    map[string]string{"UV_DEFAULT_INDEX": "", "UV_INDEX_URL": "https://uv.local/simple", "SSL_CERT_FILE": "/own.pem"},
-		},
-	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			environ := forUV(c.environ, parsePipConfig(c.config))
-			for k, want := range c.want {
-				if got := variable(environ, k); got != want {
-					t.Errorf("%s %s=%q, want %q", c.why, k, got, want)
-				}
-			}
-		})
-	}
-}

@@ -1,8 +1,10 @@
 package environment
 
 import (
-	"context"
-	"os/exec"
+	"cmp"
+	"maps"
+	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -37,28 +39,44 @@ func forUV(environ []string, config map[string]string) []string {
 	return append(out, "VIRTUAL_ENV=", "UV_PYTHON=", "UV_NO_PROGRESS=1", "NO_COLOR=1")
 }
 
-// pipConfig reads pip's files by asking pip, where it is installed.
-func (s *Store) pipConfig(ctx context.Context) map[string]string {
-	for _, p := range s.onPath("python3") {
-		cmd := exec.CommandContext(ctx, p, "-m", "pip", "config", "list")
-		cmd.Env, cmd.Dir = s.environ, "/"
-		if out, err := cmd.Output(); err == nil {
-			return parsePipConfig(string(out))
+// pipConfig reads pip's files, where those of a user come before the system's.
+func pipConfig(environ []string) map[string]string {
+	home := variable(environ, "HOME")
+	config := map[string]string{}
+	for _, file := range []string{
+		"/etc/xdg/pip/pip.conf", "/etc/pip.conf",
+		filepath.Join(home, ".pip/pip.conf"),
+		filepath.Join(cmp.Or(variable(environ, "XDG_CONFIG_HOME"), filepath.Join(home, ".config")), "pip/pip.conf"),
+		variable(environ, "PIP_CONFIG_FILE"),
+	} {
+		if data, err := os.ReadFile(file); err == nil { // pip, too, goes without one it cannot read
+			maps.Copy(config, parsePipConfig(string(data)))
 		}
 	}
-	return nil
+	return config
 }
 
-// parsePipConfig reads lines as global.index-url='https://…'.
-func parsePipConfig(list string) map[string]string {
+// parsePipConfig reads the settings that concern an installation. A value that
+// goes on in lines that are indented is several values.
+func parsePipConfig(file string) map[string]string {
 	config := map[string]string{}
-	for line := range strings.Lines(list) {
-		key, value, ok := strings.Cut(strings.TrimSpace(line), "=")
-		section, key, dotted := strings.Cut(key, ".")
-		if !ok || !dotted || section != "global" && section != "install" {
-			continue
+	var section, key string
+	for line := range strings.Lines(file) {
+		text := strings.TrimSpace(line)
+		switch {
+		case text == "" || text[0] == '#' || text[0] == ';':
+		case text[0] == '[':
+			section, key = strings.Trim(text, "[]"), ""
+		case section != "global" && section != "install":
+		case line[0] == ' ' || line[0] == '\t':
+			if key != "" {
+				config[key] = strings.TrimSpace(config[key] + " " + text)
+			}
+		default:
+			name, value, _ := strings.Cut(text, "=")
+			key = strings.ReplaceAll(strings.TrimSpace(name), "_", "-")
+			config[key] = strings.TrimSpace(value)
 		}
-		config[key] = strings.ReplaceAll(strings.Trim(value, `'"`), `\n`, " ")
 	}
 	return config
 }

@@ -26,7 +26,7 @@ type uv struct {
 
 // uv finds uv on the PATH or in the store, or installs it into the store.
 func (s *Store) uv(ctx context.Context, image string, progress func(string)) (uv, error) {
-	environ := append(forUV(s.environ, s.pipConfig(ctx)), "UV_CACHE_DIR="+s.cacheFor(s.environ))
+	environ := append(forUV(s.environ, pipConfig(s.environ)), "UV_CACHE_DIR="+s.cacheFor(s.environ))
 	own := s.path("uv", "bin", "uv")
 	for _, p := range append(s.onPath("uv"), own) {
 		if recent(ctx, p) {

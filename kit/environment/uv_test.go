@@ -10,6 +10,7 @@ import (
 
 // Where neither uv nor pip is there, uv comes out of its wheel.
 func TestFetchUV(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := fetchUV(t.Context(), environ(t), dir); err != nil {
 		t.Fatal(err)
@@ -23,6 +24,7 @@ func TestFetchUV(t *testing.T) {
 // A Python without pip, as Debian ships it, and an index that is away: the
 // error says that it is uv that is missing.
 func TestNoWayToUV(t *testing.T) {
+	t.Parallel()
 	environ(t)
 	python, err := exec.LookPath("python3")
 	if err != nil {
