@@ -90,14 +90,14 @@ func (r *Runtime) kernel(e *entry.Config, s Spec) {
 	if !r.ids.inUser {
 		terminals += ",gid=5" // the group of terminals, by convention
 	}
-	e.Mounts = append(e.Mounts, entry.Mount{Type: "devpts", Target: "/dev/pts", Flags: noSuid | noExec, Data: terminals})
-	e.Links = []entry.Link{
-		{Name: "dev/ptmx", To: "pts/ptmx"},
-		{Name: "dev/fd", To: "/proc/self/fd"},
-		{Name: "dev/stdin", To: "/proc/self/fd/0"},
-		{Name: "dev/stdout", To: "/proc/self/fd/1"},
-		{Name: "dev/stderr", To: "/proc/self/fd/2"},
-	}
+	e.Mounts = append(e.Mounts,
+		entry.Mount{Type: "devpts", Target: "/dev/pts", Flags: noSuid | noExec, Data: terminals},
+		entry.Mount{Type: entry.Symlink, Target: "/dev/ptmx", Source: "pts/ptmx"},
+		entry.Mount{Type: entry.Symlink, Target: "/dev/fd", Source: "/proc/self/fd"},
+		entry.Mount{Type: entry.Symlink, Target: "/dev/stdin", Source: "/proc/self/fd/0"},
+		entry.Mount{Type: entry.Symlink, Target: "/dev/stdout", Source: "/proc/self/fd/1"},
+		entry.Mount{Type: entry.Symlink, Target: "/dev/stderr", Source: "/proc/self/fd/2"},
+	)
 }
 
 // allDevices shows every device of the machine, one by one, so that what the
@@ -130,7 +130,7 @@ func (r *Runtime) memory(e *entry.Config, s Spec) {
 }
 
 func (m Mount) entry() entry.Mount {
-	e := entry.Mount{Source: m.Source, Target: m.Target, Recursive: !m.OnlyTop, Flags: unix.MOUNT_ATTR_NODEV}
+	e := entry.Mount{Source: m.Source, Target: m.Target, Recursive: !m.OnlyTop, Flags: unix.MOUNT_ATTR_NODEV, NoLinks: true}
 	if m.ReadOnly {
 		e.Flags |= unix.MOUNT_ATTR_RDONLY
 	}

@@ -112,3 +112,21 @@ func TestMountTargetsStayInTheRoot(t *testing.T) {
 		t.Errorf("/run/secrets/x was made on the machine: %v", err)
 	}
 }
+
+// A volume that lies over /dev gets nothing of ours, and cannot turn what is
+// masked into something else.
+func TestVolumeOverDev(t *testing.T) {
+	r := newRuntime(t)
+	dir := t.TempDir()
+	if err := os.Symlink("/proc/kallsyms", dir+"/null"); err != nil {
+		t.Fatal(err)
+	}
+	s := shell(t, "cat /proc/keys; ls /dev")
+	s.Mounts = []Mount{{Source: dir, Target: "/dev"}}
+	s.MaskedPaths = []string{"/proc/keys"}
+	asks(t, r, s, "null")
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 1 {
+		t.Errorf("the volume holds %v, %v", entries, err)
+	}
+}

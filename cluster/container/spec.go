@@ -48,7 +48,8 @@ const (
 
 // A Mount is a file or folder of the machine that the container sees at Target.
 // Target is resolved inside the container's root, and made if missing. Who asks
-// for a mount must have made sure that Source is what the pod may see.
+// for a mount must have made sure that Source is what the pod may see, and that
+// there is no link in it: one that is there at the start was put there since.
 type Mount struct {
 	Source, Target string
 	ReadOnly       bool

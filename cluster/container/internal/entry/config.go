@@ -4,9 +4,8 @@ package entry
 type Config struct {
 	Namespaces []Namespace // joined first, in this order
 
-	Root   string // a folder to mount the root on; "" leaves the root as it is
-	Mounts []Mount
-	Links  []Link
+	Root   string  // a folder to mount the root on; "" leaves the root as it is
+	Mounts []Mount // in this order, the root itself first
 
 	Masked, ReadOnly []string // paths in the root; those that are missing are skipped
 	ReadOnlyRoot     bool
@@ -36,6 +35,9 @@ type Namespace struct {
 	FD   uint64
 }
 
+// Symlink is the Type of a Mount that is none: it makes Target a link to Source.
+const Symlink = "symlink"
+
 // A Mount is one step in making the root.
 type Mount struct {
 	Type   string // of file system; "" shows what is there already
@@ -49,10 +51,8 @@ type Mount struct {
 	Propagation uint64 // MS_PRIVATE, MS_SLAVE, or MS_SHARED for as Source has it
 	Optional    bool   // a failure is not one
 	OfRoot      bool   // a part of the root, and read-only when the root is
+	NoLinks     bool   // Source is refused if there is a link in it
 }
-
-// A Link is a symbolic link to make in the root.
-type Link struct{ Name, To string }
 
 func (c *Config) visit(w *codec) {
 	list(w, &c.Namespaces, func(n *Namespace) {
@@ -63,9 +63,8 @@ func (c *Config) visit(w *codec) {
 	list(w, &c.Mounts, func(m *Mount) {
 		w.text(&m.Type, &m.Source, &m.Target, &m.Data)
 		w.number(&m.FD, &m.Flags, &m.Propagation)
-		w.flag(&m.Recursive, &m.Optional, &m.OfRoot)
+		w.flag(&m.Recursive, &m.Optional, &m.OfRoot, &m.NoLinks)
 	})
-	list(w, &c.Links, func(l *Link) { w.text(&l.Name, &l.To) })
 	w.texts(&c.Masked, &c.ReadOnly, &c.Argv, &c.Env)
 	w.text(&c.OOMScoreAdjust, &c.Dir, &c.Home, &c.Path)
 	w.number(&c.UID, &c.GID, &c.Capabilities)
@@ -90,7 +89,6 @@ const (
 	NoInterpreter      // the script's interpreter is missing
 	NoDir              // the working directory cannot be entered
 	NoUser             // the user does not exist in this user namespace
-	NothingToFail = What(^uint64(0))
 )
 
 func (f *Failure) visit(w *codec) {

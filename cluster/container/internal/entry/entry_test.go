@@ -38,8 +38,7 @@ func TestWire(t *testing.T) {
 	want := Config{
 		Namespaces: []Namespace{{Name: "net", FD: 4}, {Name: "uts", FD: 5}},
 		Root:       "/r",
-		Mounts:     []Mount{{Type: "tmpfs", Target: "/", Data: "mode=755", Flags: 7}, {Source: "/s", Target: "/t", FD: 9, Recursive: true, Propagation: 1 << 18, Optional: true, OfRoot: true}},
-		Links:      []Link{{Name: "dev/fd", To: "/proc/self/fd"}},
+		Mounts:     []Mount{{Type: "tmpfs", Target: "/", Data: "mode=755", Flags: 7}, {Type: Symlink, Source: "pts/ptmx", Target: "/dev/ptmx"}, {Source: "/s", Target: "/t", FD: 9, Recursive: true, Propagation: 1 << 18, Optional: true, OfRoot: true}},
 		Masked:     []string{"/proc/kcore"}, ReadOnly: []string{"/proc/sys", ""}, ReadOnlyRoot: true,
 		Terminal: true, OOMScoreAdjust: "-998",
 		UID: 1, GID: 1 << 40, Groups: []uint64{2, 3}, Capabilities: ^uint64(0), KeepUser: true, NoNewPrivileges: true,

@@ -22,11 +22,14 @@ func (c *Config) makeRoot() *Failure {
 	root, parts := -1, []int{}
 	for i, m := range c.Mounts {
 		var err error
-		if m.Target == "/" {
+		switch {
+		case m.Target == "/":
 			root, err = mountRoot(c.Root, m, sources[i])
-		} else if m.Type != "" {
+		case m.Type == Symlink:
+			err = link(root, m)
+		case m.Type != "":
 			err = mountType(root, m)
-		} else if sources[i] >= 0 {
+		case sources[i] >= 0:
 			err = place(root, m.Target, sources[i])
 		}
 		if err != nil && !m.Optional {
@@ -38,11 +41,6 @@ func (c *Config) makeRoot() *Failure {
 				return fail("open "+m.Target, err)
 			}
 			parts = append(parts, part)
-		}
-	}
-	for _, l := range c.Links {
-		if err := syscall.Symlink(l.To, under(root, l.Name)); err != nil && err != syscall.EEXIST {
-			return fail("link "+l.Name, err)
 		}
 	}
 	for _, p := range c.Masked {
@@ -95,7 +93,16 @@ func (m *Mount) open() (int, error) {
 	if m.Recursive {
 		flags |= atRecursive
 	}
-	fd, err := openTree(atFDCWD, m.Source, flags)
+	at, path := atFDCWD, m.Source
+	if m.NoLinks {
+		held, err := openWithoutLinks(m.Source)
+		if err != nil {
+			return -1, err
+		}
+		defer syscall.Close(held)
+		at, path, flags = held, "", flags|atEmptyPath
+	}
+	fd, err := openTree(at, path, flags)
 	if err != nil {
 		return -1, err
 	}
@@ -142,6 +149,17 @@ func mountType(root int, m Mount) error {
 	return syscall.Mount(m.Type, descriptorPath(at), m.Type, uintptr(m.Flags), m.Data)
 }
 
+// link makes a symbolic link.
+func link(root int, m Mount) error {
+	dir, name := split(m.Target)
+	at, err := makeTarget(root, dir, true)
+	if err != nil {
+		return err
+	}
+	defer syscall.Close(at)
+	return symlinkat(m.Source, at, name)
+}
+
 // place moves the detached mount source to target in the root.
 func place(root int, target string, source int) error {
 	defer syscall.Close(source)
@@ -169,17 +187,16 @@ func mask(root int, path string) error {
 	} else if isDir {
 		return syscall.Mount("tmpfs", descriptorPath(at), "tmpfs", syscall.MS_RDONLY|syscall.MS_NOSUID|syscall.MS_NODEV|syscall.MS_NOEXEC, "size=0")
 	}
-	null, err := openInRoot(root, "/dev/null", openPath)
+	// The machine's own, which is still in reach: the container's may be anything.
+	null, err := openTree(atFDCWD, "/dev/null", openTreeClone|openTreeCloexec)
 	if err != nil {
 		return err
 	}
 	defer syscall.Close(null)
-	empty, err := openTree(null, "", openTreeClone|openTreeCloexec|atEmptyPath)
-	if err != nil {
+	if err := setAttributes(null, false, attrReadOnly, 0); err != nil {
 		return err
 	}
-	defer syscall.Close(empty)
-	return moveMount(empty, at)
+	return moveMount(null, at)
 }
 
 // seal makes a path read-only, with what is mounted below it.

@@ -8,13 +8,22 @@ import (
 // openInRoot opens path as a process whose root is root would: no link and no
 // ".." leads out, whoever is changing things below it at the same time.
 func openInRoot(root int, path string, flags uint64) (int, error) {
+	return openat2(root, path, flags, resolveInRoot)
+}
+
+// openWithoutLinks opens path if there is no link in it.
+func openWithoutLinks(path string) (int, error) {
+	return openat2(atFDCWD, path, openPath, resolveNoSymlinks)
+}
+
+func openat2(dir int, path string, flags, resolve uint64) (int, error) {
 	name, err := syscall.BytePtrFromString(path)
 	if err != nil {
 		return -1, err
 	}
-	how := struct{ flags, mode, resolve uint64 }{flags: flags | syscall.O_CLOEXEC, resolve: resolveInRoot}
+	how := struct{ flags, mode, resolve uint64 }{flags: flags | syscall.O_CLOEXEC, resolve: resolve}
 	for {
-		fd, _, errno := syscall.Syscall6(sysOpenat2, uintptr(root), uintptr(unsafe.Pointer(name)), uintptr(unsafe.Pointer(&how)), unsafe.Sizeof(how), 0, 0)
+		fd, _, errno := syscall.Syscall6(sysOpenat2, uintptr(dir), uintptr(unsafe.Pointer(name)), uintptr(unsafe.Pointer(&how)), unsafe.Sizeof(how), 0, 0)
 		switch errno {
 		case 0:
 			return int(fd), nil
@@ -65,15 +74,26 @@ func split(path string) (dir, name string) {
 	return "/", path
 }
 
+func symlinkat(to string, dir int, name string) error {
+	target, err := syscall.BytePtrFromString(to)
+	if err != nil {
+		return err
+	}
+	link, err := syscall.BytePtrFromString(name)
+	if err != nil {
+		return err
+	}
+	_, _, errno := syscall.Syscall(syscall.SYS_SYMLINKAT, uintptr(unsafe.Pointer(target)), uintptr(dir), uintptr(unsafe.Pointer(link)))
+	return orNil(errno)
+}
+
 func isDirectory(fd int) (bool, error) {
 	var st syscall.Stat_t
 	err := syscall.Fstat(fd, &st)
 	return st.Mode&syscall.S_IFMT == syscall.S_IFDIR, err
 }
 
-// under is a path to name in the folder fd for calls that take no descriptor.
-func under(fd int, name string) string { return descriptorPath(fd) + "/" + name }
-
+// descriptorPath names an open file for calls that take no descriptor.
 func descriptorPath(fd int) string { return "/proc/self/fd/" + decimal(fd) }
 
 func decimal(n int) string {

@@ -21,7 +21,9 @@ const (
 	openTreeCloexec = syscall.O_CLOEXEC
 	moveFromEmpty   = 0x4
 	moveToEmpty     = 0x40
-	resolveInRoot   = 0x10
+
+	resolveNoSymlinks = 0x4
+	resolveInRoot     = 0x10
 
 	closeRangeCloexec = 4
 
