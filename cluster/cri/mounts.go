@@ -54,6 +54,9 @@ func (r *Runtime) imageMount(m *runtimeapi.Mount) (container.Mount, error) {
 		if err != nil {
 			return container.Mount{}, fmt.Errorf("volume at %s: %w", m.GetContainerPath(), err)
 		}
+		if source, err = filepath.EvalSymlinks(source); err != nil {
+			return container.Mount{}, fmt.Errorf("volume at %s: %w", m.GetContainerPath(), err)
+		}
 		return container.Mount{Source: source, Target: m.GetContainerPath(), ReadOnly: true}, nil
 	}
 	return container.Mount{}, fmt.Errorf("volume at %s: image %s has no files of its own to mount: use an emptyDir that an init container fills", m.GetContainerPath(), image.Reference)

@@ -132,6 +132,28 @@ func TestMounts(t *testing.T) {
 	}
 }
 
+// A folder that a pod puts a link in the place of, once it was looked at, is not mounted.
+func TestFolderThatBecomesALink(t *testing.T) {
+	var open string
+	r := newRig(t, func(c *Config) {
+		open = t.TempDir()
+		c.Shared = []Share{{Path: open}}
+	})
+	secret := t.TempDir()
+	must(t, os.MkdirAll(open+"/on/the/way", 0o755))
+	must(t, os.MkdirAll(secret+"/the/way", 0o755))
+	pod := r.pod()
+	id, err := r.CreateContainer(t.Context(), pod, shell("ls /v", func(c *runtimeapi.ContainerConfig) {
+		c.Mounts = []*runtimeapi.Mount{{HostPath: open + "/on/the/way", ContainerPath: "/v"}}
+	}), nil)
+	must(t, err)
+	must(t, os.Rename(open+"/on", open+"/off"))
+	must(t, os.Symlink(secret, open+"/on"))
+	if err := r.StartContainer(t.Context(), id); err == nil {
+		t.Errorf("the container saw %q", r.written(r.wait(id)))
+	}
+}
+
 // A pod's kernel settings are its own, and it gets no others.
 func TestPodSysctls(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.Network = &loopbacks{} })

@@ -62,7 +62,7 @@ func (s *shares) close() {
 }
 
 // A source is what a mount may show of the machine. Its path has no links in it: one that
-// is there when the mount is made was put there afterwards, and must not be followed.
+// is there when the mount is made was put there afterwards, and is refused by then.
 type source struct {
 	path     string
 	readOnly bool
