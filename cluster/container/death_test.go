@@ -2,6 +2,7 @@ package container
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/moby/sys/mountinfo"
 )
 
 // doomed is the folder of a runtime that is going to be killed.
@@ -90,4 +93,64 @@ func TestDoomedProgram(t *testing.T) {
 	var forever syscall.Timespec
 	forever.Sec = 1000
 	syscall.Nanosleep(&forever, nil)
+}
+
+// A long run does not collect descriptors, mounts or folders.
+func TestNothingIsLeft(t *testing.T) {
+	dir := t.TempDir()
+	open := func() int {
+		fds, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(fds)
+	}
+	round := func(r *Runtime) {
+		n, err := r.NewNamespaces(t.Context(), NamespaceOptions{Hostname: "pod", SharePID: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := r.Start(t.Context(), in(t, n, "c", "sleep 1000"), Stdio{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p, err := c.Exec(t.Context(), ExecSpec{Argv: []string{"true"}}, Stdio{}); err != nil || p.Wait().Code != 0 {
+			t.Fatal(err)
+		}
+		if _, err := r.Start(t.Context(), in(t, n, "d", ""), Stdio{}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Start(t.Context(), Spec{ID: "e", Argv: []string{"no-such-command"}}, Stdio{}); err == nil {
+			t.Fatal("no error")
+		}
+		if err := errors.Join(c.Remove(), n.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var before int
+	for i := range 3 {
+		r, err := New(t.Context(), Config{Dir: dir + "/containers"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Kind() != Full {
+			t.Skip(strings.Join(r.Missing(), " "))
+		}
+		round(r)
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			before = open() // with what Go opens once
+		}
+	}
+	if after := open(); after > before {
+		t.Errorf("%d descriptors are open, %d were before", after, before)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+	if mounts, err := mountinfo.GetMounts(mountinfo.PrefixFilter(dir)); err != nil || len(mounts) > 0 {
+		t.Errorf("left: %v, %v", mounts, err)
+	}
 }

@@ -7,6 +7,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -128,5 +131,62 @@ func TestVolumeOverDev(t *testing.T) {
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) != 1 {
 		t.Errorf("the volume holds %v, %v", entries, err)
+	}
+}
+
+// What is mounted later passes between a volume and its source only as far as
+// the pod asks.
+func TestPropagation(t *testing.T) {
+	r := newRuntime(t)
+	source := t.TempDir()
+	if err := unix.Mount("tmpfs", source, "tmpfs", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Unmount(source, unix.MNT_DETACH) })
+	if err := unix.Mount("", source, "", unix.MS_SHARED, ""); err != nil {
+		t.Fatal(err)
+	}
+	caps, err := Capabilities([]string{"SYS_ADMIN"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		propagation Propagation
+		in, out     bool
+	}{
+		"Private":       {propagation: Private},
+		"FromMachine":   {propagation: FromMachine, in: true},
+		"Bidirectional": {propagation: Bidirectional, in: true, out: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := shell(t, "sleep 1000")
+			s.Capabilities = caps
+			s.Mounts = []Mount{{Source: source, Target: "/v", Propagation: c.propagation}}
+			pod, _ := start(t, r, s)
+			defer pod.Remove()
+			later := filepath.Join(source, "of-machine")
+			if err := os.MkdirAll(later, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := unix.Mount("tmpfs", later, "tmpfs", 0, ""); err != nil {
+				t.Fatal(err)
+			}
+			defer unix.Unmount(later, unix.MNT_DETACH)
+			const script = "grep -c ' /v/of-machine ' /proc/self/mountinfo; mkdir -p /v/of-pod && mount -t tmpfs none /v/of-pod"
+			if got, want := execute(t, pod, ExecSpec{Argv: []string{"sh", "-c", script}}).out, map[bool]string{true: "1", false: "0"}[c.in]; got != want {
+				t.Errorf("mounts of the machine seen in the container: %s, want %s", got, want)
+			}
+			theirs := filepath.Join(source, "of-pod")
+			seen, err := mountinfo.Mounted(theirs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if seen != c.out {
+				t.Errorf("mounts of the container seen on the machine: %v, want %v", seen, c.out)
+			}
+			if seen {
+				unix.Unmount(theirs, unix.MNT_DETACH)
+			}
+		})
 	}
 }
