@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -20,6 +21,9 @@ import (
 // settle is how long an object must be held up before anybody looks why: much
 // is over in a moment.
 const settle = 2 * time.Second
+
+// settleNamespace is the same for a namespace, which takes time to empty.
+const settleNamespace = 30 * time.Second
 
 // A Reconciler says on objects that do not move why they do not, once for each
 // reason, as events.
@@ -49,7 +53,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, s subject) (ctrl.Result, err
 		last = sighting{since: now}
 		r.seen[s] = last
 	}
-	if left := settle - now.Sub(last.since); left > 0 {
+	wait := settle
+	if s.kind == corev1.SchemeGroupVersion.WithKind("Namespace") {
+		wait = settleNamespace
+	}
+	if left := wait - now.Sub(last.since); left > 0 {
 		return ctrl.Result{RequeueAfter: left}, nil
 	}
 
@@ -107,10 +115,11 @@ func newEvent(o client.Object, e Explanation, now time.Time) *corev1.Event {
 	kind := o.GetObjectKind().GroupVersionKind()
 	what := sha256.Sum256(fmt.Appendf(nil, "%s %s %s", o.GetUID(), e.Reason, withoutName(e)))
 	name := strings.TrimRight(o.GetName()[:min(len(o.GetName()), 230)], "-.")
+	namespace := cmp.Or(o.GetNamespace(), metav1.NamespaceDefault)
 	at := metav1.NewTime(now)
 	return &corev1.Event{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: o.GetNamespace(),
+			Namespace: namespace,
 			Name:      fmt.Sprintf("%s.%x", name, what[:8]),
 		},
 		InvolvedObject: corev1.ObjectReference{

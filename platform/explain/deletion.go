@@ -33,7 +33,8 @@ func (from *reading) deletion(ctx context.Context, o *unstructured.Unstructured)
 const claimProtection = "kubernetes.io/pvc-protection"
 
 func ofDeletedPod(pod *corev1.Pod) Explanation {
-	if len(pod.Finalizers) > 0 {
+	runs := func(c container) bool { return c.status.State.Running != nil }
+	if len(pod.Finalizers) > 0 && !slices.ContainsFunc(containersOf(pod), runs) {
 		return ofDeleted("Pod", pod, nil)
 	}
 	return Explanation{

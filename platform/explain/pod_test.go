@@ -318,12 +318,12 @@ func TestOfPod(t *testing.T) {
 		},
 		"Terminating": {
 			why:  "A pod in its grace period is not stuck.",
-			pod:  podOf(running(), deleted()),
+			pod:  podOf(running(), deleted("batch.kubernetes.io/job-tracking")),
 			want: Explanation{State: Moving, Reason: "Terminating", Sentence: "Pod w is being deleted; its containers have 30 seconds to end."},
 		},
 		"FinalizerBlocks": {
 			why: "Which finalizer, on what.",
-			pod: podOf(running(), deleted("example.com/archive")),
+			pod: podOf(ended(terminated(143, "Error")), deleted("example.com/archive")),
 			want: Explanation{State: Stuck, Reason: "FinalizerBlocks",
 				Sentence: "Pod w is deleted, but finalizer example.com/archive on it is still to be taken off by its controller.",
 				Remedy:   `See whether that controller runs. If it is gone for good, and what it should clean up too: kubectl patch pod w -n ada --type merge -p '{"metadata":{"finalizers":null}}'`},

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/util/workqueue"
@@ -13,6 +14,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -22,9 +24,10 @@ import (
 
 // Setup adds the controller to a manager: it says on jobs, pods and claims that
 // do not move why they do not. It looks at a pod whose status may mean that it
-// is held up, and at whatever somebody warns about; when nothing happens it does
-// nothing. logs may be nil.
-func Setup(mgr ctrl.Manager, logs Logs) error {
+// is held up, at whatever somebody warns about, and at what is deleted and does
+// not go away: claims, namespaces, and objects of the kinds named. When nothing
+// happens it does nothing. logs may be nil.
+func Setup(mgr ctrl.Manager, logs Logs, kinds ...client.Object) error {
 	warnings, err := cache.New(mgr.GetConfig(), cache.Options{
 		HTTPClient: mgr.GetHTTPClient(),
 		Scheme:     mgr.GetScheme(),
@@ -56,10 +59,19 @@ func Setup(mgr ctrl.Manager, logs Logs) error {
 	if err != nil {
 		return fmt.Errorf("set up explain: %w", err)
 	}
-	for _, s := range []source.TypedSource[subject]{
+	sources := []source.TypedSource[subject]{
 		source.TypedKind[client.Object](mgr.GetCache(), &corev1.Pod{}, enqueue(podSubject), heldUp()),
 		source.TypedKind[client.Object](warnings, &corev1.Event{}, enqueue(eventSubject), news()),
-	} {
+	}
+	for _, o := range append(kinds, metadataOf("PersistentVolumeClaim"), metadataOf("Namespace")) {
+		kind, err := apiutil.GVKForObject(o, mgr.GetScheme())
+		if err != nil {
+			return fmt.Errorf("set up explain: %w", err)
+		}
+		of := func(o client.Object) subject { return subject{kind, client.ObjectKeyFromObject(o)} }
+		sources = append(sources, source.TypedKind(mgr.GetCache(), o, enqueue(of), predicate.NewPredicateFuncs(lingers)))
+	}
+	for _, s := range sources {
 		if err := c.Watch(s); err != nil {
 			return fmt.Errorf("set up explain: %w", err)
 		}
@@ -77,13 +89,27 @@ func heldUp() predicate.Predicate {
 	}
 }
 
+// metadataOf is an object of which no more than the metadata is watched.
+func metadataOf(kind string) client.Object {
+	o := &metav1.PartialObjectMetadata{}
+	o.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))
+	return o
+}
+
+// lingers is whether an object is deleted and something must happen before it
+// goes.
+func lingers(o client.Object) bool {
+	_, isPod := o.(*corev1.Pod)
+	return o.GetDeletionTimestamp() != nil && (len(o.GetFinalizers()) > 0 || !isPod)
+}
+
 // mayBeHeldUp is whether a pod's status is one that people ask about.
 func mayBeHeldUp(o client.Object) bool {
 	pod, ok := o.(*corev1.Pod)
 	if !ok {
 		return false
 	}
-	if pod.Status.Phase == corev1.PodFailed {
+	if pod.Status.Phase == corev1.PodFailed || lingers(pod) {
 		return true
 	}
 	if pod.Spec.NodeName == "" {
