@@ -54,7 +54,7 @@ var signs = []struct {
 		"make room on the disk, or choose another folder for weir's data"},
 	{NoPackage, regexp.MustCompile(`Because (?P<package>[\w.\[\]-]+) was not found in the package registry`),
 		"look for a slip in the name of the package, or name the index that has it in UV_INDEX"},
-	{NoIndex, regexp.MustCompile(`(?i)failed to fetch|error sending request|dns error|connection refused|network is unreachable|timed out|network connectivity is disabled|no route to host|connection reset|HTTP status (client|server) error|certificate`),
+	{NoIndex, regexp.MustCompile(`(?i)failed to fetch|request failed|error sending request|dns error|connection refused|network is unreachable|timed out|network connectivity is disabled|no route to host|connection reset|HTTP status (client|server) error|certificate`),
 		"look whether the machine reaches the package index (settings are read from UV_DEFAULT_INDEX, HTTPS_PROXY and SSL_CERT_FILE, and from pip's own)"},
 	{NoVersion, regexp.MustCompile(`(?P<package>[\w.-]+?)(?:[=<>!~]=?\S+)? has no (?:\S+ )*(?:wheels|source distribution)`),
 		"ask for a version of it that exists for this Python, or for another Python"},
@@ -80,7 +80,7 @@ func explain(image, stderr string) *BuildError {
 		if m == nil {
 			continue
 		}
-		e := &BuildError{Image: image, Cause: s.cause, Said: said, Remedy: s.remedy}
+		e := &BuildError{Image: image, Cause: s.cause, Said: brief(said), Remedy: s.remedy}
 		if i := s.sign.SubexpIndex("package"); i > 0 {
 			e.Package = m[i]
 		}
@@ -89,8 +89,14 @@ func explain(image, stderr string) *BuildError {
 		}
 		return e
 	}
-	return &BuildError{Image: image, Cause: Other, Said: said, Remedy: "see whether `uv pip install` with the same packages says more"}
+	return &BuildError{Image: image, Cause: Other, Said: brief(said), Remedy: "see whether `uv pip install` with the same packages says more"}
 }
+
+// noise is what a message says twice, or otherwise each time.
+var noise = regexp.MustCompile(`: error sending request for url \([^)]*\)|: client error \(Connect\)|: tcp connect error|: error resolving DNS|( after \d+ retries) in [\d.]+m?s`)
+
+// brief is a message that is the same whenever the same thing is wrong.
+func brief(said string) string { return noise.ReplaceAllString(said, "$1") }
 
 // simple is the address of a package in an index.
 var simple = regexp.MustCompile(`/simple/([\w.-]+)/`)

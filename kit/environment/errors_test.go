@@ -54,7 +54,7 @@ error: No solution found when resolving dependencies
   cause: tcp connect error
   cause: Connection refused (os error 111)
 `,
-			want: told{NoIndex, "colorama", "Request failed after 3 retries in 12.0s: Failed to fetch: http://127.0.0.1:9/simple/colorama/: error sending request for url (http://127.0.0.1:9/simple/colorama/): client error (Connect): tcp connect error: Connection refused (os error 111)"},
+			want: told{NoIndex, "colorama", "Request failed after 3 retries: Failed to fetch: http://127.0.0.1:9/simple/colorama/: Connection refused (os error 111)"},
 		},
 		"NoName": {
 			why:    "The network is away, and names with it.",

@@ -185,7 +185,7 @@ func (s *Store) download(ctx context.Context, r Recipe, progress func(string)) (
 	var be *BuildError
 	if said, err := u.run(ctx, r.Image, progress, "python", "install", "--install-dir", s.path("pythons"), "--no-bin", r.Python); errors.As(err, &be) {
 		return interpreter{}, &BuildError{
-			Image: r.Image, Cause: NoPython, Said: "no Python " + r.Python + " on this machine, and uv cannot fetch one: " + lastWords(said),
+			Image: r.Image, Cause: NoPython, Said: "no Python " + r.Python + " on this machine, and uv cannot fetch one: " + brief(lastWords(said)),
 			Remedy: "install it, or name one with --python",
 		}
 	} else if err != nil {
