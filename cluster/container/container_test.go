@@ -1,27 +1,54 @@
 package container
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 )
 
-// newRuntime returns a runtime of full containers, or skips the test where this
+// shared makes the runtime that all tests use, when the first wants it.
+var shared = sync.OnceValues(func() (*Runtime, error) {
+	dir, err := os.MkdirTemp("", "weir-test-")
+	if err != nil {
+		return nil, err
+	}
+	return New(context.Background(), Config{Dir: filepath.Join(dir, "containers")})
+})
+
+var isShared atomic.Bool
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if isShared.Load() {
+		r, err := shared()
+		if err == nil {
+			err = errors.Join(r.Close(), os.Remove(filepath.Dir(r.dir)))
+		}
+		if err != nil {
+			fmt.Println(err)
+			code = max(code, 1)
+		}
+	}
+	os.Exit(code)
+}
+
+// runtimeOf returns a runtime of full containers, or skips the test where this
 // machine allows none.
-func newRuntime(t testing.TB) *Runtime {
+func runtimeOf(t testing.TB) *Runtime {
 	t.Helper()
-	r, err := New(t.Context(), Config{Dir: t.TempDir() + "/containers"})
+	isShared.Store(true)
+	r, err := shared()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := r.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 	if r.Kind() != Full {
 		t.Skip(strings.Join(r.Missing(), " "))
 	}
@@ -105,7 +132,7 @@ func asks(t *testing.T, r *Runtime, s Spec, want string) {
 
 // How long a container of true takes to start, to end and to be removed.
 func BenchmarkStart(b *testing.B) {
-	r := newRuntime(b)
+	r := runtimeOf(b)
 	s := Spec{ID: "c", Argv: []string{"true"}, Capabilities: usualCapabilities(b)}
 	var started, ended, removed time.Duration
 	for b.Loop() {
@@ -142,7 +169,7 @@ func BenchmarkNew(b *testing.B) {
 
 // How many containers of true a second, when many want to start.
 func BenchmarkManyAtOnce(b *testing.B) {
-	r := newRuntime(b)
+	r := runtimeOf(b)
 	var n atomic.Int64
 	caps := usualCapabilities(b)
 	b.SetParallelism(16)

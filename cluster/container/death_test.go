@@ -20,7 +20,7 @@ const doomed = "WEIR_TEST_DOOMED"
 // A program that is killed, as the memory of a machine runs out or somebody says
 // kill -9, leaves no process behind, and the next one finds a clean folder.
 func TestNothingOutlivesTheProgram(t *testing.T) {
-	newRuntime(t) // or skip
+	runtimeOf(t) // or skip
 	dir := t.TempDir() + "/containers"
 	cmd := exec.Command("/proc/self/exe", "-test.run=^TestDoomedProgram$")
 	cmd.Env = append(os.Environ(), doomed+"="+dir)

@@ -20,7 +20,7 @@ func execute(t *testing.T, c *Container, s ExecSpec) result {
 }
 
 func TestExec(t *testing.T) {
-	r := newRuntime(t)
+	r := runtimeOf(t)
 	ns, err := r.NewNamespaces(t.Context(), NamespaceOptions{Hostname: "pod-1"})
 	if err != nil {
 		t.Fatal(err)
@@ -79,7 +79,7 @@ func TestExec(t *testing.T) {
 
 // What runs beside the container's command ends with it.
 func TestExecEndsWithContainer(t *testing.T) {
-	r := newRuntime(t)
+	r := runtimeOf(t)
 	c, _ := start(t, r, shell(t, "sleep 1000"))
 	defer c.Remove()
 	p, err := c.Exec(t.Context(), ExecSpec{Argv: []string{"sleep", "1000"}}, Stdio{})
@@ -95,7 +95,7 @@ func TestExecEndsWithContainer(t *testing.T) {
 }
 
 func TestTerminal(t *testing.T) {
-	r := newRuntime(t)
+	r := runtimeOf(t)
 	const script = `tty; echo $TERM; test -t 0 && test -t 1 && test -t 2 && echo terminal; read x; echo got $x; ps -o tty= -p $$ | tr -d ' '`
 	s := shell(t, script)
 	s.Terminal = true
@@ -148,7 +148,7 @@ func converse(t *testing.T, p *Process, typed string) string {
 }
 
 func TestStdin(t *testing.T) {
-	r := newRuntime(t)
+	r := runtimeOf(t)
 	in, theirs, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

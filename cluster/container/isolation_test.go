@@ -16,7 +16,7 @@ import (
 // Each case is a promise, and a container that tries to break it. An empty
 // output is a kept promise.
 func TestIsolation(t *testing.T) {
-	r := newRuntime(t)
+	r := runtimeOf(t)
 	secret := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(secret, []byte("of the machine"), 0o644); err != nil {
 		t.Fatal(err)
@@ -130,7 +130,7 @@ func TestIsolation(t *testing.T) {
 // What a container writes to the machine's system folders stays in it, and the
 // next one does not see it.
 func TestWritesStayInTheContainer(t *testing.T) {
-	r := newRuntime(t)
+	r := runtimeOf(t)
 	const script = `dirs="/usr /usr/bin /usr/local/lib /opt /etc /tmp /var"
 		for d in $dirs; do ls $d/poison 2>/dev/null; echo x > $d/poison || echo cannot write $d; done
 		rm -f /etc/nsswitch.conf; ls /usr/bin/env; cat /usr/poison`
@@ -148,7 +148,7 @@ func TestWritesStayInTheContainer(t *testing.T) {
 // containers work all the same, with system folders read-only; nothing of the
 // machine can be written in any case.
 func TestWithoutOverlays(t *testing.T) {
-	newRuntime(t) // or skip
+	runtimeOf(t) // or skip
 	dir := t.TempDir()
 	for _, d := range []string{"lower", "upper", "work", "on"} {
 		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
@@ -209,7 +209,7 @@ func TestHiddenInSystemFolder(t *testing.T) {
 
 // Capabilities are what the pod was given, and no more.
 func TestCapabilitiesOfProcess(t *testing.T) {
-	r := newRuntime(t)
+	r := runtimeOf(t)
 	const script = `grep -e CapPrm -e CapEff -e CapBnd -e CapInh -e CapAmb /proc/self/status | tr -d '\t' | sort`
 	const none = "0000000000000000"
 	for name, c := range map[string]struct {
@@ -240,7 +240,7 @@ func TestCapabilitiesOfProcess(t *testing.T) {
 }
 
 func TestNoNewPrivileges(t *testing.T) {
-	r := newRuntime(t)
+	r := runtimeOf(t)
 	s := shell(t, `grep NoNewPrivs /proc/self/status | tr -d '\t'`)
 	asks(t, r, s, "NoNewPrivs:0")
 	s.NoNewPrivileges = true

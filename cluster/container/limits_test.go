@@ -9,7 +9,7 @@ import (
 // Programs that make themselves as big as their limits allow find them where the
 // kernel shows them, and cannot change them.
 func TestContainerSeesItsLimits(t *testing.T) {
-	r := newRuntime(t)
+	r := runtimeOf(t)
 	tree, err := cgroup.Open()
 	if err != nil {
 		t.Fatal(err)

@@ -30,7 +30,7 @@ func write(t testing.TB, path, content string) {
 }
 
 func TestMounts(t *testing.T) {
-	r := newRuntime(t)
+	r := runtimeOf(t)
 	dir := t.TempDir()
 	write(t, dir+"/file", "content")
 	write(t, dir+"/tree/a", "a")
@@ -62,7 +62,7 @@ func TestMounts(t *testing.T) {
 }
 
 func TestMountIsWritten(t *testing.T) {
-	r := newRuntime(t)
+	r := runtimeOf(t)
 	dir := t.TempDir()
 	s := shell(t, "echo from the container > /v/file")
 	s.Mounts = []Mount{{Source: dir, Target: "/v"}}
@@ -77,7 +77,7 @@ func TestMountIsWritten(t *testing.T) {
 // A mount's place is found inside the container's root, whatever links say: the
 // root's own, as /var/run, and those that somebody left in a volume.
 func TestMountTargetsStayInTheRoot(t *testing.T) {
-	r := newRuntime(t)
+	r := runtimeOf(t)
 	dir := t.TempDir()
 	outside := filepath.Join(t.TempDir(), "outside")
 	write(t, dir+"/secret/token", "token")
@@ -119,7 +119,7 @@ func TestMountTargetsStayInTheRoot(t *testing.T) {
 // A volume that lies over /dev gets nothing of ours, and cannot turn what is
 // masked into something else.
 func TestVolumeOverDev(t *testing.T) {
-	r := newRuntime(t)
+	r := runtimeOf(t)
 	dir := t.TempDir()
 	if err := os.Symlink("/proc/kallsyms", dir+"/null"); err != nil {
 		t.Fatal(err)
@@ -137,7 +137,7 @@ func TestVolumeOverDev(t *testing.T) {
 // What is mounted later passes between a volume and its source only as far as
 // the pod asks.
 func TestPropagation(t *testing.T) {
-	r := newRuntime(t)
+	r := runtimeOf(t)
 	source := t.TempDir()
 	if err := unix.Mount("tmpfs", source, "tmpfs", 0, ""); err != nil {
 		t.Fatal(err)

@@ -31,7 +31,7 @@ func in(t *testing.T, n *Namespaces, id, script string) Spec {
 
 // The containers of a pod share its name and memory, and no other's.
 func TestPodsShare(t *testing.T) {
-	r := newRuntime(t)
+	r := runtimeOf(t)
 	one := newNamespaces(t, r, NamespaceOptions{Hostname: "one"})
 	two := newNamespaces(t, r, NamespaceOptions{Hostname: "two"})
 	asks(t, r, in(t, one, "a", "uname -n; echo x > /dev/shm/x; ls /dev/shm"), "one\nx")
@@ -43,7 +43,7 @@ func TestPodsShare(t *testing.T) {
 // Containers that share processes see each other's, and nothing of weir, and
 // each ends whole.
 func TestSharedProcesses(t *testing.T) {
-	r := newRuntime(t)
+	r := runtimeOf(t)
 	n := newNamespaces(t, r, NamespaceOptions{Hostname: "pod", SharePID: true})
 	c, _ := start(t, r, in(t, n, "sleeper", "(setsid sleep 1001 &); sleep 1002"))
 	defer c.Remove()
@@ -70,7 +70,7 @@ func hasEnded(pid int) bool {
 }
 
 func TestHostProcesses(t *testing.T) {
-	r := newRuntime(t)
+	r := runtimeOf(t)
 	n := newNamespaces(t, r, NamespaceOptions{HostPID: true})
 	res := run(t, r, in(t, n, "c", "echo $$"))
 	if res.out == "1" || res.out == "" {
@@ -80,7 +80,7 @@ func TestHostProcesses(t *testing.T) {
 
 // A sysctl is set in the pod's own namespaces, or not at all.
 func TestSysctls(t *testing.T) {
-	r := newRuntime(t)
+	r := runtimeOf(t)
 	network := newNetwork(t)
 	n := newNamespaces(t, r, NamespaceOptions{Hostname: "pod", Network: network, Sysctls: map[string]string{"kernel.shm_rmid_forced": "1", "net.ipv4.ip_unprivileged_port_start": "77"}})
 	asks(t, r, in(t, n, "c", "cat /proc/sys/kernel/shm_rmid_forced /proc/sys/net/ipv4/ip_unprivileged_port_start; ls /sys/class/net"), "1\n77\nlo")

@@ -11,7 +11,7 @@ import (
 // Whatever numbers the files have that a container gets, the copy of this program is found.
 // The child of a fork moves its files about, and could put one in the copy's place.
 func TestNumbersOfFiles(t *testing.T) {
-	r := newRuntime(t)
+	r := runtimeOf(t)
 	for number := 60; number < 130; number++ {
 		ours, theirs, err := os.Pipe()
 		if err != nil {

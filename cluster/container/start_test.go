@@ -18,7 +18,7 @@ import (
 )
 
 func TestExitStatus(t *testing.T) {
-	r := newRuntime(t)
+	r := runtimeOf(t)
 	for name, c := range map[string]struct {
 		why    string
 		script string
@@ -40,7 +40,7 @@ func TestExitStatus(t *testing.T) {
 // The first process of a container ends by signals that it does not handle only
 // when they come from outside; SIGTERM to a shell that traps it is handled.
 func TestSignal(t *testing.T) {
-	r := newRuntime(t)
+	r := runtimeOf(t)
 	c, out := start(t, r, shell(t, `trap 'echo asked to end; exit 3' TERM; echo ready; while :; do sleep 0.01; done`))
 	defer c.Remove()
 	waitFor(t, "the trap is set", func() bool { return ignoresOrCatches(c.PID(), syscall.SIGTERM) })
@@ -59,7 +59,7 @@ func TestSignal(t *testing.T) {
 }
 
 func TestKill(t *testing.T) {
-	r := newRuntime(t)
+	r := runtimeOf(t)
 	c, out := start(t, r, shell(t, `(setsid sleep 1000 &) ; sleep 1000 & wait`))
 	defer c.Remove()
 	waitFor(t, "three processes run", func() bool { return len(c.members()) == 3 })
@@ -74,7 +74,7 @@ func TestKill(t *testing.T) {
 
 // What keeps a command from starting is an error that says what to do.
 func TestStartErrors(t *testing.T) {
-	r := newRuntime(t)
+	r := runtimeOf(t)
 	scripts := t.TempDir()
 	for name, content := range map[string]string{"no-interpreter": "#!/no/such/thing\n", "no-program": "\x00\x01", "plain": "x"} {
 		if err := os.WriteFile(filepath.Join(scripts, name), []byte(content), 0o755); err != nil {
@@ -120,7 +120,7 @@ func TestStartErrors(t *testing.T) {
 }
 
 func TestStartEndsWithItsContext(t *testing.T) {
-	r := newRuntime(t)
+	r := runtimeOf(t)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cause := errors.New("enough")
 	cancel(cause)
@@ -130,7 +130,7 @@ func TestStartEndsWithItsContext(t *testing.T) {
 }
 
 func TestWhatTheCommandSees(t *testing.T) {
-	r := newRuntime(t)
+	r := runtimeOf(t)
 	env := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(env, "bin"), 0o755); err != nil {
 		t.Fatal(err)
@@ -181,7 +181,7 @@ func TestWhatTheCommandSees(t *testing.T) {
 }
 
 func TestUser(t *testing.T) {
-	r := newRuntime(t)
+	r := runtimeOf(t)
 	s := shell(t, "id -u; id -g; id -G; id -un; id -gn; echo $HOME; touch ~/x /tmp/x && ls ~")
 	s.UID, s.GID, s.Groups = 1234, 2345, []uint32{3456}
 	if r.ids.inUser {
@@ -198,7 +198,7 @@ func TestUser(t *testing.T) {
 
 // A process killed for want of memory is told apart from one killed otherwise.
 func TestOOMKilled(t *testing.T) {
-	r := newRuntime(t)
+	r := runtimeOf(t)
 	tree, err := cgroup.Open()
 	if err != nil {
 		t.Fatal(err)
@@ -221,7 +221,7 @@ func TestOOMKilled(t *testing.T) {
 
 // A program with many variables starts as well.
 func TestLargeEnvironment(t *testing.T) {
-	r := newRuntime(t)
+	r := runtimeOf(t)
 	s := shell(t, "echo ${#BIG}")
 	s.Env = []string{"BIG=" + strings.Repeat("x", 100_000)}
 	for range 8 {
@@ -232,7 +232,7 @@ func TestLargeEnvironment(t *testing.T) {
 
 // Many containers start and end at once.
 func TestManyAtOnce(t *testing.T) {
-	r := newRuntime(t)
+	r := runtimeOf(t)
 	for i := range 20 {
 		t.Run("", func(t *testing.T) {
 			t.Parallel()
