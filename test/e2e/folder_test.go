@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -70,7 +71,7 @@ func TestControllersBesideACluster(t *testing.T) {
 	t.Parallel()
 	w := newWeir(t)
 	w.up(t, "--without", "controllers,s3")
-	controllers := w.command(t.Context(), "controllers", "--kubeconfig", filepath.Join(w.dir, "kubeconfig"))
+	controllers := w.command(context.Background(), "controllers", "--kubeconfig", filepath.Join(w.dir, "kubeconfig"), "--metrics-bind-address", "0")
 	log, err := os.Create(filepath.Join(w.dir, "controllers.log"))
 	if err != nil {
 		t.Fatal(err)

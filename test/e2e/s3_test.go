@@ -95,11 +95,12 @@ spec:
 // A pod without the label is told nothing, and S3 answers nobody without keys.
 func TestS3IsNotForEverybody(t *testing.T) {
 	s := begin(t)
+	s.bucket(t, "not-for-everybody").put("key", "private")
 	s.apply(pod("it", `command: [sh, -c, "env | grep -i -c -E 'aws|s3_' || true"]`))
 	if got := s.ends("it", "Succeeded"); got != "0\n" {
 		t.Errorf("the pod knows %s variables about S3", got)
 	}
-	if got := get(s.state(t).S3.URL + "/from-a-pod"); !bytes.Contains([]byte(got), []byte("AccessDenied")) {
+	if got := get(s.state(t).S3.URL + "/not-for-everybody/key"); !bytes.Contains([]byte(got), []byte("AccessDenied")) {
 		t.Errorf("without keys S3 says %q", got)
 	}
 }
