@@ -63,7 +63,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, s subject) (ctrl.Result, err
 
 	e, err := Of(ctx, r.source, s.kind, s.key.Namespace, s.key.Name)
 	switch {
-	case apierrors.IsNotFound(err), err == nil && (e.State == Moving || e.State == Done):
+	case unknowable(err), err == nil && (e.State == Moving || e.State == Done):
 		delete(r.seen, s)
 		return ctrl.Result{}, nil
 	case err != nil:

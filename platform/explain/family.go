@@ -121,7 +121,7 @@ func (from Source) ownersOf(ctx context.Context, o client.Object) ([]client.Obje
 	return chain, nil
 }
 
-// unknowable is whether an owner is gone, or not ours to see.
+// unknowable is whether an object is gone, or not ours to see.
 func unknowable(err error) bool {
 	return apierrors.IsNotFound(err) || apierrors.IsForbidden(err) || meta.IsNoMatchError(err)
 }
