@@ -22,16 +22,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 )
 
+// +kubebuilder:rbac:groups="",resources=pods;pods/log;nodes;namespaces;persistentvolumeclaims;services;events,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=events,verbs=create
+// +kubebuilder:rbac:groups=apps,resources=deployments;replicasets;statefulsets;daemonsets,verbs=get;list
+// +kubebuilder:rbac:groups=batch,resources=jobs;cronjobs,verbs=get;list
+
 // Setup adds the controller to a manager: it says on jobs, pods and claims that
 // do not move why they do not. It looks at a pod whose status may mean that it
 // is held up, at whatever somebody warns about, and at what is deleted and does
 // not go away: claims, namespaces, and objects of the kinds named. When nothing
 // happens it does nothing. logs may be nil.
-//
-// +kubebuilder:rbac:groups="",resources=pods;pods/log;nodes;namespaces;persistentvolumeclaims;services;events,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",resources=events,verbs=create
-// +kubebuilder:rbac:groups=apps,resources=deployments;replicasets;statefulsets;daemonsets,verbs=get;list
-// +kubebuilder:rbac:groups=batch,resources=jobs;cronjobs,verbs=get;list
 func Setup(mgr ctrl.Manager, logs Logs, kinds ...client.Object) error {
 	warnings, err := cache.New(mgr.GetConfig(), cache.Options{
 		HTTPClient: mgr.GetHTTPClient(),
