@@ -9,19 +9,23 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/yaml"
 
 	"github.com/weir-ml/weir/cluster/clustertest"
+	"github.com/weir-ml/weir/install"
 )
 
 func TestMain(m *testing.M) { os.Exit(clustertest.Main(m)) }
@@ -187,13 +191,22 @@ func clusterOf(t *testing.T) *testCluster {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Delete(context.Background(), ns) })
-	return &testCluster{t, c, Source{Reader: c, Mapper: c.RESTMapper()}, ns.Name}
+	tc := &testCluster{t, c, Source{Reader: c, Mapper: c.RESTMapper()}, ns.Name}
+	tc.poll("the namespace takes pods", func() bool {
+		err := c.Get(t.Context(), client.ObjectKey{Namespace: ns.Name, Name: "default"}, &corev1.ServiceAccount{})
+		return err == nil
+	})
+	return tc
 }
 
-// controller runs the controller for the time of the test.
+// controller runs the controller for the time of the test, with no rights but
+// those it has on a cluster.
 func (c *testCluster) controller() {
 	c.t.Helper()
-	mgr, err := ctrl.NewManager(clustertest.REST(c.t), ctrl.Options{
+	c.grant()
+	limited := clustertest.REST(c.t)
+	limited.Impersonate = rest.ImpersonationConfig{UserName: "weir-controllers", Groups: []string{"system:authenticated"}}
+	mgr, err := ctrl.NewManager(limited, ctrl.Options{
 		Scheme:         scheme.Scheme,
 		Metrics:        server.Options{BindAddress: "0"},
 		Controller:     config.Controller{SkipNameValidation: ptr.To(true)}, // one for each test
@@ -214,6 +227,31 @@ func (c *testCluster) controller() {
 			c.t.Error(err)
 		}
 	})
+}
+
+// grant gives the user weir-controllers the role that is installed.
+func (c *testCluster) grant() {
+	c.t.Helper()
+	name := metav1.ObjectMeta{Name: "weir-controllers"}
+	role := &rbacv1.ClusterRole{}
+	for _, f := range install.Rights() {
+		if err := yaml.Unmarshal(f.Data, role); err != nil {
+			c.t.Fatal(err)
+		}
+		if role.Name == name.Name {
+			break
+		}
+	}
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: name,
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: name.Name}},
+		RoleRef:    rbacv1.RoleRef{Kind: "ClusterRole", APIGroup: rbacv1.GroupName, Name: name.Name},
+	}
+	for _, o := range []client.Object{role, binding} {
+		if err := c.client.Create(c.t.Context(), o); err != nil && !apierrors.IsAlreadyExists(err) {
+			c.t.Fatal(err)
+		}
+	}
 }
 
 func (c *testCluster) named(name string) metav1.ObjectMeta {
