@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes"
+)
+
+// ofControllers measures the controllers alone, in a process of their own, as a
+// cluster runs them: no pod is started.
+func (b *bench) ofControllers(ctx context.Context) (err error) {
+	w, err := b.fresh(ctx, "--without", "controllers,node")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.down(ctx)) }()
+	core, objects, err := w.clients()
+	if err != nil {
+		return err
+	}
+	if err := withServiceAccount(ctx, core); err != nil {
+		return err
+	}
+	stop, pid, err := b.startControllers(ctx, w)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	jobs := objects.Resource(tfjobs).Namespace("default")
+	if err := served(ctx, func() error { _, err := jobs.List(ctx, metav1.ListOptions{}); return err }); err != nil {
+		return err
+	}
+	if err := wait(ctx, 3*time.Second); err != nil { // their start is not what is measured
+		return err
+	}
+	pods, err := watchPods(ctx, core, "training.kubeflow.org/job-name")
+	if err != nil {
+		return err
+	}
+	defer pods.Stop()
+	before, err := useOf(pid)
+	if err != nil {
+		return err
+	}
+	err = atOnce(b.jobs, func(i int) error {
+		_, err := jobs.Create(ctx, job(fmt.Sprintf("many-%d", i), replicas), metav1.CreateOptions{})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	seen := map[string]bool{}
+	err = until(ctx, pods, func(p *corev1.Pod) bool {
+		seen[p.Name] = true
+		return len(seen) == b.jobs*replicas
+	})
+	if err != nil {
+		return err
+	}
+	if err := wait(ctx, time.Second); err != nil { // until they have written the last status
+		return err
+	}
+	after, err := useOf(pid)
+	if err != nil {
+		return err
+	}
+	b.report.row(fmt.Sprintf("`weir controllers` in a process of its own: CPU for a TFJob of %d replicas, until its pods and services exist", replicas), "%s; %d MB resident",
+		short((after.cpu-before.cpu)/time.Duration(b.jobs)), after.resident>>20)
+	return nil
+}
+
+// startControllers runs weir controllers until it is stopped.
+func (b *bench) startControllers(ctx context.Context, w *weir) (stop func(), pid int, err error) {
+	c := exec.CommandContext(ctx, b.binary, "controllers", "--kubeconfig", filepath.Join(w.dir, "kubeconfig"), "--metrics-bind-address", "0")
+	log, err := os.Create(filepath.Join(w.dir, "controllers.log"))
+	if err != nil {
+		return nil, 0, err
+	}
+	c.Stdout, c.Stderr = log, log
+	if err := c.Start(); err != nil {
+		return nil, 0, errors.Join(err, log.Close())
+	}
+	return func() {
+		_ = c.Process.Signal(syscall.SIGTERM)
+		_ = c.Wait() // it was told to end
+		_ = log.Close()
+	}, c.Process.Pid, nil
+}
+
+// served waits until a call succeeds.
+func served(ctx context.Context, call func() error) error {
+	deadline := time.Now().Add(patience)
+	for {
+		err := call()
+		if err == nil || time.Now().After(deadline) {
+			return err
+		}
+		if err := wait(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// watchPods watches the pods of a label from now on.
+func watchPods(ctx context.Context, core kubernetes.Interface, selector string) (watch.Interface, error) {
+	pods := core.CoreV1().Pods("default")
+	now, err := pods.List(ctx, metav1.ListOptions{LabelSelector: selector})
+	if err != nil {
+		return nil, err
+	}
+	return pods.Watch(ctx, metav1.ListOptions{LabelSelector: selector, ResourceVersion: now.ResourceVersion})
+}
+
+// atOnce does a thing n times, sixteen at a time.
+func atOnce(n int, do func(int) error) error {
+	var all errgroup.Group
+	all.SetLimit(16)
+	for i := range n {
+		all.Go(func() error { return do(i) })
+	}
+	return all.Wait()
+}

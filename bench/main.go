@@ -1,0 +1,94 @@
+// Command bench measures weir from outside, as its users meet it, and prints a
+// table of figures:
+//
+//	go run ./bench [-jobs 100] [-pods 100] [-only start,idle,…] > figures.md
+//
+// A figure on a machine that others use as well says little by itself, so most
+// stand beside a peer that was measured in the same run. Nothing here fails for
+// being slow.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// A bench is what all measurements need.
+type bench struct {
+	binary, scratch string
+	pods, jobs      int
+	report          *report
+}
+
+// A measurement is one part of the table.
+type measurement struct {
+	name string
+	run  func(*bench, context.Context) error
+}
+
+// measurements in the order of the table.
+func measurements() []measurement {
+	return []measurement{
+		{"binary", (*bench).ofBinary},
+		{"start", (*bench).ofStart},
+		{"pods", (*bench).ofPods},
+		{"jobs", (*bench).ofJobs},
+		{"controllers", (*bench).ofControllers},
+		{"commands", (*bench).ofCommands},
+	}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	b := bench{report: &report{out: out}}
+	flags := flag.NewFlagSet("bench", flag.ExitOnError)
+	flags.StringVar(&b.binary, "weir", "bin/weir", "the program")
+	flags.IntVar(&b.pods, "pods", 100, "pods at once")
+	flags.IntVar(&b.jobs, "jobs", 100, "training jobs at once")
+	only := flags.String("only", "", "parts of the table, with commas between; all if empty")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	binary, err := filepath.Abs(b.binary)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(binary); err != nil {
+		return fmt.Errorf("%w; build it with: make build", err)
+	}
+	b.binary = binary
+	if b.scratch, err = os.MkdirTemp("", "weir-bench-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(b.scratch)
+
+	b.report.begin(machine())
+	for _, m := range measurements() {
+		if *only != "" && !slices.Contains(strings.Split(*only, ","), m.name) {
+			continue
+		}
+		fmt.Fprintln(os.Stderr, "bench:", m.name)
+		if err := m.run(&b, ctx); err != nil {
+			return fmt.Errorf("measure %s: %w", m.name, err)
+		}
+	}
+	b.report.end(machine())
+	return nil
+}
