@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
-	v1 "k8s.io/api/core/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
@@ -214,10 +214,10 @@ func (k *Cluster) waitForNode(ctx context.Context) error {
 	}
 }
 
-func readyIn(n *v1.Node) bool {
+func readyIn(n *corev1.Node) bool {
 	for _, c := range n.Status.Conditions {
-		if c.Type == v1.NodeReady {
-			return c.Status == v1.ConditionTrue
+		if c.Type == corev1.NodeReady {
+			return c.Status == corev1.ConditionTrue
 		}
 	}
 	return false
@@ -232,10 +232,10 @@ func (k *Cluster) progressEvents(ctx context.Context) (func(pod *runtimeapi.PodS
 	}
 	broadcaster := record.NewBroadcaster(record.WithContext(ctx))
 	broadcaster.StartRecordingToSink(&typedv1.EventSinkImpl{Interface: client.CoreV1().Events("")})
-	recorder := broadcaster.NewRecorder(scheme.Scheme, v1.EventSource{Component: "weir", Host: nodeName})
+	recorder := broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: "weir", Host: nodeName})
 	return func(pod *runtimeapi.PodSandboxMetadata, image, text string) {
-		recorder.Eventf(&v1.ObjectReference{
+		recorder.Eventf(&corev1.ObjectReference{
 			APIVersion: "v1", Kind: "Pod", Namespace: pod.GetNamespace(), Name: pod.GetName(), UID: types.UID(pod.GetUid()),
-		}, v1.EventTypeNormal, "Preparing", "Image %q: %s", image, text)
+		}, corev1.EventTypeNormal, "Preparing", "Image %q: %s", image, text)
 	}, nil
 }

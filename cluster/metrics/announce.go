@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 
-	v1 "k8s.io/api/core/v1"
+	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -35,14 +35,14 @@ func announce(ctx context.Context, c Config, at netip.AddrPort) error {
 	if err != nil {
 		return err
 	}
-	if err := apply(ctx, core.CoreV1().RESTClient(), "services", &v1.Service{
+	if err := apply(ctx, core.CoreV1().RESTClient(), "services", &corev1.Service{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: service, Labels: map[string]string{"k8s-app": service}},
-		Spec:       v1.ServiceSpec{Ports: []v1.ServicePort{{Name: "https", Port: 443, Protocol: v1.ProtocolTCP}}},
+		Spec:       corev1.ServiceSpec{Ports: []corev1.ServicePort{{Name: "https", Port: 443, Protocol: corev1.ProtocolTCP}}},
 	}); err != nil {
 		return err
 	}
-	https, port, tcp, ready := "https", int32(at.Port()), v1.ProtocolTCP, true
+	https, port, tcp, ready := "https", int32(at.Port()), corev1.ProtocolTCP, true
 	if err := apply(ctx, core.DiscoveryV1().RESTClient(), "endpointslices", &discoveryv1.EndpointSlice{
 		TypeMeta:    metav1.TypeMeta{APIVersion: "discovery.k8s.io/v1", Kind: "EndpointSlice"},
 		ObjectMeta:  metav1.ObjectMeta{Namespace: namespace, Name: service, Labels: map[string]string{discoveryv1.LabelServiceName: service, discoveryv1.LabelManagedBy: "weir"}},

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	v1 "k8s.io/api/core/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
@@ -51,10 +51,10 @@ type amount struct {
 	memoryBytes uint64
 }
 
-func (a amount) resources() v1.ResourceList {
-	return v1.ResourceList{
-		v1.ResourceCPU:    *resource.NewScaledQuantity(int64(a.nanoCores), resource.Nano),
-		v1.ResourceMemory: *resource.NewQuantity(int64(a.memoryBytes), resource.BinarySI),
+func (a amount) resources() corev1.ResourceList {
+	return corev1.ResourceList{
+		corev1.ResourceCPU:    *resource.NewScaledQuantity(int64(a.nanoCores), resource.Nano),
+		corev1.ResourceMemory: *resource.NewQuantity(int64(a.memoryBytes), resource.BinarySI),
 	}
 }
 

@@ -1,7 +1,7 @@
 package node
 
 import (
-	v1 "k8s.io/api/core/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/pkg/kubelet/cm"
 	"k8s.io/utils/ptr"
@@ -25,7 +25,7 @@ type podContainerManager struct{ cm.PodContainerManager }
 
 // GetPodCgroupConfig is what the pod asks for. The kubelet follows all three
 // pointers when a pod is resized, whatever the pod's class leaves unset.
-func (podContainerManager) GetPodCgroupConfig(pod *v1.Pod, _ v1.ResourceName) (*cm.ResourceConfig, error) {
+func (podContainerManager) GetPodCgroupConfig(pod *corev1.Pod, _ corev1.ResourceName) (*cm.ResourceConfig, error) {
 	c := cm.ResourceConfigForPod(pod, true, cm.QuotaPeriod, false, "")
 	if c.Memory == nil {
 		c.Memory = new(int64)
@@ -36,6 +36,6 @@ func (podContainerManager) GetPodCgroupConfig(pod *v1.Pod, _ v1.ResourceName) (*
 	return c, nil
 }
 
-func (podContainerManager) SetPodCgroupConfig(klog.Logger, *v1.Pod, *cm.ResourceConfig) error {
+func (podContainerManager) SetPodCgroupConfig(klog.Logger, *corev1.Pod, *cm.ResourceConfig) error {
 	return nil
 }

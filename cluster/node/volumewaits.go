@@ -7,7 +7,7 @@ import (
 	"time"
 	"unsafe"
 
-	v1 "k8s.io/api/core/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/pkg/kubelet"
 	"k8s.io/kubernetes/pkg/kubelet/volumemanager"
@@ -69,7 +69,7 @@ func field(v reflect.Value, name string) (reflect.Value, error) {
 // then not again for 300 ms, so each step is a first look.
 type impatient struct{ volumemanager.VolumeManager }
 
-func (m impatient) WaitForAttachAndMount(ctx context.Context, pod *v1.Pod) error {
+func (m impatient) WaitForAttachAndMount(ctx context.Context, pod *corev1.Pod) error {
 	ctx, cancel := context.WithTimeout(ctx, volumeTimeout)
 	defer cancel()
 	for {

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	v1 "k8s.io/api/core/v1"
+	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -63,7 +63,7 @@ func createClass(ctx context.Context, client kubernetes.Interface) error {
 			Annotations: map[string]string{"storageclass.kubernetes.io/is-default-class": "true"},
 		},
 		Provisioner:   Provisioner,
-		ReclaimPolicy: ptr.To(v1.PersistentVolumeReclaimDelete),
+		ReclaimPolicy: ptr.To(corev1.PersistentVolumeReclaimDelete),
 		// With one node there is nothing to wait for.
 		VolumeBindingMode: ptr.To(storagev1.VolumeBindingImmediate),
 	}, metav1.CreateOptions{})
@@ -76,9 +76,9 @@ func createClass(ctx context.Context, client kubernetes.Interface) error {
 // folders makes a folder for a claim, and removes it with its volume.
 type folders struct{ dir, node string }
 
-func (f *folders) Provision(_ context.Context, o controller.ProvisionOptions) (*v1.PersistentVolume, controller.ProvisioningState, error) {
+func (f *folders) Provision(_ context.Context, o controller.ProvisionOptions) (*corev1.PersistentVolume, controller.ProvisioningState, error) {
 	claim := o.PVC
-	if mode := claim.Spec.VolumeMode; mode != nil && *mode == v1.PersistentVolumeBlock {
+	if mode := claim.Spec.VolumeMode; mode != nil && *mode == corev1.PersistentVolumeBlock {
 		return nil, controller.ProvisioningFinished, fmt.Errorf("claim %s/%s asks for a block device; volumes here are folders: leave volumeMode out", claim.Namespace, claim.Name)
 	}
 	folder := filepath.Join(f.dir, strings.Join([]string{claim.Namespace, claim.Name, o.PVName}, "_"))
@@ -89,22 +89,22 @@ func (f *folders) Provision(_ context.Context, o controller.ProvisionOptions) (*
 	if err := os.Chmod(folder, 0o777); err != nil { // MkdirAll heeds the umask
 		return nil, controller.ProvisioningFinished, fmt.Errorf("open folder for claim %s/%s: %w", claim.Namespace, claim.Name, err)
 	}
-	return &v1.PersistentVolume{
+	return &corev1.PersistentVolume{
 		ObjectMeta: metav1.ObjectMeta{Name: o.PVName},
-		Spec: v1.PersistentVolumeSpec{
+		Spec: corev1.PersistentVolumeSpec{
 			PersistentVolumeReclaimPolicy: *o.StorageClass.ReclaimPolicy,
 			AccessModes:                   claim.Spec.AccessModes,
-			Capacity:                      v1.ResourceList{v1.ResourceStorage: claim.Spec.Resources.Requests[v1.ResourceStorage]},
+			Capacity:                      corev1.ResourceList{corev1.ResourceStorage: claim.Spec.Resources.Requests[corev1.ResourceStorage]},
 			MountOptions:                  o.StorageClass.MountOptions,
-			PersistentVolumeSource:        v1.PersistentVolumeSource{Local: &v1.LocalVolumeSource{Path: folder}},
-			NodeAffinity: &v1.VolumeNodeAffinity{Required: &v1.NodeSelector{NodeSelectorTerms: []v1.NodeSelectorTerm{{
-				MatchExpressions: []v1.NodeSelectorRequirement{{Key: v1.LabelHostname, Operator: v1.NodeSelectorOpIn, Values: []string{f.node}}},
+			PersistentVolumeSource:        corev1.PersistentVolumeSource{Local: &corev1.LocalVolumeSource{Path: folder}},
+			NodeAffinity: &corev1.VolumeNodeAffinity{Required: &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{{
+				MatchExpressions: []corev1.NodeSelectorRequirement{{Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpIn, Values: []string{f.node}}},
 			}}}},
 		},
 	}, controller.ProvisioningFinished, nil
 }
 
-func (f *folders) Delete(_ context.Context, v *v1.PersistentVolume) error {
+func (f *folders) Delete(_ context.Context, v *corev1.PersistentVolume) error {
 	if v.Spec.Local == nil || filepath.Dir(v.Spec.Local.Path) != f.dir {
 		return &controller.IgnoredError{Reason: fmt.Sprintf("volume %s is no folder of %s", v.Name, f.dir)}
 	}
