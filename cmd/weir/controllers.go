@@ -38,6 +38,7 @@ its own process, unless it is told --without controllers.`,
 	flags := cmd.Flags()
 	flags.StringVar(&kubeconfig, "kubeconfig", "", "kubeconfig of the cluster; empty means the cluster that this runs in")
 	flags.BoolVar(&o.LeaderElection, "leader-elect", false, "let one of several copies work")
+	flags.StringVar(&o.GangScheduler, "gang-scheduler-name", "", "scheduler that starts the pods of a job together: volcano, or the name of one with scheduler-plugins")
 	flags.StringVar(&o.MetricsAddress, "metrics-bind-address", ":8080", "where Prometheus finds the metrics; 0 is nowhere")
 	return cmd
 }

@@ -40,7 +40,15 @@ func printEnv(w io.Writer, dir string, s *state) {
 	export("AWS_DEFAULT_REGION", s.S3.Region)
 	export("AWS_REGION", s.S3.Region)
 	export("AWS_ENDPOINT_URL", s.S3.URL)
-	export("S3_ENDPOINT", s.S3.URL)
+	// As pods have it: TensorFlow's own file system takes no scheme.
+	scheme, host, _ := strings.Cut(s.S3.URL, "://")
+	secure := "0"
+	if scheme == "https" {
+		secure = "1"
+	}
+	export("S3_ENDPOINT", host)
+	export("S3_USE_HTTPS", secure)
+	export("S3_VERIFY_SSL", secure)
 	if s.S3.CAFile != "" {
 		export("AWS_CA_BUNDLE", s.S3.CAFile)
 	}

@@ -154,6 +154,9 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 	if o.has("node") {
 		starts.Go(func() error { return k.StartNode(ctx) })
 	}
+	if !o.has("controllers") {
+		starts.Go(func() error { return withdrawAdmission(ctx, k.REST) })
+	}
 	if o.has("controllers") {
 		starts.Go(func() error {
 			defer report("controllers of the platform")

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -30,6 +31,9 @@ import (
 type platformOptions struct {
 	// LeaderElection lets one of several copies work.
 	LeaderElection bool
+	// GangScheduler is the scheduler that starts the pods of a job together or
+	// not at all: "volcano", the name of one with scheduler-plugins, or none.
+	GangScheduler string
 	// MetricsAddress is where Prometheus finds the controllers' metrics; "0" or
 	// nothing is nowhere.
 	MetricsAddress string
@@ -63,14 +67,14 @@ func startPlatform(ctx context.Context, config *rest.Config, o platformOptions) 
 	if err != nil {
 		return fmt.Errorf("start controllers: %w", err)
 	}
-	if err := job.Setup(ctx, manager, tensorflow.Framework{}, job.Options{}); err != nil {
+	if err := job.Setup(ctx, manager, tensorflow.Framework{ClusterDomain: os.Getenv("CUSTOM_CLUSTER_DOMAIN")}, job.Options{GangScheduler: o.GangScheduler}); err != nil {
 		return err
 	}
 	core, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return fmt.Errorf("start controllers: %w", err)
 	}
-	if err := explain.Setup(manager, lastLines(core)); err != nil {
+	if err := explain.Setup(manager, lastLines(core), &training.TFJob{}); err != nil {
 		return err
 	}
 	if err := admit(manager, o); err != nil {
@@ -97,6 +101,16 @@ func admit(manager ctrl.Manager, o platformOptions) error {
 	}
 	_, err := admission.Setup(manager, *o.Admission, rules...)
 	return err
+}
+
+// withdrawAdmission takes back what an earlier run, which had controllers, told
+// the API server: it would wait for answers that nobody gives.
+func withdrawAdmission(ctx context.Context, config *rest.Config) error {
+	c, err := client.New(config, client.Options{})
+	if err != nil {
+		return fmt.Errorf("withdraw checks of objects: %w", err)
+	}
+	return admission.Withdraw(ctx, c)
 }
 
 // installKinds makes the cluster know the platform's kinds and roles.

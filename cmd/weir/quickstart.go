@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -27,6 +28,7 @@ type quickstart struct {
 
 const (
 	quickstartJob    = "digits"
+	quickstartData   = "digits-data"
 	quickstartBucket = "digits"
 )
 
@@ -77,18 +79,48 @@ func (q *quickstart) run(ctx context.Context) (err error) {
 		}()
 	}
 
-	if err := q.apply(ctx, dir); err != nil {
+	// The data first: a training that began before it would go on from the
+	// checkpoints of the last one, which new data removes.
+	if err := q.kubectl(ctx, dir, "delete", "--ignore-not-found", "--wait", "tfjob/"+quickstartJob, "job/"+quickstartData); err != nil {
 		return err
 	}
+	if err := q.kubectl(ctx, dir, "apply", "-k", q.example, "--selector", "app=digits,part=data"); err != nil {
+		return err
+	}
+	if err := q.watch(ctx, dir, "job", quickstartData); err != nil {
+		return err
+	}
+	if err := q.kubectl(ctx, dir, "apply", "-k", q.example); err != nil {
+		return err
+	}
+	if err := q.watch(ctx, dir, "tfjob", quickstartJob); err != nil {
+		return err
+	}
+	return q.conclude(ctx, dir, time.Since(began))
+}
+
+// kubectl does what a user would.
+func (q *quickstart) kubectl(ctx context.Context, dir string, args ...string) error {
+	fmt.Fprintf(q.out, "\n$ kubectl %s\n", strings.Join(args, " "))
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", append([]string{"--dir", dir, "kubectl"}, args...)...)
+	cmd.Stdout, cmd.Stderr = q.out, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("kubectl %s: %w", strings.Join(args, " "), err)
+	}
+	return nil
+}
+
+// watch shows the replicas of a job until it has ended, and says why if that was
+// not well.
+func (q *quickstart) watch(ctx context.Context, dir, kind, name string) error {
 	config, err := q.folder.rest()
 	if err != nil {
 		return err
 	}
-	view, err := newReplicaView(dir, config, "tfjob", "default", quickstartJob, q.out)
+	view, err := newReplicaView(dir, config, kind, "default", name, q.out)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(q.out)
 	end, err := view.show(ctx)
 	if err != nil {
 		return err
@@ -97,32 +129,7 @@ func (q *quickstart) run(ctx context.Context) (err error) {
 		fmt.Fprintf(q.out, "\n%s\n%s\n", end.Sentence, end.Remedy)
 		return exitError(1)
 	}
-	return q.conclude(ctx, dir, time.Since(began))
-}
-
-// apply creates the example's objects with kubectl, as a user would. A job of an
-// earlier time makes room for the new one.
-func (q *quickstart) apply(ctx context.Context, dir string) error {
-	for _, args := range [][]string{
-		{"delete", "--ignore-not-found", "--wait", "tfjob/" + quickstartJob, "job/digits-data"},
-		{"apply", "-k", q.example},
-	} {
-		fmt.Fprintf(q.out, "$ kubectl %s\n", joinArgs(args))
-		cmd := exec.CommandContext(ctx, "/proc/self/exe", append([]string{"--dir", dir, "kubectl"}, args...)...)
-		cmd.Stdout, cmd.Stderr = q.out, os.Stderr
-		if err := cmd.Run(); err != nil {
-			return fmt.Errorf("kubectl %s: %w", joinArgs(args), err)
-		}
-	}
 	return nil
-}
-
-func joinArgs(args []string) string {
-	line := args[0]
-	for _, a := range args[1:] {
-		line += " " + a
-	}
-	return line
 }
 
 // conclude says how good the model is, where it lies and what to try next.
