@@ -15,7 +15,9 @@ import (
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/restmapper"
+	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // A target is an object as a user names it: tfjob/mnist.
@@ -136,6 +138,7 @@ func newClient(config *rest.Config, mapper meta.RESTMapper) (client.Client, erro
 			return nil, fmt.Errorf("reach the API server: %w", err)
 		}
 	}
+	ctrllog.SetLogger(klog.Background()) // else it complains on the terminal after half a minute
 	c, err := client.New(config, client.Options{Scheme: scheme, Mapper: mapper})
 	if err != nil {
 		return nil, fmt.Errorf("reach the API server: %w", err)
