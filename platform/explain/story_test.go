@@ -362,9 +362,9 @@ func (c *testCluster) explained(kind schema.GroupVersionKind, name, reason strin
 
 func (c *testCluster) poll(what string, is func() bool) {
 	c.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !is(); {
+	for deadline := time.Now().Add(time.Minute); !is(); {
 		if time.Now().After(deadline) {
-			c.t.Fatalf("after half a minute it is still not so that %s", what)
+			c.t.Fatalf("after a minute it is still not so that %s", what)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}

@@ -100,14 +100,14 @@ func kubectl(t *testing.T, stdin string, args ...string) string {
 // poll waits for a fact; what it last saw is told when it does not come.
 func poll(t *testing.T, what string, is func() (bool, string)) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(2 * time.Minute)
 	for {
 		ok, seen := is()
 		if ok {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("after a minute it is still not so that %s; seen:\n%s", what, seen)
+			t.Fatalf("after two minutes it is still not so that %s; seen:\n%s", what, seen)
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
