@@ -216,15 +216,17 @@ func worstOf(replicas []Explanation) *Explanation {
 	rank := func(e Explanation) int {
 		switch {
 		case e.State == Failed:
-			return 5
+			return 6
 		case e.State == Stuck:
-			return 4
+			return 5
 		case e.Reason == "WaitsForPeers":
 			return 1 // What it waits for says more.
 		case e.Reason == "Running":
 			return 2
+		case e.Reason == "WaitsForImage":
+			return 3 // The pod for which it is prepared says more.
 		case e.State == Moving:
-			return 3
+			return 4
 		}
 		return 0
 	}

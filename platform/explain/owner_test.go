@@ -86,6 +86,13 @@ func TestOfOwner(t *testing.T) {
 			want: Explanation{State: Moving, Reason: "Running", Sentence: "TFJob mnist is running, with 2 pods.",
 				Facts: []string{"Its pods:", "  mnist-chief-0  Running", "  mnist-chief-0  Running"}},
 		},
+		"ImageBeingPrepared": {
+			why:      "Of replicas that wait for one image, the one for which it is prepared says how far it is.",
+			object:   `{spec: {}}`,
+			replicas: []Explanation{runs, {State: Moving, Reason: "WaitsForImage", Sentence: "Another one."}, {State: Moving, Reason: "PreparingImage", Sentence: "Pod a waits: downloading."}, {State: Moving, Reason: "WaitsForImage", Sentence: "Another one."}},
+			want: Explanation{State: Moving, Reason: "PreparingImage", Sentence: "TFJob mnist is on its way. Pod a waits: downloading.",
+				Facts: []string{"Its pods:", "                 PreparingImage", "                 WaitsForImage", "                 WaitsForImage", "  mnist-chief-0  Running"}},
+		},
 		"NobodyActed": {
 			why:    "Without a controller nothing ever happens.",
 			object: `{spec: {}}`,

@@ -83,6 +83,9 @@ func restarts(pod *corev1.Pod) string {
 
 func ofStartingPod(pod *corev1.Pod, f facts) Explanation {
 	if e := newest(f.events, "Pulling", "Preparing", "Pulled"); e != nil && e.Reason != "Pulled" {
+		if strings.Contains(e.Message, "waiting for another") {
+			return Explanation{State: Moving, Reason: "WaitsForImage", Sentence: fmt.Sprintf("Pod %s waits until its image is ready, which is being prepared for another pod.", pod.Name)}
+		}
 		return Explanation{
 			State:    Moving,
 			Reason:   "PreparingImage",
