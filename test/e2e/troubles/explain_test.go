@@ -168,6 +168,19 @@ func TestExplain(t *testing.T) {
 				})
 			},
 		},
+		"FinalizerOnAJob": {
+			why:      "On a job it stands as an event, too.",
+			manifest: "{apiVersion: kubeflow.org/v1, kind: TFJob, metadata: {name: held, finalizers: [example.com/archive]}, spec: {runPolicy: {suspend: true}, tfReplicaSpecs: {Worker: {template: {spec: {containers: [{name: tensorflow, image: " + image + "}]}}}}}}",
+			about:    "tfjob/held",
+			reason:   "FinalizerBlocks", code: 2,
+			sentence: `TFJob held is deleted, but finalizer example.com/archive on it`,
+			afterward: func(t *testing.T, namespace string) {
+				kubectl(t, "", "delete", "tfjob", "held", "-n", namespace, "--wait=false")
+				t.Cleanup(func() {
+					_ = exec.Command(weir.binary, "--dir", weir.dir, "kubectl", "patch", "tfjob", "held", "-n", namespace, "--type", "merge", "-p", `{"metadata":{"finalizers":null}}`).Run()
+				})
+			},
+		},
 		"QuotaExceeded": {
 			why: "Pods that may not be created are known from events only.",
 			manifest: "{apiVersion: v1, kind: ResourceQuota, metadata: {name: few}, spec: {hard: {pods: '0'}}, status: {hard: {pods: '0'}}}\n---\n" +
