@@ -79,9 +79,10 @@ func (q *quickstart) run(ctx context.Context) (err error) {
 		}()
 	}
 
+	// Its pods go with a job of an earlier time, so that their names are free.
 	// The data first: a training that began before it would go on from the
 	// checkpoints of the last one, which new data removes.
-	if err := q.kubectl(ctx, dir, "delete", "--ignore-not-found", "--wait", "tfjob/"+quickstartJob, "job/"+quickstartData); err != nil {
+	if err := q.kubectl(ctx, dir, "delete", "--ignore-not-found", "--cascade=foreground", "tfjob/"+quickstartJob, "job/"+quickstartData); err != nil {
 		return err
 	}
 	if err := q.kubectl(ctx, dir, "apply", "-k", q.example, "--selector", "app=digits,part=data"); err != nil {
