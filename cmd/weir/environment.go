@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -108,11 +109,19 @@ func readRequirements(file string) ([]string, error) {
 // addEnvironment puts a recipe before the others in weir.yaml, and leaves all
 // else in it, comments too, as it stands.
 func addEnvironment(dir string, r environment.Recipe) error {
-	if _, err := readSettings(dir); err != nil {
-		return err
-	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make weir's folder: %w", err)
+	}
+	held, err := os.OpenFile(settingsFile(dir)+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("hold settings: %w", err)
+	}
+	defer held.Close()
+	if err := syscall.Flock(int(held.Fd()), syscall.LOCK_EX); err != nil {
+		return fmt.Errorf("hold settings: %w", err)
+	}
+	if _, err := readSettings(dir); err != nil {
+		return err
 	}
 	data, err := os.ReadFile(settingsFile(dir))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -28,9 +28,7 @@ func nodeOf(ctx context.Context, dir string, o upOptions, m machine) (*cluster.N
 	if err != nil {
 		return nil, err
 	}
-	if err := followSettings(ctx, dir, store); err != nil {
-		return nil, err
-	}
+	go followSettings(ctx, dir, store)
 	address, err := netip.ParseAddr(o.listen)
 	if err != nil {
 		return nil, fmt.Errorf("--listen %s: %w", o.listen, err)

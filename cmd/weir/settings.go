@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
-	"github.com/fsnotify/fsnotify"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/yaml"
@@ -66,37 +66,37 @@ func readSettings(dir string) (*settings, error) {
 }
 
 // followSettings gives the store the environments of weir.yaml whenever it
-// changes, until ctx ends. A file that cannot be read changes nothing.
-func followSettings(ctx context.Context, dir string, store *environment.Store) error {
-	watcher, err := fsnotify.NewWatcher()
-	if err != nil {
-		return fmt.Errorf("watch settings: %w", err)
-	}
-	// The folder, not the file: editors put a new file in the old one's place.
-	if err := watcher.Add(dir); err != nil {
-		_ = watcher.Close()
-		return fmt.Errorf("watch settings: %w", err)
-	}
-	go func() {
-		defer watcher.Close()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case e := <-watcher.Events:
-				if e.Name != settingsFile(dir) {
-					continue
-				}
-				s, err := readSettings(dir)
-				if err != nil {
-					klog.ErrorS(err, "Settings stay as they were")
-					continue
-				}
-				store.SetRecipes(s.Environments)
-			case err := <-watcher.Errors:
-				klog.ErrorS(err, "Settings are not watched")
-			}
+// changes, until ctx ends. A file that cannot be read changes nothing. It looks
+// once a second: a user may have only a few hundred inotify watches in all.
+func followSettings(ctx context.Context, dir string, store *environment.Store) {
+	last := versionOf(settingsFile(dir))
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
 		}
-	}()
-	return nil
+		now := versionOf(settingsFile(dir))
+		if now == last {
+			continue
+		}
+		last = now
+		s, err := readSettings(dir)
+		if err != nil {
+			klog.ErrorS(err, "Settings stay as they were")
+			continue
+		}
+		store.SetRecipes(s.Environments)
+	}
+}
+
+// versionOf tells one state of a file from another.
+func versionOf(file string) string {
+	info, err := os.Stat(file)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprint(info.ModTime().UnixNano(), info.Size(), info.Sys().(*syscall.Stat_t).Ino)
 }

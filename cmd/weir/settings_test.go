@@ -1,0 +1,91 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/weir-ml/weir/kit/environment"
+)
+
+// What people wrote into weir.yaml stays, comments too, when a command adds to it.
+func TestAddEnvironment(t *testing.T) {
+	dir := t.TempDir()
+	const before = "# ours\nlogs:\n  keep: 24h\nenvironments:\n- image: old:* # from spring\n  packages: [six]\n"
+	if err := os.WriteFile(settingsFile(dir), []byte(before), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for i := range 4 {
+		all.Go(func() {
+			if err := addEnvironment(dir, environment.Recipe{Image: fmt.Sprintf("new-%d:*", i), Requirements: []string{"numpy"}}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+
+	s, err := readSettings(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Environments) != 5 || s.Environments[4].Image != "old:*" {
+		t.Errorf("environments %+v, want four new ones before the old", s.Environments)
+	}
+	if s.Logs.retention().Age.Hours() != 24 {
+		t.Errorf("logs are kept for %s, want 24h", s.Logs.retention().Age)
+	}
+	text, err := os.ReadFile(settingsFile(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, comment := range []string{"# ours", "# from spring"} {
+		if !strings.Contains(string(text), comment) {
+			t.Errorf("comment %q is gone from\n%s", comment, text)
+		}
+	}
+}
+
+func TestSettingsThatAreWrong(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"UnknownKey": {"enviroments: []\n", `unknown field "enviroments"`},
+		"NoImage":    {"environments:\n- packages: [six]\n", "environments[0] has no image"},
+		"NoYAML":     {"environments: [", "weir.yaml"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.WriteFile(settingsFile(dir), []byte(c.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := readSettings(dir); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+// A folder has one weir at a time, and the second is told which.
+func TestOneWeirAFolder(t *testing.T) {
+	dir := t.TempDir()
+	if pid, err := holder(dir); pid != 0 || err != nil {
+		t.Fatalf("an empty folder is held by %d, %v", pid, err)
+	}
+	held, err := lockFolder(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pid, err := holder(dir); pid != os.Getpid() || err != nil {
+		t.Errorf("held by %d, %v; want %d", pid, err, os.Getpid())
+	}
+	if _, err := lockFolder(dir); err == nil || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
+		t.Errorf("a second lock: %v, want one that names process %d", err, os.Getpid())
+	}
+	held.release()
+	again, err := lockFolder(dir)
+	if err != nil {
+		t.Fatalf("after the first let go: %v", err)
+	}
+	again.release()
+}
