@@ -16,3 +16,9 @@ go test -timeout 20m ./cluster/...
 
 say "the program, from outside"
 go test -count=1 -timeout 30m ./test/e2e/...
+
+say "what the documents say"
+go test -count=1 -timeout 20m ./test/docs
+
+say "a part of Kubernetes' own suite"
+make --silent -C test/conformance quick
