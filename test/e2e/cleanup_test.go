@@ -131,3 +131,38 @@ func (s *story) suspend(is string) {
 	s.Helper()
 	s.kubectl("patch", "tfjob", "it", "--type=merge", "-p", `{"spec":{"runPolicy":{"suspend":`+is+`}}}`)
 }
+
+// A job that makes no sense is refused when it is created, with what is wrong.
+func TestJobThatMakesNoSense(t *testing.T) {
+	s := begin(t)
+	cases := map[string]struct{ why, manifest, says string }{
+		"NoContainer": {
+			"Nothing else would tell which container trains.",
+			strings.ReplaceAll(work("it", "", "true"), "name: tensorflow", "name: main"), "tensorflow",
+		},
+		"TwoLeaders": {
+			"One leads.",
+			strings.Replace(work("it", "", "true"), "    Worker:", "    Master:", 1), "Chief or Master",
+		},
+		"BadName": {
+			"Its pods could not be reached by names.",
+			work("1it", "", "true"), "1it",
+		},
+		"NoReplicas": {
+			"There would be nothing to do.",
+			"{apiVersion: kubeflow.org/v1, kind: TFJob, metadata: {name: it}, spec: {}}", "tfReplicaSpecs",
+		},
+		"BadPolicy": {
+			"A slip would pass for none.",
+			work("it", "cleanPodPolicy: Sometimes", "true"), "Sometimes",
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			a := s.ask(t, tc.manifest, "kubectl", "apply", "-n", s.namespace, "-f", "-")
+			if a.code == 0 || !strings.Contains(a.err, tc.says) {
+				t.Errorf("it is not refused for %q, but: exit code %d: %s%s. %s", tc.says, a.code, a.out, a.err, tc.why)
+			}
+		})
+	}
+}

@@ -60,9 +60,8 @@ func run(m *testing.M) int {
 		return failed(err)
 	}
 	defer func() { _ = shared.command(context.Background(), "down").Run() }()
-	up := shared.command(context.Background(), "up", "--detach", "--share", open, "--share", looked+":ro")
-	if out, err := up.CombinedOutput(); err != nil {
-		return failed(fmt.Errorf("weir up: %w\n%s\n%s", err, out, shared.lastWords()))
+	if err := shared.up("--share", open, "--share", looked+":ro"); err != nil {
+		return failed(err)
 	}
 	return m.Run()
 }

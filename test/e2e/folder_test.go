@@ -18,7 +18,7 @@ import (
 // One weir runs on a folder. The second is told which process the first is.
 func TestStartedTwice(t *testing.T) {
 	t.Parallel()
-	pid := strconv.Itoa(shared.state(t).PID)
+	pid := strconv.Itoa(shared.is(t).PID)
 	for name, args := range map[string][]string{"Detached": {"up", "--detach"}, "Foreground": {"up"}} {
 		t.Run(name, func(t *testing.T) {
 			a := shared.ask(t, "", args...)
@@ -39,8 +39,13 @@ func TestPortsTaken(t *testing.T) {
 		} // else somebody else has it, which does as well
 	}
 	w := newWeir(t)
-	w.up(t, "--without", "controllers", "--without", "node")
-	at := w.state(t)
+	said := w.must(t, "up", "--detach", "--without", "controllers", "--without", "node")
+	at := w.is(t)
+	for _, want := range []string{at.Kubernetes.URL, at.S3.URL, "port 6443 is taken", "port 9000 is taken"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("weir up does not say %s:\n%s", want, said)
+		}
+	}
 	for url, usual := range map[string]string{at.Kubernetes.URL: ":6443", at.S3.URL: ":9000"} {
 		if url == "" || strings.HasSuffix(url, usual) {
 			t.Errorf("it listens at %q, though %s is taken", url, usual)
@@ -70,7 +75,7 @@ func TestPortsTaken(t *testing.T) {
 func TestControllersBesideACluster(t *testing.T) {
 	t.Parallel()
 	w := newWeir(t)
-	w.up(t, "--without", "controllers,s3")
+	w.starts(t, "--without", "controllers,s3")
 	controllers := w.command(context.Background(), "controllers", "--kubeconfig", filepath.Join(w.dir, "kubeconfig"), "--metrics-bind-address", "0")
 	log, err := os.Create(filepath.Join(w.dir, "controllers.log"))
 	if err != nil {
@@ -171,7 +176,7 @@ func TestEnvironmentThatCannotBeBuilt(t *testing.T) {
 	s.apply(strings.Replace(pod("it", "command: [python, --version]"), "python:3.11", "registry.local/broken:1", 1))
 	s.eventually(3*time.Minute, "it is explained", func() (bool, string) {
 		a := s.ask(t, "", "explain", "pod/it", "-n", s.namespace)
-		return a.code == 2 && strings.Contains(a.out, missing) && strings.Contains(a.out, "registry.local/broken:1"), a.out + a.err
+		return a.code == 2 && strings.Contains(a.out, missing) && strings.Contains(a.out, "registry.local/broken"), a.out + a.err
 	})
 	s.eventually(time.Minute, "an event says so too", func() (bool, string) {
 		events := s.kubectl("get", "events", "--field-selector", "type=Warning", "-o", "custom-columns=:.source.component,:.message")

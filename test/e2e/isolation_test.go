@@ -15,19 +15,28 @@ import (
 // A pod sees what it needs of this machine, and nothing of its people.
 func TestAPodDoesNotSee(t *testing.T) {
 	s := begin(t)
+	s.doesNotSee(t)
+}
+
+// doesNotSee looks from a pod at what it must not see.
+func (s *story) doesNotSee(t *testing.T) {
 	home, err := os.MkdirTemp("/home", "somebody-")
 	if err != nil {
 		t.Skip("this user may not make a folder in /home: ", err)
 	}
 	defer os.RemoveAll(home)
+	// They may be open to others on this machine; they are not to pods.
+	if err := os.Chmod(home, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	write(t, filepath.Join(home, "letter"), "private")
 	mark := "weir-e2e-of-the-machine-" + strconv.Itoa(os.Getpid())
 	ours := filepath.Join("/tmp", mark)
 	write(t, ours, "private")
 	defer os.Remove(ours)
 
-	s.apply(pod("other", `command: [sleep, "4711"]`) + "---\n" + pod("it", `command: [sleep, "1000"]`))
-	s.runs("it")
+	s.apply(pod("other", `command: [sleep, "4711"]`) + "---\n" + pod("looks", `command: [sleep, "1000"]`))
+	s.runs("looks")
 	s.runs("other")
 	cases := map[string]struct{ why, path string }{
 		"HomeFolders":  {"What people have at home is theirs.", filepath.Join(home, "letter")},
@@ -42,24 +51,24 @@ func TestAPodDoesNotSee(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			if a := s.ask(t, "", "kubectl", "-n", s.namespace, "exec", "it", "--", "cat", tc.path); a.code == 0 {
+			if a := s.ask(t, "", "kubectl", "-n", s.namespace, "exec", "looks", "--", "cat", tc.path); a.code == 0 {
 				t.Errorf("%s is seen. %s", tc.path, tc.why)
 			}
 		})
 	}
 
 	t.Run("Processes", func(t *testing.T) {
-		seen := s.exec("it", `for p in /proc/[0-9]*; do tr '\0' ' ' < $p/cmdline; echo; done`)
+		seen := s.exec("looks", `for p in /proc/[0-9]*; do tr '\0' ' ' < $p/cmdline; echo; done`)
 		if strings.Contains(seen, "4711") || strings.Contains(seen, "weir") {
 			t.Errorf("processes of others are seen:\n%s", seen)
 		}
-		if first := s.exec("it", `tr '\0' ' ' < /proc/1/cmdline`); !strings.Contains(first, "sleep 1000") {
+		if first := s.exec("looks", `tr '\0' ' ' < /proc/1/cmdline`); !strings.Contains(first, "sleep 1000") {
 			t.Errorf("process 1 is %q, not the pod's own", first)
 		}
 	})
 	t.Run("Neighbours", func(t *testing.T) {
 		s.exec("other", "echo secret > /tmp/kept")
-		if a := s.ask(t, "", "kubectl", "-n", s.namespace, "exec", "it", "--", "cat", "/tmp/kept"); a.code == 0 {
+		if a := s.ask(t, "", "kubectl", "-n", s.namespace, "exec", "looks", "--", "cat", "/tmp/kept"); a.code == 0 {
 			t.Error("a file of another pod's /tmp is seen")
 		}
 	})

@@ -18,9 +18,9 @@ import (
 func TestWithoutRights(t *testing.T) {
 	t.Parallel()
 	w := withoutRights(t)
-	w.up(t)
-	if kind := w.state(t).Namespaces; kind != "user" {
-		t.Skipf("this machine gives users no namespaces of their own, but %q: %s", kind, strings.Join(w.state(t).Missing, "; "))
+	w.starts(t)
+	if kind := w.is(t).Namespaces; kind != "user" {
+		t.Skipf("this machine gives users no namespaces of their own, but %q: %s", kind, strings.Join(w.is(t).Missing, "; "))
 	}
 	s := w.story(t)
 
@@ -72,13 +72,18 @@ spec:
 		s.asksAll("http://web/name", "app=web")
 	})
 
-	family := processes(t, w.state(t).PID)
-	w.down(t)
-	for _, p := range family {
-		if p.alive() {
-			t.Errorf("it is down, but this still runs: %s", p.command)
+	t.Run("DoesNotSee", s.doesNotSee)
+
+	w.isKilled(t)
+	w.starts(t)
+	t.Run("GoesOn", func(t *testing.T) {
+		p, _ := s.pod("token")
+		if p.Status.Phase != corev1.PodSucceeded {
+			t.Errorf("pod token: %s", said(p))
 		}
-	}
+		s.kubectl("rollout", "status", "deployment/web", "--timeout=2m")
+	})
+	w.stops(t)
 }
 
 // withoutRights is a weir of a user without any rights, who has nothing but a
@@ -151,7 +156,8 @@ func TestWithoutNamespaces(t *testing.T) {
 	if out, err := inside.command(context.Background(), "--version").CombinedOutput(); err != nil {
 		t.Skipf("this machine does not even allow the namespace in which to forbid others (%v: %s)", err, out)
 	}
-	inside.up(t)
+	inside.starts(t)
+	w.ended = inside.ended
 	s := w.story(t)
 
 	status := w.must(t, "status")
@@ -166,11 +172,5 @@ func TestWithoutNamespaces(t *testing.T) {
 	if out := s.exec("it", "echo within"); out != "within\n" {
 		t.Errorf("exec printed %q", out)
 	}
-	family := processes(t, w.state(t).PID)
-	w.down(t)
-	for _, p := range family {
-		if p.alive() {
-			t.Errorf("it is down, but this still runs: %s", p.command)
-		}
-	}
+	w.stops(t)
 }

@@ -20,7 +20,7 @@ type bucket struct {
 // bucket makes a bucket.
 func (w *weir) bucket(t *testing.T, name string) *bucket {
 	t.Helper()
-	at := w.state(t).S3
+	at := w.is(t).S3
 	b := &bucket{t, s3.New(s3.Options{
 		BaseEndpoint: aws.String(at.URL), Region: "us-east-1", UsePathStyle: true,
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
@@ -100,7 +100,7 @@ func TestS3IsNotForEverybody(t *testing.T) {
 	if got := s.ends("it", "Succeeded"); got != "0\n" {
 		t.Errorf("the pod knows %s variables about S3", got)
 	}
-	if got := get(s.state(t).S3.URL + "/not-for-everybody/key"); !bytes.Contains([]byte(got), []byte("AccessDenied")) {
+	if got := get(s.is(t).S3.URL + "/not-for-everybody/key"); !bytes.Contains([]byte(got), []byte("AccessDenied")) {
 		t.Errorf("without keys S3 says %q", got)
 	}
 }

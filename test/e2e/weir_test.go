@@ -27,6 +27,9 @@ type weir struct {
 	user *syscall.SysProcAttr
 	// environ is the program's whole environment; nil is that of the tests.
 	environ []string
+
+	// ended says how weir up has ended.
+	ended chan error
 }
 
 // newWeir returns a weir on a folder of its own, which does not run yet. It is
@@ -87,20 +90,87 @@ func (w *weir) command(ctx context.Context, args ...string) *exec.Cmd {
 	return c
 }
 
-// up starts the weir and returns when it is ready.
-func (w *weir) up(t testing.TB, flags ...string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
-	defer cancel()
-	if out, err := w.command(ctx, append([]string{"up", "--detach"}, flags...)...).CombinedOutput(); err != nil {
-		t.Fatalf("weir up: %v\n%s\n%s", err, out, w.lastWords())
+// up starts the weir and returns when it is ready. It ends with the tests, also
+// when they are killed.
+func (w *weir) up(flags ...string) error {
+	said, err := os.Create(filepath.Join(w.dir, saidFile))
+	if err != nil {
+		return err
+	}
+	defer said.Close()
+	c := w.command(context.Background(), append([]string{"up"}, flags...)...)
+	c.Stdout, c.Stderr = said, said
+	with := syscall.SysProcAttr{}
+	if w.user != nil {
+		with = *w.user
+	}
+	with.Pdeathsig = syscall.SIGTERM
+	c.SysProcAttr = &with
+	if err := c.Start(); err != nil {
+		return fmt.Errorf("weir up: %w", err)
+	}
+	w.ended = make(chan error, 1)
+	go func() { w.ended <- c.Wait() }()
+
+	for deadline := time.Now().Add(3 * time.Minute); ; {
+		if s, err := w.state(); err == nil && s.PID == c.Process.Pid && !s.Ready.IsZero() {
+			return nil
+		}
+		select {
+		case err := <-w.ended:
+			return fmt.Errorf("weir up: %v\n%s", err, w.lastWords())
+		case <-time.After(20 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("weir up: not ready after three minutes\n%s", w.lastWords())
+		}
 	}
 }
 
-// down stops the weir; all that it has stays in the folder.
-func (w *weir) down(t testing.TB) {
+// saidFile is what weir up has printed.
+const saidFile = "said.log"
+
+// starts starts the weir, which must become ready.
+func (w *weir) starts(t testing.TB, flags ...string) {
 	t.Helper()
+	if err := w.up(flags...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// stops stops the weir; all that it has stays in the folder. Nothing of it is
+// left behind.
+func (w *weir) stops(t testing.TB) {
+	t.Helper()
+	family := processes(t, w.is(t).PID)
 	w.must(t, "down")
+	if err := <-w.ended; err != nil {
+		t.Errorf("weir up ended: %v\n%s", err, w.lastWords())
+	}
+	for _, p := range family {
+		if p.alive() {
+			t.Errorf("weir is down, but this still runs: %s", p.command)
+		}
+	}
+}
+
+// isKilled kills the weir; nothing of it is left behind.
+func (w *weir) isKilled(t *testing.T) {
+	t.Helper()
+	family := processes(t, w.is(t).PID)
+	if err := syscall.Kill(w.is(t).PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	<-w.ended
+	eventually(t, 20*time.Second, "nothing of it is alive", func() (bool, string) {
+		var alive []string
+		for _, p := range family {
+			if p.alive() {
+				alive = append(alive, p.command)
+			}
+		}
+		return len(alive) == 0, strings.Join(alive, "\n")
+	})
 }
 
 // A state is what a weir says of itself.
@@ -109,16 +179,23 @@ type state struct {
 	Kubernetes, S3 struct{ URL, AccessKey, SecretKey string }
 	Namespaces     string
 	Missing        []string
+	Ready          time.Time
 }
 
-func (w *weir) state(t testing.TB) state {
-	t.Helper()
+func (w *weir) state() (state, error) {
+	var s state
 	data, err := os.ReadFile(filepath.Join(w.dir, "state.json"))
 	if err != nil {
-		t.Fatal(err)
+		return s, err
 	}
-	var s state
-	if err := json.Unmarshal(data, &s); err != nil {
+	return s, json.Unmarshal(data, &s)
+}
+
+// is is the state of a weir that runs.
+func (w *weir) is(t testing.TB) state {
+	t.Helper()
+	s, err := w.state()
+	if err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -196,11 +273,10 @@ func (w *weir) core(t testing.TB) kubernetes.Interface {
 // lastWords is the end of what the weir has logged.
 func (w *weir) lastWords() string {
 	var all strings.Builder
-	for _, name := range []string{"up.log", "weir.log"} {
-		data, err := os.ReadFile(filepath.Join(w.dir, "logs", name))
+	for _, name := range []string{saidFile, "logs/up.log", "logs/weir.log"} {
+		data, err := os.ReadFile(filepath.Join(w.dir, name))
 		if err != nil {
-			fmt.Fprintf(&all, "no %s: %v\n", name, err)
-			continue
+			continue // weir up --detach writes the second, in place of the first
 		}
 		lines := strings.Split(strings.TrimSpace(string(data)), "\n")
 		lines = lines[max(0, len(lines)-20):]
