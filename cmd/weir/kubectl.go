@@ -26,6 +26,12 @@ func newKubectlCommand(f *folder) *cobra.Command {
 			flags := genericclioptions.NewConfigFlags(true).WithDeprecatedPasswordFlag().WithDiscoveryBurst(300).WithDiscoveryQPS(50)
 			file := filepath.Join(dir, "kubeconfig") // --kubeconfig still names another
 			flags.KubeConfig = &file
+			// kubectl keeps what a server has by its address, and that may have
+			// been another weir's before.
+			if os.Getenv("KUBECACHEDIR") == "" {
+				cache := filepath.Join(dir, "kubectl")
+				flags.CacheDir = &cache
+			}
 			inner := kubectl.NewKubectlCommand(kubectl.KubectlOptions{
 				PluginHandler: kubectl.NewDefaultPluginHandler([]string{"kubectl"}),
 				Arguments:     append([]string{"kubectl"}, args...),
