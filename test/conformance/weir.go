@@ -100,6 +100,19 @@ func (o *options) start(ctx context.Context) (stop func(keep bool) error, err er
 	}, nil
 }
 
+// namespaces says how the weir keeps pods apart: full, user or none.
+func (o *options) namespaces() (string, error) {
+	content, err := os.ReadFile(filepath.Join(o.dir, "state.json"))
+	if err != nil {
+		return "", fmt.Errorf("read weir's state: %w", err)
+	}
+	var state struct{ Namespaces string }
+	if err := json.Unmarshal(content, &state); err != nil {
+		return "", fmt.Errorf("read weir's state: %w", err)
+	}
+	return state.Namespaces, nil
+}
+
 // ready waits until the weir has a node that takes pods.
 func (o *options) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
