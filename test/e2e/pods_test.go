@@ -268,6 +268,25 @@ func TestKubectlLogs(t *testing.T) {
 	}
 }
 
+// A pod that is deleted is asked to end, and given the time that it wants.
+func TestGrace(t *testing.T) {
+	s := begin(t)
+	s.apply(strings.Replace(pod("it", `command: [python, -c, "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: (time.sleep(1), print('saved', flush=True), sys.exit())); print('works', flush=True); time.sleep(1000)"]`),
+		"terminationGracePeriodSeconds: 0", "terminationGracePeriodSeconds: 30", 1))
+	s.eventually(time.Minute, "it works", func() (bool, string) {
+		a := s.ask(t, "", "kubectl", "-n", s.namespace, "logs", "it")
+		return a.out == "works\n", a.out + a.err
+	})
+	began := time.Now()
+	s.kubectl("delete", "pod", "it")
+	if took := time.Since(began); took > 25*time.Second {
+		t.Errorf("it took %s, though the pod ends by itself", took)
+	}
+	if out := s.must("logs", "pod/it"); out != "works\nsaved\n" {
+		t.Errorf("weir logs: %q", out)
+	}
+}
+
 // An autoscaler sees how busy pods are, and starts more.
 func TestTopAndAutoscaler(t *testing.T) {
 	s := begin(t)

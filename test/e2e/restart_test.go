@@ -2,8 +2,11 @@ package e2e_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -143,6 +146,62 @@ func TestKilledWhileItTrains(t *testing.T) {
 	s.becomes("digits", "Succeeded", tensorflowFor)
 	if out := s.must("logs", "tfjob/digits", "--replica", "chief-0"); !strings.Contains(out, "goes on after epoch") || !strings.Contains(out, "Epoch 10/10") {
 		t.Errorf("the chief has not gone on where it was:\n%s", out)
+	}
+}
+
+// The program is killed while it is written to, three times. What it had said
+// yes to is there.
+func TestKilledWhileItIsWrittenTo(t *testing.T) {
+	t.Parallel()
+	w := newWeir(t)
+	w.starts(t, "--without", "controllers,node")
+	w.bucket(t, "kept")
+	var kept []string
+	for round := range 3 {
+		acknowledged := make(chan string, 1000)
+		var writers sync.WaitGroup
+		for writer := range 4 {
+			prefix := fmt.Sprintf("kept-%d-%d-", round, writer)
+			writers.Go(func() { w.writes(t, prefix, acknowledged) })
+		}
+		for range 40 {
+			kept = append(kept, <-acknowledged)
+		}
+		w.isKilled(t)
+		writers.Wait()
+		close(acknowledged)
+		for name := range acknowledged {
+			kept = append(kept, name)
+		}
+
+		w.starts(t, "--without", "controllers,node")
+		files := w.bucketThere(t, "kept")
+		there := strings.Fields(w.kubectl(t, "get", "configmaps", "-o", "name"))
+		for _, name := range kept {
+			if !slices.Contains(there, "configmap/"+name) {
+				t.Errorf("ConfigMap %s was acknowledged, and is gone", name)
+			}
+			if got := files.get(name); got != name {
+				t.Errorf("object %s was acknowledged, and is %q", name, got)
+			}
+		}
+	}
+}
+
+// writes writes ConfigMaps and objects, and says which were acknowledged, until
+// there is nobody to write to.
+func (w *weir) writes(t *testing.T, prefix string, acknowledged chan<- string) {
+	core, files := w.core(t), w.bucketThere(t, "kept")
+	for i := range cap(acknowledged) / 4 {
+		name := prefix + strconv.Itoa(i)
+		c := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name}}
+		if _, err := core.CoreV1().ConfigMaps("default").Create(context.Background(), c, metav1.CreateOptions{}); err != nil {
+			return
+		}
+		if err := files.write(name, name); err != nil {
+			return
+		}
+		acknowledged <- name
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -20,24 +21,36 @@ type bucket struct {
 // bucket makes a bucket.
 func (w *weir) bucket(t *testing.T, name string) *bucket {
 	t.Helper()
-	at := w.is(t).S3
-	b := &bucket{t, s3.New(s3.Options{
-		BaseEndpoint: aws.String(at.URL), Region: "us-east-1", UsePathStyle: true,
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: at.AccessKey, SecretAccessKey: at.SecretKey}, nil
-		}),
-	}), name}
+	b := w.bucketThere(t, name)
 	if _, err := b.client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name}); err != nil {
 		t.Fatal(err)
 	}
 	return b
 }
 
+// bucketThere is a bucket that has been made.
+func (w *weir) bucketThere(t *testing.T, name string) *bucket {
+	t.Helper()
+	at := w.is(t).S3
+	return &bucket{t, s3.New(s3.Options{
+		BaseEndpoint: aws.String(at.URL), Region: "us-east-1", UsePathStyle: true,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: at.AccessKey, SecretAccessKey: at.SecretKey}, nil
+		}),
+	}), name}
+}
+
 func (b *bucket) put(key, content string) {
 	b.t.Helper()
-	if _, err := b.client.PutObject(b.t.Context(), &s3.PutObjectInput{Bucket: &b.name, Key: &key, Body: bytes.NewReader([]byte(content))}); err != nil {
+	if err := b.write(key, content); err != nil {
 		b.t.Fatal(err)
 	}
+}
+
+// write is put where it may fail.
+func (b *bucket) write(key, content string) error {
+	_, err := b.client.PutObject(b.t.Context(), &s3.PutObjectInput{Bucket: &b.name, Key: &key, Body: strings.NewReader(content)})
+	return err
 }
 
 func (b *bucket) get(key string) string {
