@@ -105,50 +105,6 @@ func (s *story) restarted(name string) {
 	})
 }
 
-// The program is killed while it trains. Nothing of it stays behind, and when it
-// is started again all objects are there and the training goes on from its last
-// checkpoint to its end.
-func TestKilledWhileItTrains(t *testing.T) {
-	t.Parallel()
-	alone(t)
-	w := newWeir(t)
-	w.starts(t)
-	s := w.story(t)
-	manifest := strings.Replace(w.kubectl(t, "kustomize", example(t, "digits")),
-		"- /code/train.py\n", "- /code/train.py\n            - --epochs=10\n", -1)
-	if !strings.Contains(manifest, "--epochs=10") {
-		t.Fatalf("the example's command is another:\n%s", manifest)
-	}
-	s.apply(manifest)
-	s.eventually(tensorflowFor, "there are checkpoints", func() (bool, string) {
-		for _, end := range []string{"Succeeded", "Failed"} {
-			if m, ended := condition(s.tfjob("digits"), end); ended {
-				t.Fatalf("it is %s too early: %s", end, m)
-			}
-		}
-		a := s.ask(t, "", "logs", "tfjob/digits", "--replica", "chief-0", "-n", s.namespace)
-		return strings.Contains(a.out, "Epoch 3/"), a.out + phases(s.pods(""))
-	})
-	before := w.names(t)
-
-	w.isKilled(t)
-	if a := w.ask(t, "", "status"); a.code == 0 || !strings.Contains(a.err, "no weir runs in "+w.dir) {
-		t.Errorf("weir status: exit code %d: %s%s", a.code, a.out, a.err)
-	}
-
-	w.starts(t)
-	after := w.names(t)
-	for _, name := range before {
-		if !slices.Contains(after, name) {
-			t.Errorf("%s is gone", name)
-		}
-	}
-	s.becomes("digits", "Succeeded", tensorflowFor)
-	if out := s.must("logs", "tfjob/digits", "--replica", "chief-0"); !strings.Contains(out, "goes on after epoch") || !strings.Contains(out, "Epoch 10/10") {
-		t.Errorf("the chief has not gone on where it was:\n%s", out)
-	}
-}
-
 // The program is killed while it is written to, three times. What it had said
 // yes to is there.
 func TestKilledWhileItIsWrittenTo(t *testing.T) {
@@ -203,13 +159,6 @@ func (w *weir) writes(t *testing.T, prefix string, acknowledged chan<- string) {
 		}
 		acknowledged <- name
 	}
-}
-
-// names are the names of the objects that people make and that do not end.
-func (w *weir) names(t *testing.T) []string {
-	t.Helper()
-	return strings.Fields(w.kubectl(t, "get", "--all-namespaces", "-o", "name",
-		"namespaces,configmaps,secrets,serviceaccounts,services,pods,jobs,tfjobs,customresourcedefinitions,clusterroles"))
 }
 
 // A replica that is killed is run again or ends its job, as its policy says. It

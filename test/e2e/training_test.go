@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -11,13 +12,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// trainings keeps trainings apart that each want the whole machine.
-var trainings = make(chan struct{}, 1)
-
-// alone waits until no other training runs.
-func alone(t *testing.T) {
-	trainings <- struct{}{}
-	t.Cleanup(func() { <-trainings })
+// Training takes all of a machine, so one job trains at a time, beside all other
+// stories.
+func TestTraining(t *testing.T) {
+	t.Parallel()
+	t.Run("Keras", kerasOverSeveralReplicas)
+	t.Run("Coordinator", func(t *testing.T) { parameterServers(t, "coordinator", "chief-0") })
+	t.Run("Sessions", func(t *testing.T) { parameterServers(t, "sessions", "worker-0") })
+	t.Run("Killed", killedWhileItTrains)
 }
 
 // example is a folder of the examples that people are given.
@@ -37,9 +39,8 @@ const tensorflowFor = 12 * time.Minute
 // The example trains a Keras model over a chief and two workers, while an
 // evaluator tests each epoch. The model ends up in S3, and another pod loads it
 // and names digits that it has never seen.
-func TestKerasOverSeveralReplicas(t *testing.T) {
-	s := begin(t)
-	alone(t)
+func kerasOverSeveralReplicas(t *testing.T) {
+	s := shared.story(t)
 	s.kubectl("apply", "-k", example(t, "digits"))
 	s.becomes("digits", "Succeeded", tensorflowFor)
 
@@ -86,20 +87,64 @@ func accuracyIn(out string) float64 {
 // Parameter servers hold the variables, in today's style, where a chief leads
 // the workers, and in TensorFlow 1's, where each leads itself. They never end by
 // themselves: they are taken away when the job has succeeded.
-func TestParameterServers(t *testing.T) {
-	for name, decides := range map[string]string{"coordinator": "chief-0", "sessions": "worker-0"} {
-		t.Run(name, func(t *testing.T) {
-			s := begin(t)
-			alone(t)
-			s.kubectl("apply", "-k", example(t, "parameter-server/"+name))
-			s.becomes(name, "Succeeded", tensorflowFor)
-			if out := s.must("logs", "tfjob/"+name, "--replica", decides); accuracyIn(out) < 0.8 {
-				t.Errorf("%s has not learnt much:\n%s", decides, out)
-			}
-			s.eventually(time.Minute, "the servers are taken away", func() (bool, string) {
-				left := s.pods("training.kubeflow.org/replica-type=ps")
-				return len(left) == 0, phases(left)
-			})
-		})
+func parameterServers(t *testing.T, name, decides string) {
+	s := shared.story(t)
+	s.kubectl("apply", "-k", example(t, "parameter-server/"+name))
+	s.becomes(name, "Succeeded", tensorflowFor)
+	if out := s.must("logs", "tfjob/"+name, "--replica", decides); accuracyIn(out) < 0.8 {
+		t.Errorf("%s has not learnt much:\n%s", decides, out)
 	}
+	s.eventually(time.Minute, "the servers are taken away", func() (bool, string) {
+		left := s.pods("training.kubeflow.org/replica-type=ps")
+		return len(left) == 0, phases(left)
+	})
+}
+
+// The program is killed while it trains. Nothing of it stays behind, and when it
+// is started again all objects are there and the training goes on from its last
+// checkpoint to its end.
+func killedWhileItTrains(t *testing.T) {
+	w := newWeir(t)
+	w.starts(t)
+	s := w.story(t)
+	manifest := strings.Replace(w.kubectl(t, "kustomize", example(t, "digits")),
+		"- /code/train.py\n", "- /code/train.py\n            - --epochs=10\n", -1)
+	if !strings.Contains(manifest, "--epochs=10") {
+		t.Fatalf("the example's command is another:\n%s", manifest)
+	}
+	s.apply(manifest)
+	s.eventually(tensorflowFor, "there are checkpoints", func() (bool, string) {
+		for _, end := range []string{"Succeeded", "Failed"} {
+			if m, ended := condition(s.tfjob("digits"), end); ended {
+				t.Fatalf("it is %s too early: %s", end, m)
+			}
+		}
+		a := s.ask(t, "", "logs", "tfjob/digits", "--replica", "chief-0", "-n", s.namespace)
+		return strings.Contains(a.out, "Epoch 3/"), a.out + phases(s.pods(""))
+	})
+	before := w.names(t)
+
+	w.isKilled(t)
+	if a := w.ask(t, "", "status"); a.code == 0 || !strings.Contains(a.err, "no weir runs in "+w.dir) {
+		t.Errorf("weir status: exit code %d: %s%s", a.code, a.out, a.err)
+	}
+
+	w.starts(t)
+	after := w.names(t)
+	for _, name := range before {
+		if !slices.Contains(after, name) {
+			t.Errorf("%s is gone", name)
+		}
+	}
+	s.becomes("digits", "Succeeded", tensorflowFor)
+	if out := s.must("logs", "tfjob/digits", "--replica", "chief-0"); !strings.Contains(out, "goes on after epoch") || !strings.Contains(out, "Epoch 10/10") {
+		t.Errorf("the chief has not gone on where it was:\n%s", out)
+	}
+}
+
+// names are the names of the objects that people make and that do not end.
+func (w *weir) names(t *testing.T) []string {
+	t.Helper()
+	return strings.Fields(w.kubectl(t, "get", "--all-namespaces", "-o", "name",
+		"namespaces,configmaps,secrets,serviceaccounts,services,pods,jobs,tfjobs,customresourcedefinitions,clusterroles"))
 }
