@@ -13,7 +13,8 @@ func newEnvCommand(f *folder) *cobra.Command {
 	return &cobra.Command{
 		Use:     "env",
 		Short:   "Print what a shell needs to reach this weir",
-		Long:    "Print export lines for KUBECONFIG and for the S3 endpoint and its keys.",
+		Long: `Print export lines for KUBECONFIG, for the S3 endpoint and its keys, and for
+WEIR_DIR, which leads weir's own commands to the same weir.`,
 		Example: `  eval "$(weir env)"`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -31,6 +32,7 @@ func printEnv(w io.Writer, dir string, s *state) {
 	export := func(name, value string) {
 		fmt.Fprintf(w, "export %s='%s'\n", name, strings.ReplaceAll(value, "'", `'\''`))
 	}
+	export("WEIR_DIR", dir)
 	export("KUBECONFIG", filepath.Join(dir, "kubeconfig"))
 	if s.S3.URL == "" {
 		return

@@ -158,8 +158,8 @@ What to try next:
   bin/weir up%[5]s
       starts the same weir and leaves it running; then, in another shell:
   eval "$(bin/weir env%[5]s)"
-      points kubectl, boto3 and this shell at it
-  bin/weir logs%[5]s tfjob/%[6]s
+      points kubectl, boto3 and weir's own commands at it
+  bin/weir logs tfjob/%[6]s
       what the replicas said; bin/weir explain says why something does not move
   bin/weir kubectl apply -k %[7]s
       trains again
