@@ -11,8 +11,8 @@ import (
 
 func newEnvCommand(f *folder) *cobra.Command {
 	return &cobra.Command{
-		Use:     "env",
-		Short:   "Print what a shell needs to reach this weir",
+		Use:   "env",
+		Short: "Print what a shell needs to reach this weir",
 		Long: `Print export lines for KUBECONFIG, for the S3 endpoint and its keys, and for
 WEIR_DIR, which leads weir's own commands to the same weir.`,
 		Example: `  eval "$(weir env)"`,
