@@ -55,6 +55,18 @@ func TestRooms(t *testing.T) {
 	}
 }
 
+// Kubernetes takes minutes to build and seconds to link: tests of everything but
+// the cluster do without.
+func TestOnlyTheClusterIsLinkedWithKubernetes(t *testing.T) {
+	for _, p := range packages(t) {
+		for _, imp := range p.imports {
+			if strings.HasPrefix(imp, "k8s.io/kubernetes") && room(p.path) != "cluster" {
+				t.Errorf("%s imports %s: only cluster may", p.path, imp)
+			}
+		}
+	}
+}
+
 func TestPartsOfKitAreStrangers(t *testing.T) {
 	for _, p := range packages(t) {
 		for _, imp := range p.imports {
