@@ -18,7 +18,7 @@ import (
 // Built returns the environment of a recipe if it is there already.
 func (s *Store) Built(r Recipe) (*Environment, bool) {
 	if r.asItLies() {
-		e, err := s.found(context.Background(), r)
+		e, err := s.found(context.Background(), r) //nolint:forbidigo // Looking something up takes no context; a Python is asked once, and remembered.
 		return e, err == nil
 	}
 	key := keyOf(r)
@@ -127,8 +127,7 @@ var installed = regexp.MustCompile(`(?m)^ \+ (\S+==\S+)`)
 // them, and returns all that it installed.
 func (u uv) fill(ctx context.Context, r Recipe, python interpreter, dir string, progress func(string)) ([]string, error) {
 	files := filepath.Join(dir, "files")
-	said, err := u.run(ctx, r.Image, progress, "venv", "--quiet", "--relocatable", "--no-project", "--python", python.Executable, files)
-	if err != nil {
+	if _, err := u.run(ctx, r.Image, progress, "venv", "--quiet", "--relocatable", "--no-project", "--python", python.Executable, files); err != nil {
 		return nil, err
 	}
 	// Files of a list are told to uv in files: their lines may be long, and begin with a dash.
@@ -153,7 +152,8 @@ func (u uv) fill(ctx context.Context, r Recipe, python interpreter, dir string, 
 		args = append(args, "--override", overrides)
 	}
 	progress("looking for " + cmp.Or(strings.Join(r.Requirements, ", "), "pip") + " for Python " + python.Version)
-	if said, err = u.run(ctx, r.Image, progress, args...); err != nil {
+	said, err := u.run(ctx, r.Image, progress, args...)
+	if err != nil {
 		return nil, err
 	}
 	var packages []string

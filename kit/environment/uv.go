@@ -88,10 +88,10 @@ func (u uv) run(ctx context.Context, image string, progress func(string), args .
 				progress(s)
 			}
 		}
-		io.Copy(io.Discard, r) // a line too long is not told, and must not block uv
+		_, _ = io.Copy(io.Discard, r) // a line too long is not told, and must not block uv
 	}()
 	err = cmd.Run()
-	w.Close()
+	_ = w.Close() // a pipe in memory
 	<-told
 	if ctx.Err() != nil {
 		return all.String(), ctx.Err()
