@@ -114,7 +114,7 @@ func (from *reading) finalized(ctx context.Context, namespace string, resource s
 	}
 	kind, err := from.Mapper.KindFor(resource.WithVersion(""))
 	if err != nil {
-		return nil, nil // The sentence does without: the condition names the kind.
+		return nil, nil //nolint:nilerr // The sentence does without: the condition names the kind.
 	}
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))

@@ -22,12 +22,11 @@ type reporter struct {
 }
 
 // set says something of the job. If that is news, an event tells it too.
-func (r *reporter) set(t training.JobConditionType, is bool, reason, message string) bool {
+func (r *reporter) set(t training.JobConditionType, is bool, reason, message string) {
 	news := setCondition(&r.status, t, is, r.kind+reason, message, r.now)
 	if news && reason != string(training.JobCreated) && reason != string(training.JobRunning) && reason != string(training.JobRestarting) {
 		r.tell(corev1.EventTypeNormal, reason, message)
 	}
-	return news
 }
 
 func (r *reporter) tell(kind, reason, message string) {
