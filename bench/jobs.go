@@ -157,7 +157,22 @@ func (b *bench) manyJobs(ctx context.Context, core kubernetes.Interface, objects
 	}
 	b.report.row(fmt.Sprintf("%d TFJobs of %d replicas at once", b.jobs, replicas), "%.1f jobs/s until all have Succeeded; %s from create to a job's first pod at p95, %s at p50; all pods after %s, which is %.1f times what one client needs for as many bare pods and services",
 		float64(b.jobs)/took.Seconds(), short(toFirst.quantile(0.95)), short(toFirst.median()), short(allPods.Sub(began)), allPods.Sub(began).Seconds()/bare.Seconds())
-	return jobs.DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{})
+	if err := jobs.DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil {
+		return err
+	}
+	return gone(ctx, core)
+}
+
+// gone waits until there are no pods, so that the next measurement is not of
+// their removal.
+func gone(ctx context.Context, core kubernetes.Interface) error {
+	return served(ctx, func() error {
+		left, err := core.CoreV1().Pods("default").List(ctx, metav1.ListOptions{})
+		if err == nil && len(left.Items) > 0 {
+			err = fmt.Errorf("%d pods are still there", len(left.Items))
+		}
+		return err
+	})
 }
 
 // largeJob creates a job of many workers, and waits until it has all its pods.

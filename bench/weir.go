@@ -26,7 +26,7 @@ type weir struct {
 func (b *bench) up(ctx context.Context, dir string, flags ...string) (*weir, error) {
 	w := weir{binary: b.binary, dir: dir}
 	began := time.Now()
-	if _, err := w.do(ctx, append([]string{"up", "--detach"}, flags...)...); err != nil {
+	if err := w.do(ctx, append([]string{"up", "--detach"}, flags...)...); err != nil {
 		return nil, err
 	}
 	w.took = time.Since(began)
@@ -53,17 +53,16 @@ func (b *bench) fresh(ctx context.Context, flags ...string) (*weir, error) {
 
 // down stops weir, also when the measurement was interrupted.
 func (w *weir) down(ctx context.Context) error {
-	_, err := w.do(context.WithoutCancel(ctx), "down")
-	return err
+	return w.do(context.WithoutCancel(ctx), "down")
 }
 
-// do runs a command of weir and returns what it said.
-func (w *weir) do(ctx context.Context, args ...string) (string, error) {
+// do runs a command of weir.
+func (w *weir) do(ctx context.Context, args ...string) error {
 	out, err := exec.CommandContext(ctx, w.binary, append([]string{"--dir", w.dir}, args...)...).CombinedOutput()
 	if err != nil {
-		return "", fmt.Errorf("weir %v: %w: %s", args, err, out)
+		return fmt.Errorf("weir %v: %w: %s", args, err, out)
 	}
-	return string(out), nil
+	return nil
 }
 
 // clients reach the API server.
