@@ -2,8 +2,11 @@ package e2e_test
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -71,6 +74,72 @@ func TestPortsTaken(t *testing.T) {
 	})
 }
 
+// Nobody else reaches a weir unless it was told to listen to them. Then they
+// need its certificate authority and its keys, for S3 too.
+func TestOpenToTheNetwork(t *testing.T) {
+	t.Parallel()
+	address := ownAddress(t)
+	if c, err := net.DialTimeout("tcp", net.JoinHostPort(address, portOf(t, shared.is(t).Kubernetes.URL)), 5*time.Second); err == nil {
+		c.Close()
+		t.Errorf("at %s a weir listens that was not told to", address)
+	}
+	w := newWeir(t)
+	w.starts(t, "--listen", "0.0.0.0", "--without", "controllers,node")
+	at := w.is(t)
+
+	kubernetes := "https://" + net.JoinHostPort(address, portOf(t, at.Kubernetes.URL))
+	if out := w.kubectl(t, "--server", kubernetes, "get", "namespaces", "-o", "name"); !strings.Contains(out, "namespace/default") {
+		t.Errorf("kubectl --server %s get namespaces: %s", kubernetes, out)
+	}
+	if got := get(kubernetes + "/api"); !strings.Contains(got, "certificate") {
+		t.Errorf("who does not know its certificate authority is told %q", got)
+	}
+	trusting := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} // what an intruder would do
+	response, err := trusting.Get(kubernetes + "/api/v1/secrets")
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusForbidden && response.StatusCode != http.StatusUnauthorized {
+		t.Errorf("a stranger who asks for secrets gets %s", response.Status)
+	}
+
+	storage := net.JoinHostPort(address, portOf(t, at.S3.URL))
+	if got := get("http://" + storage); strings.Contains(got, "<Error>") {
+		t.Errorf("S3 answers without TLS: %q", got)
+	}
+	files := w.bucket(t, "over-tls")
+	files.put("key", "hello")
+	if got := files.get("key"); got != "hello" {
+		t.Errorf("S3 over TLS: %q", got)
+	}
+}
+
+// ownAddress is an address that others know this machine by.
+func ownAddress(t *testing.T) string {
+	t.Helper()
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range all {
+		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil && !n.IP.IsLoopback() {
+			return n.IP.String()
+		}
+	}
+	t.Skip("this machine has no address but its loopback's")
+	return ""
+}
+
+func portOf(t *testing.T, address string) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.Port()
+}
+
 // The platform's controllers run beside any API server that a kubeconfig names.
 func TestControllersBesideACluster(t *testing.T) {
 	t.Parallel()
@@ -129,7 +198,7 @@ func TestEnvironmentOfAShell(t *testing.T) {
 	}
 	script := fmt.Sprintf(`
 eval "$(%s env --dir %s)"
-%[1]s --dir /nowhere kubectl version >/dev/null 2>&1 && echo "--dir /nowhere has a weir"
+%[1]s kubectl get nodes -o name
 %[3]s - <<'END'
 import boto3
 s3 = boto3.resource("s3")
@@ -140,7 +209,7 @@ END
 	c := exec.Command("sh", "-euc", script)
 	c.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}
 	out, err := c.CombinedOutput()
-	if err != nil || string(out) != "hello\n" {
+	if err != nil || string(out) != "node/weir\nhello\n" {
 		t.Errorf("%v: %s", err, out)
 	}
 	if printed := s.weir.must(t, "env"); !strings.Contains(printed, "export KUBECONFIG='"+s.dir+"/kubeconfig'\n") {

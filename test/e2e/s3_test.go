@@ -3,7 +3,11 @@ package e2e_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"io"
+	"net/http"
+	"os"
 	"strings"
 	"testing"
 
@@ -32,8 +36,18 @@ func (w *weir) bucket(t *testing.T, name string) *bucket {
 func (w *weir) bucketThere(t *testing.T, name string) *bucket {
 	t.Helper()
 	at := w.is(t).S3
+	var trusted *x509.CertPool
+	if at.CAFile != "" {
+		authority, err := os.ReadFile(at.CAFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		trusted = x509.NewCertPool()
+		trusted.AppendCertsFromPEM(authority)
+	}
 	return &bucket{t, s3.New(s3.Options{
 		BaseEndpoint: aws.String(at.URL), Region: "us-east-1", UsePathStyle: true,
+		HTTPClient: &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trusted}}},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: at.AccessKey, SecretAccessKey: at.SecretKey}, nil
 		}),

@@ -176,7 +176,7 @@ func (w *weir) isKilled(t *testing.T) {
 // A state is what a weir says of itself.
 type state struct {
 	PID            int
-	Kubernetes, S3 struct{ URL, AccessKey, SecretKey string }
+	Kubernetes, S3 struct{ URL, AccessKey, SecretKey, CAFile string }
 	Namespaces     string
 	Missing        []string
 	Ready          time.Time
