@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -26,10 +27,14 @@ var link = regexp.MustCompile(`href="([^"#]+)#sha256=([0-9a-f]{64})"`)
 // (Nothing changes it.)
 var platforms = map[string]string{"amd64": "x86_64", "arm64": "aarch64"}
 
-// fetchUV takes uv itself from the package index, for a machine whose Python
-// came without pip, and puts it into bin.
+// fetchUV takes uv itself from the package index that the shell names, for a
+// machine whose Python came without pip, and puts it into bin. pip and uv know
+// an index by themselves; we do not.
 func fetchUV(ctx context.Context, environ []string, bin string) error {
-	index := cmp.Or(variable(environ, "UV_DEFAULT_INDEX"), variable(environ, "UV_INDEX_URL"), "https://pypi.org/simple")
+	index := cmp.Or(variable(environ, "UV_DEFAULT_INDEX"), variable(environ, "UV_INDEX_URL"))
+	if index == "" {
+		return errors.New("no index is named by UV_DEFAULT_INDEX")
+	}
 	page := strings.TrimSuffix(index, "/") + "/uv/"
 	list, err := get(ctx, page)
 	if err != nil {

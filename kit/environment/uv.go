@@ -152,7 +152,7 @@ func (s *Store) installUV(ctx context.Context, image string, environ []string) e
 	if err := fetchUV(ctx, environ, filepath.Join(dir, "bin")); err != nil {
 		return &BuildError{
 			Image: image, Cause: NoIndex, Package: "uv", Said: said + ", and " + err.Error(),
-			Remedy: "look whether the machine reaches the package index, or install uv and put it on the PATH",
+			Remedy: "install pip for that Python (on Debian: apt install python3-pip) or uv, or name an index with UV_DEFAULT_INDEX",
 		}
 	}
 	return s.putUV(dir)
