@@ -41,7 +41,7 @@ func clean(parent string) {
 		if err != nil {
 			continue // its program is running
 		}
-		remove(dir)
+		_ = remove(dir) // what cannot go now goes next time
 		f.Close()
 	}
 }
@@ -74,7 +74,7 @@ func kill(dir string) error {
 	if os.WriteFile(filepath.Join(dir, "cgroup.kill"), []byte("1"), 0) == nil {
 		return nil
 	}
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) { //nolint:forbidigo // There is nothing to wait on: the kernel does not say when a group is empty.
 		pids, err := cgroups.GetPids(dir)
 		if os.IsNotExist(err) || len(pids) == 0 {
 			return nil
@@ -84,7 +84,7 @@ func kill(dir string) error {
 		}
 		for _, pid := range pids {
 			if pid > 0 { // 0 is one that our pid namespace cannot see
-				syscall.Kill(pid, syscall.SIGKILL)
+				_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
 			}
 		}
 		if time.Now().After(deadline) {
