@@ -84,7 +84,7 @@ func closeAll(files map[string]*os.File) {
 func (c *Container) killRest() {
 	c.spec.Cgroup.Kill()
 	if c.runtime.kind == Plain {
-		syscall.Kill(-c.pid, syscall.SIGKILL)
+		_ = syscall.Kill(-c.pid, syscall.SIGKILL)
 		return
 	}
 	for range 100 { // others may be born meanwhile
@@ -93,7 +93,7 @@ func (c *Container) killRest() {
 			return
 		}
 		for _, pid := range members {
-			syscall.Kill(pid, syscall.SIGKILL)
+			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}
 }
