@@ -100,7 +100,7 @@ func (s *Store) remove(file string) error {
 	}
 	container := filepath.Dir(file)
 	if os.Remove(container) != nil {
-		return nil // There are other files.
+		return nil //nolint:nilerr // There are other files.
 	}
 	pod := filepath.Dir(container)
 	left, err := os.ReadDir(pod)
