@@ -195,7 +195,7 @@ func (r *Runtime) isStopping() bool {
 func (r *Runtime) StopContainer(ctx context.Context, id string, timeout int64) error {
 	i, err := r.instance(id)
 	if err != nil {
-		return nil
+		return nil //nolint:nilerr // See above.
 	}
 	return r.stop(ctx, i, time.Duration(timeout)*time.Second)
 }

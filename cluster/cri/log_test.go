@@ -10,8 +10,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-const stamp = "2026-11-25T13:01:53.000000000Z"
-
 func atNoon() time.Time { return time.Date(2026, 11, 25, 13, 1, 53, 0, time.UTC) }
 
 func TestEntries(t *testing.T) {

@@ -28,7 +28,6 @@ type sandbox struct {
 	namespaces *container.Namespaces // nil once it was stopped
 	network    *os.File              // nil on this program's own network
 	attached   bool
-	usage      usageSample
 }
 
 // RunPodSandbox gives a pod its address and namespaces. What it had got when something
@@ -137,7 +136,7 @@ func (s *sandbox) hostname() string {
 func (r *Runtime) StopPodSandbox(ctx context.Context, id string) error {
 	s, err := r.sandbox(id)
 	if err != nil {
-		return nil
+		return nil //nolint:nilerr // See above.
 	}
 	r.mu.Lock()
 	wasReady := s.state == runtimeapi.PodSandboxState_SANDBOX_READY
@@ -162,7 +161,7 @@ func (r *Runtime) StopPodSandbox(ctx context.Context, id string) error {
 func (r *Runtime) RemovePodSandbox(ctx context.Context, id string) error {
 	s, err := r.sandbox(id)
 	if err != nil {
-		return nil
+		return nil //nolint:nilerr // See above.
 	}
 	if err := r.StopPodSandbox(ctx, s.id); err != nil {
 		return err

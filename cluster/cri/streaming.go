@@ -26,7 +26,7 @@ type streams struct {
 }
 
 func startStreams(r *Runtime) (*streams, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // Nothing there keeps one waiting.
 	if err != nil {
 		return nil, fmt.Errorf("listen for exec, attach and port-forward: %w", err)
 	}
@@ -38,7 +38,7 @@ func startStreams(r *Runtime) (*streams, error) {
 		return nil, fmt.Errorf("serve exec, attach and port-forward: %w", err)
 	}
 
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, stop := context.WithCancel(context.Background()) //nolint:forbidigo // Streams end when close says so.
 	s := &streams{server: server, stop: stop}
 	s.http = &http.Server{Handler: server, BaseContext: func(net.Listener) context.Context { return ctx }}
 	s.serving.Go(func() { _ = s.http.Serve(listener) })
