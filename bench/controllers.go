@@ -77,7 +77,7 @@ func (b *bench) ofControllers(ctx context.Context) (err error) {
 	}
 	b.report.row(fmt.Sprintf("`weir controllers` in a process of its own: CPU for a TFJob of %d replicas, until its pods and services exist", replicas), "%s; %d MB resident",
 		short((after.cpu-before.cpu)/time.Duration(b.jobs)), after.resident>>20)
-	return nil
+	return b.largeJob(ctx, core, objects, "whose pods nobody starts")
 }
 
 // startControllers runs weir controllers until it is stopped.
