@@ -19,7 +19,7 @@ func UntilUp(links *netlink.Handle, name string) error {
 		if link.Attrs().OperState == netlink.OperUp {
 			return nil
 		}
-		time.Sleep(time.Millisecond)
+		time.Sleep(time.Millisecond) //nolint:forbidigo // It is a look at a fact, every millisecond for a second at most.
 	}
 	return fmt.Errorf("%s was set up, and is down still after a second", name)
 }

@@ -42,7 +42,7 @@ type stack struct {
 }
 
 func newStack(sockets []*os.File, resolvConf string) (*stack, error) {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background()) //nolint:forbidigo // The stack works until it is closed.
 	s := &stack{sockets: sockets, cancel: cancel, Stack: gvisor.New(gvisor.Options{
 		NetworkProtocols:   []gvisor.NetworkProtocolFactory{ipv4.NewProtocol, arp.NewProtocol},
 		TransportProtocols: []gvisor.TransportProtocolFactory{tcp.NewProtocol, udp.NewProtocol},

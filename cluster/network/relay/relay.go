@@ -47,7 +47,7 @@ func TCP(l net.Listener, targets Targets) error {
 		if err != nil {
 			// Out of files, for instance: the next may have better luck, but
 			// not at once.
-			time.Sleep(10 * time.Millisecond)
+			time.Sleep(10 * time.Millisecond) //nolint:forbidigo // There is no fact to wait for.
 			continue
 		}
 		go relay(client, targets)
