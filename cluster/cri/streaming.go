@@ -26,7 +26,7 @@ type streams struct {
 }
 
 func startStreams(r *Runtime) (*streams, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // Nothing there keeps one waiting.
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listen for exec, attach and port-forward: %w", err)
 	}
