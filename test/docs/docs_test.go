@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +45,44 @@ func TestLinks(t *testing.T) {
 			}
 			if _, err := os.Stat(filepath.Join(filepath.Dir(d), target)); err != nil {
 				t.Errorf("%s: %v", d, err)
+			}
+		}
+	}
+}
+
+// The table of the data's flow names rooms and files: all are there.
+func TestArchitecture(t *testing.T) {
+	text, err := os.ReadFile("../../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := regexp.MustCompile(`(?m)^\| \d+ \|[^|]*\|([^|]*)\|([^|]*)\|$`)
+	quoted := regexp.MustCompile("`([^`]+)`")
+	rows := row.FindAllStringSubmatch(string(text), -1)
+	if len(rows) == 0 {
+		t.Fatal("there is no such table")
+	}
+	var last []string // where "same" is
+	for _, r := range rows {
+		var rooms []string
+		if strings.Contains(r[1], "same") {
+			rooms = last
+		}
+		for _, m := range quoted.FindAllStringSubmatch(r[1], -1) {
+			rooms = append(rooms, m[1])
+			if _, err := os.Stat(filepath.Join("..", "..", m[1])); err != nil {
+				t.Error(err)
+			}
+		}
+		last = rooms
+		for _, file := range quoted.FindAllStringSubmatch(r[2], -1) {
+			there := slices.ContainsFunc(rooms, func(room string) bool {
+				direct, _ := filepath.Glob(filepath.Join("..", "..", room, file[1]))
+				below, _ := filepath.Glob(filepath.Join("..", "..", room, "*", file[1]))
+				return len(direct)+len(below) > 0
+			})
+			if !there {
+				t.Errorf("%s is in none of %v", file[1], rooms)
 			}
 		}
 	}
