@@ -36,7 +36,7 @@ func (m *machine) MachineInfo(klog.Logger) (*cadvisor.MachineInfo, error) {
 	}
 	return &cadvisor.MachineInfo{
 		NumCores:       cpus.Count(),
-		MemoryCapacity: uint64(info.Totalram) * uint64(info.Unit),
+		MemoryCapacity: uint64(info.Totalram) * uint64(info.Unit), //nolint:unconvert // It has 32 bits on some processors.
 		BootID:         firstLine("/proc/sys/kernel/random/boot_id"),
 		MachineID:      firstLine("/etc/machine-id"),
 	}, nil

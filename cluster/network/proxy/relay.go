@@ -81,7 +81,7 @@ func (r *relaying) apply() error {
 			wanted[at{service.Protocol(), netip.AddrPortFrom(ip, uint16(service.NodePort()))}] = external
 		}
 	}
-	err := r.ports.set(context.Background(), wanted)
+	err := r.ports.set(context.Background(), wanted) //nolint:forbidigo // The tracker that calls this has no context; listening takes no time.
 	r.known.all.Store(true)
 	return err
 }
