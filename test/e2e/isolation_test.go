@@ -98,10 +98,12 @@ func TestWhatAPodWritesStaysInIt(t *testing.T) {
 			}
 		})
 	}
-	// Nor does it take away.
-	s.exec("it", "rm -f /usr/bin/env /etc/hostname; rm -rf /usr/share/doc")
-	if _, err := os.Stat("/usr/bin/env"); err != nil {
-		t.Fatalf("/usr/bin/env is gone from this machine: %v", err)
+	// Nor does it take away; without rights it may not be able to.
+	_ = s.ask(t, "", "kubectl", "-n", s.namespace, "exec", "it", "--", "sh", "-c", "rm -f /usr/bin/env; rm -rf /usr/share/doc")
+	for _, file := range []string{"/usr/bin/env", "/usr/share"} {
+		if _, err := os.Stat(file); err != nil {
+			t.Errorf("%s is gone from this machine: %v", file, err)
+		}
 	}
 }
 

@@ -122,19 +122,23 @@ func TestJobsOfBooks(t *testing.T) {
 			job := strings.TrimPrefix(strings.TrimSpace(a.out), "tfjob.kubeflow.org/")
 			s.becomes(job, "Succeeded", 4*time.Minute)
 			for _, me := range tc.replicas {
-				out := s.must("logs", "tfjob/"+job, "--replica", me)
-				for _, other := range tc.replicas {
-					if want := strings.Replace(me, "-", " ", 1) + " reached " + strings.Replace(other, "-", " ", 1) + "\n"; !strings.Contains(out, want) {
-						t.Errorf("%s has not reached %s:\n%s", me, other, out)
+				// A job is done when its first worker is; others may have a line to say.
+				s.eventually(time.Minute, me+" has reached all others", func() (bool, string) {
+					out := s.ask(t, "", "logs", "tfjob/"+job, "--replica", me, "-n", tc.namespace).out
+					for _, other := range tc.replicas {
+						if !strings.Contains(out, spaced(me)+" reached "+spaced(other)+"\n") {
+							return false, out
+						}
 					}
-				}
-				if !strings.Contains(out, "was called with"+tc.called+"\n") {
-					t.Errorf("%s was not called with %q:\n%s", me, tc.called, out)
-				}
+					return strings.Contains(out, "was called with"+tc.called+"\n"), out
+				})
 			}
 		})
 	}
 }
+
+// spaced is a replica's name as the trainer says it.
+func spaced(replica string) string { return strings.Replace(replica, "-", " ", 1) }
 
 // trainersPython is a virtual environment in which the trainer is installed.
 func trainersPython(t *testing.T) string {
