@@ -39,7 +39,7 @@ func detach(ctx context.Context, dir string, o upOptions, out io.Writer) error {
 	if len(o.without) > 0 {
 		args = append(args, "--without", strings.Join(o.without, ","))
 	}
-	weir := exec.Command("/proc/self/exe", args...)
+	weir := exec.Command("/proc/self/exe", args...) //nolint:noctx // It goes on when this command has ended.
 	weir.Args[0] = os.Args[0]
 	weir.Stdout, weir.Stderr = log, log
 	weir.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -62,9 +62,9 @@ func follow(ctx context.Context, dir string, pid int, log string, ended <-chan e
 		s, err := lastState(dir)
 		ready := err == nil && s != nil && s.PID == pid && !s.Ready.IsZero()
 		select {
-		case <-ended:
+		case <-ended: //nolint:errcheck // It has said why.
 			_, _ = io.Copy(out, said)
-			return exitError(1) // it has said why
+			return exitError(1)
 		default:
 		}
 		_, _ = io.Copy(out, said)

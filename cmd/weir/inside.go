@@ -190,7 +190,7 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 func outboundAddress() (netip.Addr, error) {
 	// A UDP socket that is connected has sent nothing yet, but knows its way:
 	// 192.0.2.1 is kept for documentation, and nobody's.
-	if c, err := net.Dial("udp4", "192.0.2.1:9"); err == nil {
+	if c, err := net.Dial("udp4", "192.0.2.1:9"); err == nil { //nolint:noctx // Nothing is sent.
 		defer c.Close()
 		return c.LocalAddr().(*net.UDPAddr).AddrPort().Addr(), nil
 	}

@@ -17,23 +17,19 @@ type progress struct {
 	loss, accuracy, valLoss, valAccuracy *float64
 }
 
-// read takes from a line what it says, and tells whether it says anything.
-func (p *progress) read(line string) bool {
-	said := false
+// read takes from a line what it says.
+func (p *progress) read(line string) {
 	for _, m := range epochPattern().FindAllStringSubmatch(line, -1) {
 		p.epoch, _ = strconv.Atoi(m[1])
 		p.epochs, _ = strconv.Atoi(m[2])
-		said = true
 	}
 	// A progress bar writes over itself, so the last value of each is the one.
 	for _, m := range metricPattern().FindAllStringSubmatch(line, -1) {
 		value, err := strconv.ParseFloat(m[2], 64)
 		if at := p.metric(m[1]); at != nil && err == nil {
 			*at = &value
-			said = true
 		}
 	}
-	return said
 }
 
 // metric is where the metric of a name belongs; nil for one that is not shown.

@@ -50,7 +50,7 @@ func TestAddEnvironment(t *testing.T) {
 
 func TestSettingsThatAreWrong(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
-		"UnknownKey": {"enviroments: []\n", `unknown field "enviroments"`},
+		"UnknownKey": {"enviroments: []\n", `unknown field "enviroments"`}, //nolint:misspell // That is what is wrong.
 		"NoImage":    {"environments:\n- packages: [six]\n", "environments[0] has no image"},
 		"NoYAML":     {"environments: [", "weir.yaml"},
 	} {

@@ -81,7 +81,7 @@ func (s *storage) forPods(address netip.Addr) *admission.Store {
 }
 
 // wait returns when all that was acknowledged is on the disk and S3 has ended.
-func (s *storage) wait() { <-s.server.Done() }
+func (s *storage) wait() { <-s.server.Done() } //nolint:errcheck // Why it has ended is of no use any more.
 
 // s3Keys are an installation's keys. They are made once.
 func s3Keys(dir string) (endpoint, error) {
