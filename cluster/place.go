@@ -62,7 +62,7 @@ func resolveThrough(server netip.Addr) error {
 		// A link into /run, which is empty here: make what it leads to.
 		link, err := os.Readlink(resolvConf)
 		if err != nil {
-			return nil // the machine resolves no names
+			return nil //nolint:nilerr // The machine resolves no names.
 		}
 		if !filepath.IsAbs(link) {
 			link = filepath.Join(filepath.Dir(resolvConf), link)
