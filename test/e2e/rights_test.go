@@ -40,6 +40,19 @@ func TestWithoutRights(t *testing.T) {
 			t.Errorf("kubectl logs: %q", out)
 		}
 	})
+	t.Run("Copy", func(t *testing.T) {
+		file := filepath.Join(w.dir, "letter")
+		write(t, file, "to whom it concerns")
+		if w.user != nil { // a file of the user's own, whom the pod does not know
+			if err := os.Chown(file, int(w.user.Credential.Uid), int(w.user.Credential.Gid)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.kubectl("cp", file, "it:/tmp/letter")
+		if out := s.exec("it", "cat /tmp/letter"); out != "to whom it concerns" {
+			t.Errorf("the pod reads %q", out)
+		}
+	})
 	t.Run("Training", func(t *testing.T) {
 		write(t, filepath.Join(w.dir, "code", "task.py"), trainer)
 		s.kubectl("create", "configmap", "code", "--from-file", filepath.Join(w.dir, "code", "task.py"))
