@@ -177,6 +177,7 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 
 	select {
 	case <-ctx.Done():
+		fmt.Fprintln(out, "weir stops")
 	case err = <-k.Failed():
 	}
 	k.Wait()
