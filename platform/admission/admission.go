@@ -62,7 +62,7 @@ func Setup(mgr ctrl.Manager, o Options, rules ...Rule) (*Server, error) {
 			o.Listen = ":9443"
 		}
 	}
-	listener, err := net.Listen("tcp", o.Listen) //nolint:noctx // Listening does not wait.
+	listener, err := net.Listen("tcp", o.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("set up admission: listen on %s: %w", o.Listen, err)
 	}
