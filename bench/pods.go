@@ -108,6 +108,17 @@ func manyPods(ctx context.Context, core kubernetes.Interface, n int) (took, crea
 	}
 	defer changes.Stop()
 	began := time.Now()
+	// Read from the start: the API server cuts off who is slow to.
+	done := make(chan error, 1)
+	go func() {
+		ended := map[string]bool{}
+		done <- until(ctx, changes, func(p *corev1.Pod) bool {
+			if p.Status.Phase == corev1.PodSucceeded {
+				ended[p.Name] = true
+			}
+			return len(ended) == n
+		})
+	}()
 	err = atOnce(n, func(i int) error {
 		p := pod(fmt.Sprintf("many-%d", i), false)
 		p.Labels = map[string]string{"many": ""}
@@ -118,13 +129,7 @@ func manyPods(ctx context.Context, core kubernetes.Interface, n int) (took, crea
 		return 0, 0, err
 	}
 	created = time.Since(began)
-	ended := map[string]bool{}
-	err = until(ctx, changes, func(p *corev1.Pod) bool {
-		if p.Status.Phase == corev1.PodSucceeded {
-			ended[p.Name] = true
-		}
-		return len(ended) == n
-	})
+	err = <-done
 	took = time.Since(began)
 	return took, created, errors.Join(err, pods.DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{LabelSelector: "many"}))
 }
