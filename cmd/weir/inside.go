@@ -180,7 +180,9 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 		fmt.Fprintln(out, "weir stops")
 	case err = <-k.Failed():
 	}
-	k.Wait()
+	// The API server's client of etcd prints that it is cut off, and nothing can
+	// tell it not to.
+	withStderrIn(filepath.Join(dir, "logs", "etcd.log"), k.Wait)
 	if errors.Is(err, context.Canceled) {
 		err = nil
 	}

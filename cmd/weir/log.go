@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
 	"gopkg.in/natefinch/lumberjack.v2"
 	"k8s.io/klog/v2"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
@@ -31,4 +32,32 @@ func logToFile(file string) (func(), error) {
 		klog.Flush()
 		_ = out.Close()
 	}, nil
+}
+
+// withStderrIn does something, and puts what is printed on standard error
+// meanwhile into a file. Where that cannot be, it stays on the screen.
+func withStderrIn(file string, do func()) {
+	back := redirectStderr(file)
+	do()
+	back()
+}
+
+// redirectStderr sends standard error to a file, and returns what sends it back.
+func redirectStderr(file string) (back func()) {
+	stderr := int(os.Stderr.Fd())
+	screen, err := unix.FcntlInt(uintptr(stderr), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return func() {}
+	}
+	log, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err == nil {
+		err = unix.Dup3(int(log.Fd()), stderr, 0)
+		_ = log.Close()
+	}
+	return func() {
+		if err == nil {
+			_ = unix.Dup3(screen, stderr, 0)
+		}
+		_ = unix.Close(screen)
+	}
 }

@@ -54,15 +54,8 @@ func runOutside(ctx context.Context, kind namespaces.Kind, d *doors) error {
 	if err != nil {
 		return err
 	}
-	for name, value := range map[string]string{
-		handoverVariable: string(encoded),
-		// The API server's client of etcd prints to the terminal that it is cut
-		// off when weir stops. It takes its level from here, and from nowhere else.
-		"ETCD_CLIENT_DEBUG": "fatal",
-	} {
-		if err := os.Setenv(name, value); err != nil {
-			return err
-		}
+	if err := os.Setenv(handoverVariable, string(encoded)); err != nil {
+		return err
 	}
 	inner, err := namespaces.Start(ctx, kind, namespaces.Config{
 		Args: os.Args[1:], Files: files,

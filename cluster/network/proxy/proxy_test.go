@@ -203,7 +203,7 @@ func (w *world) eventually(from int, network, address, want string) {
 	w.Helper()
 	var seen string
 	var err error
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		missing := want
 		seen = ""
 		for range 40 {
@@ -226,7 +226,7 @@ func (w *world) eventually(from int, network, address, want string) {
 func (w *world) refused(from int, network, address string) {
 	w.Helper()
 	var err error
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if _, err = w.ask(from, network, address); err != nil && strings.Contains(err.Error(), "connection refused") {
 			return
 		}

@@ -98,9 +98,9 @@ func newLabWith(t *testing.T, namespace string, o job.Options, kinds ...[]byte) 
 // until waits for a fact.
 func (l *lab) until(what string, fact func() bool) {
 	l.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !fact(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !fact(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			l.Fatalf("waited 20 s for %s", what)
+			l.Fatalf("waited two minutes for %s", what)
 		}
 	}
 }
