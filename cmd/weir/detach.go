@@ -21,7 +21,7 @@ func detach(ctx context.Context, dir string, o upOptions, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		return fmt.Errorf("a weir runs in %s already, as process %d; stop it with: weir down --dir %s", dir, pid, dir)
+		return heldBy(dir, pid)
 	}
 	if err := os.MkdirAll(filepath.Join(dir, "logs"), 0o700); err != nil {
 		return fmt.Errorf("make weir's folder: %w", err)

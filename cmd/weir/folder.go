@@ -116,12 +116,9 @@ func (f *folder) running() (string, *state, error) {
 		return "", nil, err
 	}
 	switch {
-	case pid == 0 || s == nil || s.PID != pid:
-		if pid != 0 {
-			return "", nil, fmt.Errorf("weir in %s is still starting; see %s", dir, filepath.Join(dir, "logs"))
-		}
+	case pid == 0:
 		return "", nil, fmt.Errorf("no weir runs in %s; start it with: weir up", dir)
-	case s.Ready.IsZero():
+	case s == nil || s.PID != pid || s.Ready.IsZero():
 		return "", nil, fmt.Errorf("weir in %s is still starting; see %s", dir, filepath.Join(dir, "logs"))
 	}
 	return dir, s, nil
@@ -156,13 +153,18 @@ func lockFolder(dir string) (*lock, error) {
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		pid, _ := readPID(file)
 		_ = file.Close()
-		return nil, fmt.Errorf("a weir runs in %s already, as process %d; stop it with: weir down --dir %s", dir, pid, dir)
+		return nil, heldBy(dir, pid)
 	}
 	if err := writePID(file); err != nil {
 		_ = file.Close()
 		return nil, fmt.Errorf("hold weir's folder: %w", err)
 	}
 	return &lock{file}, nil
+}
+
+// heldBy says that a folder has its weir, and how to stop it.
+func heldBy(dir string, pid int) error {
+	return fmt.Errorf("a weir runs in %s already, as process %d; stop it with: weir down --dir %s", dir, pid, dir)
 }
 
 // release gives the folder to the next.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -52,14 +53,7 @@ Objects, volumes, buckets and logs stay in the folder for the next time.`,
 // parts are what --without may name.
 var parts = []string{"controllers", "node", "s3"}
 
-func (o *upOptions) has(part string) bool {
-	for _, w := range o.without {
-		if w == part {
-			return false
-		}
-	}
-	return true
-}
+func (o *upOptions) has(part string) bool { return !slices.Contains(o.without, part) }
 
 // up is the outer process: it holds the folder, listens, and starts the inner
 // process, which is weir.
@@ -89,11 +83,7 @@ func up(ctx context.Context, dir string, o upOptions) error {
 
 func (o *upOptions) check() error {
 	for _, w := range o.without {
-		known := false
-		for _, p := range parts {
-			known = known || p == w
-		}
-		if !known {
+		if !slices.Contains(parts, w) {
 			return fmt.Errorf("--without %s: there is no such part; there are %s", w, strings.Join(parts, ", "))
 		}
 	}
