@@ -1,17 +1,21 @@
 package main
 
 import (
+	"crypto/tls"
 	"fmt"
+	"net"
+	"os"
 
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/util/cert"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 )
 
 // newControllersCommand runs the platform's controllers against any cluster.
 func newControllersCommand() *cobra.Command {
-	var kubeconfig string
+	var kubeconfig, address string
 	var o platformOptions
 	cmd := &cobra.Command{
 		Use:   "controllers",
@@ -26,6 +30,9 @@ its own process, unless it is told --without controllers.`,
 				return fmt.Errorf("read kubeconfig %q: %w; name one with --kubeconfig", kubeconfig, err)
 			}
 			config.QPS = -1
+			if o.Listener, err = listenForRoutes(address); err != nil {
+				return err
+			}
 			ctrl.SetLogger(klog.Background())
 			if err := startPlatform(cmd.Context(), config, o); err != nil {
 				return err
@@ -39,6 +46,34 @@ its own process, unless it is told --without controllers.`,
 	flags.StringVar(&kubeconfig, "kubeconfig", "", "kubeconfig of the cluster; empty means the cluster that this runs in")
 	flags.BoolVar(&o.LeaderElection, "leader-elect", false, "let one of several copies work")
 	flags.StringVar(&o.GangScheduler, "gang-scheduler-name", "", "scheduler that starts the pods of a job together: volcano, or the name of one with scheduler-plugins")
-	flags.StringVar(&o.MetricsAddress, "metrics-bind-address", ":8080", "where Prometheus finds the metrics; 0 is nowhere")
+	flags.StringVar(&address, "metrics-bind-address", ":8080", "where Prometheus finds the metrics, with TLS unless it is a loopback; 0 is nowhere")
 	return cmd
+}
+
+// listenForRoutes listens where the controllers are asked. Callers send tokens,
+// so beyond the loopback it speaks TLS, with a certificate of its own making.
+func listenForRoutes(address string) (net.Listener, error) {
+	if address == "0" {
+		return nil, nil
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("--metrics-bind-address %s: %w; name another, or 0 for none", address, err)
+	}
+	if l.Addr().(*net.TCPAddr).IP.IsLoopback() {
+		return l, nil
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("make a certificate for the metrics: %w", err)
+	}
+	certificate, key, err := cert.GenerateSelfSignedCertKey(host, nil, nil)
+	if err != nil {
+		return nil, fmt.Errorf("make a certificate for the metrics: %w", err)
+	}
+	pair, err := tls.X509KeyPair(certificate, key)
+	if err != nil {
+		return nil, fmt.Errorf("make a certificate for the metrics: %w", err)
+	}
+	return tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}), nil
 }

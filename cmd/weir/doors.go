@@ -11,36 +11,42 @@ import (
 // The doors are where the machine's users come in.
 type doors struct {
 	api, s3 []*net.TCPListener
-	names   []string // of the machine, where it is open to others
+	metrics []*net.TCPListener // on the loopback alone; none if not wanted
+	names   []string           // of the machine, where it is open to others
 }
 
 // The ports that are tried first. The next free ones are taken, up to a hundred
 // on; those of the last run come before all.
 const (
-	firstAPIPort = 6443
-	firstS3Port  = 9000
+	firstAPIPort     = 6443
+	firstS3Port      = 9000
+	firstMetricsPort = 8085
 )
 
-// openDoors listens on an address of the machine, and on its loopback, where
-// weir's own commands come in.
-func openDoors(dir, address string) (*doors, error) {
+// openDoors listens on the address of the machine that is asked for, and on its
+// loopback, where weir's own commands come in.
+func openDoors(dir string, o upOptions) (*doors, error) {
 	last, err := lastState(dir)
 	if err != nil {
 		return nil, err
 	}
-	apiPort, s3Port := firstAPIPort, firstS3Port
-	if last != nil {
-		apiPort, s3Port = portOf(last.Kubernetes.URL, apiPort), portOf(last.S3.URL, s3Port)
+	if last == nil {
+		last = &state{}
 	}
 	var d doors
-	if d.api, err = listen("Kubernetes", address, apiPort); err != nil {
+	if d.api, err = listen("Kubernetes", o.listen, portOf(last.Kubernetes.URL, firstAPIPort)); err != nil {
 		return nil, err
 	}
-	if d.s3, err = listen("S3", address, s3Port); err != nil {
+	if d.s3, err = listen("S3", o.listen, portOf(last.S3.URL, firstS3Port)); err != nil {
 		return nil, err
 	}
-	if !net.ParseIP(address).IsLoopback() {
-		d.names = namesOf(address)
+	if o.has("controllers") && o.has("metrics") {
+		if d.metrics, err = listen("metrics", "127.0.0.1", portOf(last.Metrics.URL, firstMetricsPort)); err != nil {
+			return nil, err
+		}
+	}
+	if !net.ParseIP(o.listen).IsLoopback() {
+		d.names = namesOf(o.listen)
 	}
 	return &d, nil
 }

@@ -20,12 +20,13 @@ func TestPorts(t *testing.T) {
 	if err := s.write(dir); err != nil {
 		t.Fatal(err)
 	}
-	d, err := openDoors(dir, "127.0.0.1")
+	d, err := openDoors(dir, upOptions{listen: "127.0.0.1"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer d.api[0].Close()
 	defer d.s3[0].Close()
+	defer d.metrics[0].Close()
 	if got := d.api[0].Addr().(*net.TCPAddr).Port; got <= port || got >= port+100 {
 		t.Errorf("port %d, want one of the next after %d", got, port)
 	}
@@ -39,7 +40,7 @@ func TestOptionsThatAreWrong(t *testing.T) {
 		o    upOptions
 		want string
 	}{
-		"NoSuchPart": {upOptions{listen: "127.0.0.1", without: []string{"nodes"}}, "--without nodes: there is no such part; there are controllers, node, s3"},
+		"NoSuchPart": {upOptions{listen: "127.0.0.1", without: []string{"nodes"}}, "--without nodes: there is no such part; there are controllers, node, s3, metrics"},
 		"NoAddress":  {upOptions{listen: "localhost"}, "--listen localhost: not an IP address; 0.0.0.0 means all of this machine's"},
 	} {
 		t.Run(name, func(t *testing.T) {

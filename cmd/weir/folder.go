@@ -53,6 +53,8 @@ type state struct {
 
 	Kubernetes endpoint `json:"kubernetes"`
 	S3         endpoint `json:"s3,omitzero"`
+	// Metrics is where the controllers are asked, by tokens of the cluster.
+	Metrics endpoint `json:"metrics,omitzero"`
 
 	// Namespaces says how pods are kept apart: full, user or none.
 	Namespaces string `json:"namespaces"`

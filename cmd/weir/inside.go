@@ -27,9 +27,10 @@ var version = "devel"
 // A machine is what a weir has to run on: its namespaces, and its listeners.
 type machine struct {
 	kind namespaces.Kind
-	// api and s3 are where the machine's users come in; pods come in at the same
-	// ports of their own network.
-	api, s3 []net.Listener
+	// These are where the machine's users come in; pods come in at the same
+	// ports of their own network. There may be none for metrics.
+	api, s3, metrics []net.Listener
+
 	outside *os.File // the way out; nil when there is no other side
 	names   []string // of the machine, where it is open to others
 	missing []string
@@ -50,7 +51,7 @@ func runInside(ctx context.Context, dir string, o upOptions, out io.Writer) erro
 	for _, l := range []struct {
 		indexes []int
 		to      *[]net.Listener
-	}{{h.API, &m.api}, {h.S3, &m.s3}} {
+	}{{h.API, &m.api}, {h.S3, &m.s3}, {h.Metrics, &m.metrics}} {
 		for _, i := range l.indexes {
 			f := file(i)
 			listener, err := net.FileListener(f)
@@ -73,6 +74,9 @@ func runHere(ctx context.Context, dir string, o upOptions, d *doors, refused err
 	}
 	for _, l := range d.s3 {
 		m.s3 = append(m.s3, l)
+	}
+	for _, l := range d.metrics {
+		m.metrics = append(m.metrics, l)
 	}
 	if refused != nil {
 		m.missing = append(m.missing, fmt.Sprintf("Pods are not kept apart and share this machine's network, since it allows no namespaces: %v", refused))
@@ -147,6 +151,13 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 		defer storage.wait()
 		s.S3, platform.Store = storage.endpoint, storage.forPods(k.Address())
 		report("S3")
+	}
+
+	if len(m.metrics) > 0 {
+		if platform.Listener, err = m.withPods(m.metrics); err != nil {
+			return err
+		}
+		s.Metrics.URL = fmt.Sprintf("http://127.0.0.1:%d/metrics", m.metrics[0].Addr().(*net.TCPAddr).Port)
 	}
 
 	// What needs nothing but the API server starts side by side.

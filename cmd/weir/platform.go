@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 
@@ -22,6 +23,7 @@ import (
 	"github.com/weir-ml/weir/platform/admission"
 	"github.com/weir-ml/weir/platform/apply"
 	"github.com/weir-ml/weir/platform/explain"
+	"github.com/weir-ml/weir/platform/routes"
 	"github.com/weir-ml/weir/platform/training/job"
 	"github.com/weir-ml/weir/platform/training/tensorflow"
 )
@@ -34,9 +36,8 @@ type platformOptions struct {
 	// GangScheduler is the scheduler that starts the pods of a job together or
 	// not at all: "volcano", the name of one with scheduler-plugins, or none.
 	GangScheduler string
-	// MetricsAddress is where Prometheus finds the controllers' metrics; "0" or
-	// nothing is nowhere.
-	MetricsAddress string
+	// Listener is where the controllers answer over HTTP; nil is nowhere.
+	Listener net.Listener
 	// Admission says how the API server reaches the checks of objects on their
 	// way in; nil does without, and the controllers say what is wrong later.
 	Admission *admission.Options
@@ -54,12 +55,9 @@ func startPlatform(ctx context.Context, config *rest.Config, o platformOptions) 
 	if err := scheme.AddToScheme(kinds); err != nil {
 		return err
 	}
-	if o.MetricsAddress == "" {
-		o.MetricsAddress = "0"
-	}
 	manager, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                        kinds,
-		Metrics:                       server.Options{BindAddress: o.MetricsAddress},
+		Metrics:                       server.Options{BindAddress: "0"},
 		LeaderElection:                o.LeaderElection,
 		LeaderElectionID:              "weir-controllers",
 		LeaderElectionReleaseOnCancel: true,
@@ -79,6 +77,11 @@ func startPlatform(ctx context.Context, config *rest.Config, o platformOptions) 
 	}
 	if err := admit(manager, o); err != nil {
 		return err
+	}
+	if o.Listener != nil {
+		if err := routes.Setup(manager, o.Listener, routes.Metrics()); err != nil {
+			return err
+		}
 	}
 	return runManager(ctx, manager)
 }

@@ -33,6 +33,9 @@ func (s *state) describe(out io.Writer, dir string) {
 	if s.S3.URL != "" {
 		fmt.Fprintf(out, "  S3          %s   (weir env prints the keys)\n", s.S3.URL)
 	}
+	if s.Metrics.URL != "" {
+		fmt.Fprintf(out, "  metrics     %s   (for tokens with the role system:monitoring)\n", s.Metrics.URL)
+	}
 	switch s.Namespaces {
 	case "full":
 		fmt.Fprintln(out, "  pods        in namespaces of their own")

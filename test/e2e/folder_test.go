@@ -181,6 +181,28 @@ func TestControllersBesideACluster(t *testing.T) {
 	s.becomes("it", "Succeeded", 2*time.Minute)
 }
 
+// Prometheus reads the controllers' metrics with a token that the cluster gives.
+func TestMetrics(t *testing.T) {
+	s := begin(t)
+	s.kubectl("create", "serviceaccount", "prometheus")
+	s.kubectl("create", "clusterrolebinding", s.namespace, "--clusterrole", "system:monitoring", "--serviceaccount", s.namespace+":prometheus")
+	t.Cleanup(func() { s.kubectl("delete", "clusterrolebinding", s.namespace) })
+	token := strings.TrimSpace(s.kubectl("create", "token", "prometheus"))
+	s.apply(work("it", "", "echo done"))
+	s.becomes("it", "Succeeded", 2*time.Minute)
+
+	s.eventually(2*time.Minute, "the job is counted", func() (bool, string) {
+		said := getWith(s.is(t).Metrics.URL, token)
+		return strings.Contains(said, fmt.Sprintf(`training_operator_jobs_successful_total{framework="tensorflow",job_namespace=%q} 1`, s.namespace)), said
+	})
+	if said := get(s.is(t).Metrics.URL); !strings.Contains(said, "kubectl create token") {
+		t.Errorf("without a token it says %q, want how to get one", said)
+	}
+	if out := s.weir.must(t, "status"); !strings.Contains(out, s.is(t).Metrics.URL) {
+		t.Errorf("weir status does not say where metrics are:\n%s", out)
+	}
+}
+
 // weir env tells a shell all it needs: kubectl and boto3 work on this machine.
 func TestEnvironmentOfAShell(t *testing.T) {
 	s := begin(t)

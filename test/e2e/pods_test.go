@@ -236,9 +236,19 @@ func TestPortForward(t *testing.T) {
 }
 
 // get asks a URL; what went wrong is the answer when something did.
-func get(url string) string {
+func get(url string) string { return getWith(url, "") }
+
+// getWith asks with a token, if it has one.
+func getWith(url, token string) string {
+	request, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		return err.Error()
+	}
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
 	client := http.Client{Timeout: 10 * time.Second}
-	response, err := client.Get(url)
+	response, err := client.Do(request)
 	if err != nil {
 		return err.Error()
 	}

@@ -177,6 +177,7 @@ func (w *weir) isKilled(t *testing.T) {
 type state struct {
 	PID            int
 	Kubernetes, S3 struct{ URL, AccessKey, SecretKey, CAFile string }
+	Metrics        struct{ URL string }
 	Namespaces     string
 	Missing        []string
 	Ready          time.Time

@@ -1,0 +1,136 @@
+// Package routes serves what may be asked of the controllers over HTTP: one
+// listener for all routes, and for each of them who may use it.
+//
+//	Prometheus ─▶ listener ─▶ who is it? (TokenReview) ─▶ may they? (SubjectAccessReview) ─▶ Route
+//
+// Callers say who they are by a token of the cluster, so whoever may give out
+// rights in the cluster gives them out here.
+package routes
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	authentication "k8s.io/api/authentication/v1"
+	authorization "k8s.io/api/authorization/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+)
+
+// +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
+// +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
+
+// A Route is one thing that may be asked.
+type Route struct {
+	// Pattern is what http.ServeMux matches, such as "GET /metrics".
+	Pattern string
+	// Access says what a caller must be allowed to do in the cluster: the
+	// attributes of a review, without the caller.
+	Access  func(*http.Request) authorization.SubjectAccessReviewSpec
+	Handler http.Handler
+}
+
+// Metrics is the route where Prometheus finds the controllers' metrics. It is
+// for those who may get the path /metrics, as the role system:monitoring may.
+func Metrics() Route {
+	return Route{
+		Pattern: "GET /metrics",
+		Access: func(r *http.Request) authorization.SubjectAccessReviewSpec {
+			return authorization.SubjectAccessReviewSpec{
+				NonResourceAttributes: &authorization.NonResourceAttributes{Path: r.URL.Path, Verb: "get"},
+			}
+		},
+		Handler: promhttp.HandlerFor(metrics.Registry, promhttp.HandlerOpts{}),
+	}
+}
+
+// Setup has a manager serve the routes on a listener, which it closes at its end.
+func Setup(mgr ctrl.Manager, listener net.Listener, routes ...Route) error {
+	mux := http.NewServeMux()
+	for _, r := range routes {
+		mux.Handle(r.Pattern, guard{r, mgr.GetClient()})
+	}
+	if err := mgr.Add(&server{listener, mux}); err != nil {
+		return fmt.Errorf("serve the controllers' routes: %w", err)
+	}
+	return nil
+}
+
+// A server serves while its manager runs.
+type server struct {
+	listener net.Listener
+	handler  http.Handler
+}
+
+// NeedLeaderElection says that all pods answer, not only the one that leads.
+func (s *server) NeedLeaderElection() bool { return false }
+
+// Start serves until the context ends.
+func (s *server) Start(ctx context.Context) error {
+	h := &http.Server{Handler: s.handler, ReadHeaderTimeout: 10 * time.Second}
+	ended := make(chan error, 1)
+	go func() { ended <- h.Serve(s.listener) }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serve the controllers' routes on %s: %w", s.listener.Addr(), err)
+	case <-ctx.Done():
+		return h.Close()
+	}
+}
+
+// A guard lets those pass to a route who may use it.
+type guard struct {
+	route  Route
+	client client.Client
+}
+
+func (g guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ctx := r.Context()
+	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	who := &authentication.TokenReview{Spec: authentication.TokenReviewSpec{Token: token}}
+	if ok {
+		if err := g.client.Create(ctx, who); err != nil {
+			http.Error(w, fmt.Sprintf("ask the cluster whose token this is: %v", err), http.StatusServiceUnavailable)
+			return
+		}
+	}
+	if !who.Status.Authenticated {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		http.Error(w, "no token that the cluster knows; get one with kubectl create token, and send it as Authorization: Bearer TOKEN", http.StatusUnauthorized)
+		return
+	}
+
+	may := &authorization.SubjectAccessReview{Spec: g.route.Access(r)}
+	caller := who.Status.User
+	may.Spec.User, may.Spec.UID, may.Spec.Groups = caller.Username, caller.UID, caller.Groups
+	may.Spec.Extra = map[string]authorization.ExtraValue{}
+	for k, v := range caller.Extra {
+		may.Spec.Extra[k] = authorization.ExtraValue(v)
+	}
+	if err := g.client.Create(ctx, may); err != nil {
+		http.Error(w, fmt.Sprintf("ask the cluster what %s may: %v", caller.Username, err), http.StatusServiceUnavailable)
+		return
+	}
+	if !may.Status.Allowed {
+		http.Error(w, fmt.Sprintf("%s may not %s; a role of the cluster can allow it", caller.Username, asked(may.Spec)), http.StatusForbidden)
+		return
+	}
+	g.route.Handler.ServeHTTP(w, r)
+}
+
+// asked is what a caller asked to do, in words.
+func asked(s authorization.SubjectAccessReviewSpec) string {
+	if a := s.NonResourceAttributes; a != nil {
+		return a.Verb + " " + a.Path
+	}
+	if a := s.ResourceAttributes; a != nil {
+		return fmt.Sprintf("%s %s %s/%s", a.Verb, a.Resource, a.Namespace, a.Name)
+	}
+	return "do that"
+}
