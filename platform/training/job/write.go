@@ -2,6 +2,7 @@ package job
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -29,8 +30,8 @@ func (r *Reconciler[J]) create(ctx context.Context, j J, objects []client.Object
 		err := r.client.Create(ctx, o)
 		if apierrors.IsAlreadyExists(err) {
 			err = r.claim(ctx, j, o)
-			if err == nil {
-				return nil
+			if err == nil || errors.Is(err, errGone) {
+				return err
 			}
 		}
 		if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
@@ -72,13 +73,19 @@ func (r *Reconciler[J]) gather(ctx context.Context, j J, group *unstructured.Uns
 	return nil
 }
 
+// errGone is when what had the name went while it was looked at. Nobody may be
+// watching it, so the job is looked at again.
+var errGone = errors.New("what had the name has just gone")
+
 // claim is for an object whose name is taken: by itself, seen late, which is
-// well; or by another's, which has to go first.
+// well; or by another's, which has to go first, or has just gone: errGone.
 func (r *Reconciler[J]) claim(ctx context.Context, j J, o client.Object) error {
 	var there metav1.PartialObjectMetadata
 	there.SetGroupVersionKind(o.GetObjectKind().GroupVersionKind())
-	if err := r.live.Get(ctx, client.ObjectKeyFromObject(o), &there); err != nil {
-		return client.IgnoreNotFound(err) // Gone again; that will be seen.
+	if err := r.live.Get(ctx, client.ObjectKeyFromObject(o), &there); apierrors.IsNotFound(err) {
+		return errGone
+	} else if err != nil {
+		return err
 	}
 	if metav1.IsControlledBy(&there, j) {
 		return nil
