@@ -137,14 +137,27 @@ func compare(l *lab, name string, want capture) {
 	}
 }
 
-// clear leaves nothing of a job, so that the test can run again.
+// clear leaves nothing of a job, so that the test can run again. The garbage
+// collector would take what belongs to the job, but it looks for new kinds only
+// every half a minute.
 func (l *lab) clear(name string) {
 	l.Helper()
 	if err := l.client.Delete(l.Context(), l.job(name)); err != nil {
 		l.Fatal(err)
 	}
-	l.untilPods(name, 0)
-	if err := l.client.DeleteAllOf(l.Context(), &corev1.Event{}, client.InNamespace(l.namespace)); err != nil {
+	in, of := client.InNamespace(l.namespace), client.MatchingLabels{training.LabelJobName: name}
+	l.until("nothing to be left of "+name, func() bool {
+		if err := l.client.DeleteAllOf(l.Context(), &corev1.Pod{}, in, of, client.GracePeriodSeconds(0)); err != nil {
+			l.Fatal(err)
+		}
+		for _, s := range l.services(name) {
+			if err := l.client.Delete(l.Context(), &s); client.IgnoreNotFound(err) != nil {
+				l.Fatal(err)
+			}
+		}
+		return len(l.pods(name)) == 0 && len(l.services(name)) == 0
+	})
+	if err := l.client.DeleteAllOf(l.Context(), &corev1.Event{}, in); err != nil {
 		l.Fatal(err)
 	}
 }
