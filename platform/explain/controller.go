@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/clock"
@@ -47,6 +48,9 @@ type sighting struct {
 
 // Reconcile waits, reads, decides, says.
 func (r *Reconciler) Reconcile(ctx context.Context, s subject) (ctrl.Result, error) {
+	if r.nowhere(s) {
+		return ctrl.Result{}, nil
+	}
 	now := r.clock.Now()
 	last, known := r.seen[s]
 	if !known {
@@ -77,6 +81,16 @@ func (r *Reconciler) Reconcile(ctx context.Context, s subject) (ctrl.Result, err
 	last.told = identity(e)
 	r.seen[s] = last
 	return ctrl.Result{}, nil
+}
+
+// nowhere is whether a subject should be in a namespace and is in none: some
+// events do not say where their object is, as upstream's on Endpoints.
+func (r *Reconciler) nowhere(s subject) bool {
+	if s.key.Namespace != "" {
+		return false
+	}
+	mapping, err := r.source.Mapper.RESTMapping(s.kind.GroupKind(), s.kind.Version)
+	return err == nil && mapping.Scope.Name() == meta.RESTScopeNameNamespace
 }
 
 // say records an explanation on its subject and on what the subject is for.

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -144,6 +145,18 @@ func TestEventOnTheOwner(t *testing.T) {
 	}
 	c.wait(&pod, `secret "keys" not found`)
 	c.poll("the next reason is said too", func() bool { return len(c.said("Deployment")) == 2 && len(c.said("Pod")) == 2 })
+}
+
+// Some events do not say in which namespace their object is, as upstream's on
+// Endpoints. There is nothing to look at, now or later.
+func TestEventThatDoesNotSayWhere(t *testing.T) {
+	t.Parallel()
+	c := clusterOf(t)
+	s := subject{corev1.SchemeGroupVersion.WithKind("Endpoints"), client.ObjectKey{Name: "web"}}
+	r := &Reconciler{source: c.source, writer: c.client, clock: clock.RealClock{}, seen: map[subject]sighting{s: {since: time.Now().Add(-time.Hour)}}}
+	if result, err := r.Reconcile(t.Context(), s); err != nil || result != (ctrl.Result{}) {
+		t.Errorf("got %v, %v; want that it is left alone", result, err)
+	}
 }
 
 // A claim that is in use is deleted: it stays, and says why.
