@@ -137,12 +137,19 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 			return err
 		}
 	}
+	var platform platformOptions
+	if o.has("controllers") { // before the API server, which may ask at once
+		kept, err := admission.Keep(dir)
+		if err != nil {
+			return err
+		}
+		platform.Admission = &admission.Options{Kept: kept}
+	}
 	k, err := cluster.Start(ctx, config)
 	if err != nil {
 		return err
 	}
 
-	platform := platformOptions{Admission: &admission.Options{}}
 	if o.has("s3") {
 		storage, err := startS3(ctx, dir, &m)
 		if err != nil {

@@ -34,6 +34,9 @@ type Options struct {
 	// as pods. The certificates are then kept in a Secret of the service's name
 	// with "-certificates" after it, so that all pods have the same.
 	Service *Service
+	// Kept is what an earlier run had, and the next will have; it says where to
+	// listen. Without it the API server is told at the end to ask no more.
+	Kept *Kept
 }
 
 // A Service leads to the pods we run as.
@@ -56,15 +59,9 @@ type Server struct {
 // Setup adds a server to a manager, with the rules it answers by. It listens
 // from now on, and answers once the manager starts.
 func Setup(mgr ctrl.Manager, o Options, rules ...Rule) (*Server, error) {
-	if o.Listen == "" {
-		o.Listen = "127.0.0.1:0"
-		if o.Service != nil {
-			o.Listen = ":9443"
-		}
-	}
-	listener, err := net.Listen("tcp", o.Listen)
+	listener, err := o.listen()
 	if err != nil {
-		return nil, fmt.Errorf("set up admission: listen on %s: %w", o.Listen, err)
+		return nil, fmt.Errorf("set up admission: %w", err)
 	}
 	mux := http.NewServeMux()
 	for _, r := range rules {
@@ -80,14 +77,32 @@ func Setup(mgr ctrl.Manager, o Options, rules ...Rule) (*Server, error) {
 	return s, nil
 }
 
+func (o Options) listen() (net.Listener, error) {
+	if o.Kept != nil {
+		return o.Kept.listener, nil
+	}
+	address := o.Listen
+	if address == "" {
+		address = "127.0.0.1:0"
+		if o.Service != nil {
+			address = ":9443"
+		}
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", address, err)
+	}
+	return l, nil
+}
+
 // Ready is closed once the API server has been told to ask.
 func (s *Server) Ready() <-chan struct{} { return s.ready }
 
 // NeedLeaderElection says that all pods answer, not only the one that leads.
 func (s *Server) NeedLeaderElection() bool { return false }
 
-// Start answers until the context ends. Without a Service nobody answers after
-// that, and the API server is told so.
+// Start answers until the context ends. If nobody will answer after that, the
+// API server is told so.
 func (s *Server) Start(ctx context.Context) error {
 	c, err := s.certificates(ctx)
 	if err != nil {
@@ -116,7 +131,7 @@ func (s *Server) Start(ctx context.Context) error {
 		return fmt.Errorf("serve admission on %s: %w", s.listener.Addr(), err)
 	case <-ctx.Done():
 	}
-	if s.options.Service != nil {
+	if s.options.Service != nil || s.options.Kept != nil {
 		return nil
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)

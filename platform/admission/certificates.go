@@ -42,8 +42,12 @@ func (c certificates) config() *tls.Config {
 	}
 }
 
-// certificates are made anew, or with a Service are those that its pods share.
+// certificates are made anew, unless they are kept: here, or with a Service as
+// what its pods share.
 func (s *Server) certificates(ctx context.Context) (certificates, error) {
+	if k := s.options.Kept; k != nil {
+		return k.certificates, nil
+	}
 	service := s.options.Service
 	if service == nil {
 		host, _, err := net.SplitHostPort(s.address())

@@ -149,6 +149,37 @@ func TestKilledWhileItIsWrittenTo(t *testing.T) {
 	}
 }
 
+// What looks at objects on their way in is there as soon as the API server is,
+// also where the last run was killed: a create waits for it, and does not fail.
+func TestAdmissionIsThereAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWeir(t)
+	w.starts(t)
+	s := w.story(t)
+	for round, end := range []func(){func() { w.isKilled(t) }, func() { w.stops(t) }} {
+		core := w.core(t)
+		end()
+		started := make(chan error, 1)
+		go func() { started <- w.up() }()
+		s.eventually(2*time.Minute, "the API server answers", func() (bool, string) {
+			_, err := core.CoreV1().Namespaces().Get(t.Context(), s.namespace, metav1.GetOptions{})
+			return err == nil, fmt.Sprint(err)
+		})
+		p, err := core.CoreV1().Pods(s.namespace).Create(t.Context(), &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("it-%d", round), Labels: map[string]string{"weir-ml.github.io/s3": "true"}},
+			Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "main", Image: "python:3.11", Command: []string{"true"}}}},
+		}, metav1.CreateOptions{})
+		if err != nil {
+			t.Errorf("round %d: %v", round, err)
+		} else if len(p.Spec.Containers[0].EnvFrom) == 0 {
+			t.Errorf("round %d: the pod has no keys to S3", round)
+		}
+		if err := <-started; err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // writes writes ConfigMaps and objects, and says which were acknowledged, until
 // there is nobody to write to.
 func (w *weir) writes(t *testing.T, prefix string, acknowledged chan<- string) {
