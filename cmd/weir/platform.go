@@ -25,6 +25,7 @@ import (
 	"github.com/weir-ml/weir/platform/explain"
 	"github.com/weir-ml/weir/platform/routes"
 	"github.com/weir-ml/weir/platform/training/job"
+	"github.com/weir-ml/weir/platform/training/jobset"
 	"github.com/weir-ml/weir/platform/training/tensorflow"
 )
 
@@ -51,6 +52,9 @@ func startPlatform(ctx context.Context, config *rest.Config, o platformOptions) 
 	if err := installKinds(ctx, config); err != nil {
 		return err
 	}
+	// Clients choose by kind: no kind of ours can be written in protobuf.
+	config = rest.CopyConfig(config)
+	config.ContentType = ""
 	kinds := runtime.NewScheme()
 	if err := scheme.AddToScheme(kinds); err != nil {
 		return err
@@ -66,6 +70,9 @@ func startPlatform(ctx context.Context, config *rest.Config, o platformOptions) 
 		return fmt.Errorf("start controllers: %w", err)
 	}
 	if err := job.Setup(ctx, manager, tensorflow.Framework{ClusterDomain: os.Getenv("CUSTOM_CLUSTER_DOMAIN")}, job.Options{GangScheduler: o.GangScheduler}); err != nil {
+		return err
+	}
+	if err := jobset.Setup(ctx, manager); err != nil {
 		return err
 	}
 	core, err := kubernetes.NewForConfig(config)
@@ -95,6 +102,7 @@ func admit(manager ctrl.Manager, o platformOptions) error {
 		admission.Validate(training.GroupVersion.WithKind("TFJob").GroupKind(), training.GroupVersion.WithResource("tfjobs"),
 			func(now, before *training.TFJob) field.ErrorList { return now.ValidateUpdate(before) }),
 	}
+	rules = append(rules, jobset.Rules()...)
 	if o.Store != nil {
 		s3, err := admission.S3(manager.GetClient(), manager.GetAPIReader(), *o.Store)
 		if err != nil {

@@ -41,7 +41,7 @@ func trim(file string) error {
 	return os.WriteFile(file, append([]byte("---\n"), data...), 0o644)
 }
 
-// walk looks for pod templates.
+// walk looks for pod templates, also in templates of what makes pods.
 func walk(value any) {
 	switch value := value.(type) {
 	case map[string]any:
@@ -49,7 +49,6 @@ func walk(value any) {
 			if schema, ok := v.(map[string]any); ok && name == "template" {
 				open(schema)
 				silence(schema)
-				continue
 			}
 			walk(v)
 		}

@@ -1,0 +1,93 @@
+package admission
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	admissionregistration "k8s.io/api/admissionregistration/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	webhook "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+)
+
+// A Checker says what is wrong with an object, and what to warn of. before is
+// what the object was; it is nil when the object is new.
+type Checker[T client.Object] func(ctx context.Context, now, before T) (warnings []string, problems field.ErrorList)
+
+// Check refuses objects of a resource in which a function finds something wrong.
+// It is for kinds whose rules need more than the object, or that are not ours;
+// see Validate for those that know their own.
+func Check[T client.Object](kind schema.GroupKind, resource schema.GroupVersionResource, check Checker[T]) Rule {
+	return Rule{
+		name:       "check-" + resource.Resource,
+		resource:   resource,
+		operations: []admissionregistration.OperationType{admissionregistration.Create, admissionregistration.Update},
+		hook: func(s *runtime.Scheme) *webhook.Webhook {
+			return webhook.WithValidator(s, checker[T]{kind, check})
+		},
+	}
+}
+
+type checker[T client.Object] struct {
+	kind  schema.GroupKind
+	check Checker[T]
+}
+
+func (c checker[T]) ValidateCreate(ctx context.Context, o T) (webhook.Warnings, error) {
+	var none T
+	return c.judge(ctx, o, none)
+}
+
+func (c checker[T]) ValidateUpdate(ctx context.Context, before, now T) (webhook.Warnings, error) {
+	if !now.GetDeletionTimestamp().IsZero() {
+		return nil, nil // Or its finalizers could never be taken away.
+	}
+	return c.judge(ctx, now, before)
+}
+
+func (c checker[T]) ValidateDelete(context.Context, T) (webhook.Warnings, error) { return nil, nil }
+
+func (c checker[T]) judge(ctx context.Context, now, before T) (webhook.Warnings, error) {
+	warnings, problems := c.check(ctx, now, before)
+	if len(problems) == 0 {
+		return warnings, nil
+	}
+	return warnings, apierrors.NewInvalid(c.kind, now.GetName(), problems)
+}
+
+// Complete has a function fill in what objects of a resource leave out. before
+// is what the object was; it is nil when the object is new.
+func Complete[T client.Object](resource schema.GroupVersionResource, complete func(now, before T) error) Rule {
+	return Rule{
+		name:       "complete-" + resource.Resource,
+		resource:   resource,
+		operations: []admissionregistration.OperationType{admissionregistration.Create, admissionregistration.Update},
+		changes:    true,
+		hook: func(s *runtime.Scheme) *webhook.Webhook {
+			return webhook.WithDefaulter(s, change[T](func(ctx context.Context, now T) error {
+				before, err := previous[T](ctx)
+				if err != nil {
+					return err
+				}
+				return complete(now, before)
+			}))
+		},
+	}
+}
+
+// previous is the object that a request is to replace, nil if it is new.
+func previous[T client.Object](ctx context.Context) (T, error) {
+	var before T
+	request, err := webhook.RequestFromContext(ctx)
+	if err != nil || len(request.OldObject.Raw) == 0 {
+		return before, err
+	}
+	if err := json.Unmarshal(request.OldObject.Raw, &before); err != nil {
+		return before, fmt.Errorf("read what %s was: %w", request.Name, err)
+	}
+	return before, nil
+}
