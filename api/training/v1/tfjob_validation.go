@@ -10,7 +10,7 @@ func (j *TFJob) Validate() field.ErrorList {
 	spec := field.NewPath("spec")
 	replicas := spec.Child("tfReplicaSpecs")
 
-	problems := validateName(j)
+	problems := append(validateName(j), validateTogether(j)...)
 	problems = append(problems, validatePolicy(&j.Spec.RunPolicy, spec.Child("runPolicy"))...)
 	if p := j.Spec.SuccessPolicy; p != nil && *p != SuccessDefault && *p != SuccessAllWorkers {
 		problems = append(problems, field.NotSupported(spec.Child("successPolicy"), *p, []SuccessPolicy{SuccessDefault, SuccessAllWorkers}))
