@@ -45,7 +45,9 @@ its own process, unless it is told --without controllers.`,
 	flags := cmd.Flags()
 	flags.StringVar(&kubeconfig, "kubeconfig", "", "kubeconfig of the cluster; empty means the cluster that this runs in")
 	flags.BoolVar(&o.LeaderElection, "leader-elect", false, "let one of several copies work")
-	flags.StringVar(&o.GangScheduler, "gang-scheduler-name", "", "scheduler that starts the pods of a job together: volcano, or the name of one with scheduler-plugins")
+	flags.StringVar(&o.Jobs.GangScheduler, "gang-scheduler-name", "", "scheduler that starts the pods of a job together: volcano, or the name of one with scheduler-plugins")
+	flags.StringVar(&o.Jobs.PyTorch.WaitImage, "pytorch-init-container-image", "alpine:3.10", "image in which workers of a PyTorchJob wait for their master: it needs sh, seq and nslookup")
+	flags.IntVar(&o.Jobs.PyTorch.WaitTries, "pytorch-init-container-max-tries", 100, "how often they look, every two seconds")
 	flags.StringVar(&address, "metrics-bind-address", ":8080", "where Prometheus finds the metrics, with TLS unless it is a loopback; 0 is nowhere")
 	return cmd
 }

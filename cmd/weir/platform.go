@@ -10,7 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -18,15 +17,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
-	training "github.com/weir-ml/weir/api/training/v1"
 	"github.com/weir-ml/weir/install"
 	"github.com/weir-ml/weir/platform/admission"
 	"github.com/weir-ml/weir/platform/apply"
 	"github.com/weir-ml/weir/platform/explain"
 	"github.com/weir-ml/weir/platform/routes"
-	"github.com/weir-ml/weir/platform/training/job"
+	"github.com/weir-ml/weir/platform/training/jobs"
 	"github.com/weir-ml/weir/platform/training/jobset"
-	"github.com/weir-ml/weir/platform/training/tensorflow"
 )
 
 // platformOptions are what differs between the controllers in weir up and on a
@@ -34,9 +31,8 @@ import (
 type platformOptions struct {
 	// LeaderElection lets one of several copies work.
 	LeaderElection bool
-	// GangScheduler is the scheduler that starts the pods of a job together or
-	// not at all: "volcano", the name of one with scheduler-plugins, or none.
-	GangScheduler string
+	// Jobs are for the controllers of training jobs.
+	Jobs jobs.Options
 	// Listener is where the controllers answer over HTTP; nil is nowhere.
 	Listener net.Listener
 	// Admission says how the API server reaches the checks of objects on their
@@ -69,7 +65,8 @@ func startPlatform(ctx context.Context, config *rest.Config, o platformOptions) 
 	if err != nil {
 		return fmt.Errorf("start controllers: %w", err)
 	}
-	if err := job.Setup(ctx, manager, tensorflow.Framework{ClusterDomain: os.Getenv("CUSTOM_CLUSTER_DOMAIN")}, job.Options{GangScheduler: o.GangScheduler}); err != nil {
+	o.Jobs.TensorFlow.ClusterDomain = os.Getenv("CUSTOM_CLUSTER_DOMAIN")
+	if err := jobs.Setup(ctx, manager, o.Jobs); err != nil {
 		return err
 	}
 	if err := jobset.Setup(ctx, manager); err != nil {
@@ -79,7 +76,7 @@ func startPlatform(ctx context.Context, config *rest.Config, o platformOptions) 
 	if err != nil {
 		return fmt.Errorf("start controllers: %w", err)
 	}
-	if err := explain.Setup(manager, lastLines(core), &training.TFJob{}); err != nil {
+	if err := explain.Setup(manager, lastLines(core), jobs.Kinds()...); err != nil {
 		return err
 	}
 	if err := admit(manager, o); err != nil {
@@ -98,11 +95,7 @@ func admit(manager ctrl.Manager, o platformOptions) error {
 	if o.Admission == nil {
 		return nil
 	}
-	rules := []admission.Rule{
-		admission.Validate(training.GroupVersion.WithKind("TFJob").GroupKind(), training.GroupVersion.WithResource("tfjobs"),
-			func(now, before *training.TFJob) field.ErrorList { return now.ValidateUpdate(before) }),
-	}
-	rules = append(rules, jobset.Rules()...)
+	rules := append(jobs.Rules(), jobset.Rules()...)
 	if o.Store != nil {
 		s3, err := admission.S3(manager.GetClient(), manager.GetAPIReader(), *o.Store)
 		if err != nil {

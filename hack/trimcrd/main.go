@@ -7,25 +7,31 @@
 // the server two thirds of its time: 0.4 s of processor for each kind, against
 // 0.15 s without. They are left open here, as are ephemeral containers, which a
 // template cannot have; the API server checks them when it is given the pod.
+//
+// Arguments are files. With versions after it, as FILE=v1beta1,v1beta2, these
+// are served too, with the schema of the version that is stored.
 package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
+	"strings"
 
 	"sigs.k8s.io/yaml"
 )
 
 func main() {
-	for _, file := range os.Args[1:] {
-		if err := trim(file); err != nil {
+	for _, arg := range os.Args[1:] {
+		file, older, _ := strings.Cut(arg, "=")
+		if err := trim(file, older); err != nil {
 			fmt.Fprintf(os.Stderr, "trimcrd: %v\n", err)
 			os.Exit(1)
 		}
 	}
 }
 
-func trim(file string) error {
+func trim(file, older string) error {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return err
@@ -35,20 +41,43 @@ func trim(file string) error {
 		return fmt.Errorf("read %s: %w", file, err)
 	}
 	walk(definition)
+	if older != "" {
+		serve(definition, strings.Split(older, ","))
+	}
 	if data, err = yaml.Marshal(definition); err != nil {
 		return fmt.Errorf("write %s: %w", file, err)
 	}
 	return os.WriteFile(file, append([]byte("---\n"), data...), 0o644)
 }
 
-// walk looks for pod templates, also in templates of what makes pods.
+// serve adds older versions of the kind. Their users are told of the one that
+// is stored.
+func serve(definition map[string]any, older []string) {
+	spec := definition["spec"].(map[string]any)
+	versions := spec["versions"].([]any)
+	stored := versions[0].(map[string]any)
+	for _, name := range older {
+		v := maps.Clone(stored)
+		v["name"], v["storage"], v["deprecated"] = name, false, true
+		v["deprecationWarning"] = fmt.Sprintf("%s/%s is deprecated; use %[1]s/%[3]s", spec["group"], name, stored["name"])
+		versions = append(versions, v)
+	}
+	spec["versions"] = versions
+}
+
+// walk looks for pod templates, also in templates of what makes pods, and for
+// metrics, which kubectl explain horizontalpodautoscaler tells of.
 func walk(value any) {
 	switch value := value.(type) {
 	case map[string]any:
 		for name, v := range value {
-			if schema, ok := v.(map[string]any); ok && name == "template" {
+			schema, ok := v.(map[string]any)
+			if ok && name == "template" {
 				open(schema)
 				silence(schema)
+			}
+			if ok && name == "metrics" {
+				silence(schema["items"])
 			}
 			walk(v)
 		}

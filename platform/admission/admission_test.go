@@ -24,6 +24,7 @@ import (
 	"github.com/weir-ml/weir/install"
 	"github.com/weir-ml/weir/platform/admission"
 	"github.com/weir-ml/weir/platform/apply"
+	"github.com/weir-ml/weir/platform/training/jobs"
 )
 
 func TestMain(m *testing.M) { os.Exit(clustertest.Main(m)) }
@@ -34,7 +35,7 @@ func TestValidate(t *testing.T) {
 	namespace := newNamespace(t)
 	j := tfJob(namespace, "main")
 	err := c.Create(t.Context(), j)
-	want := `admission webhook "validate-tfjobs.weir-ml.github.io" denied the request: TFJob.kubeflow.org "mnist" is invalid: ` +
+	want := `admission webhook "check-tfjobs.weir-ml.github.io" denied the request: TFJob.kubeflow.org "mnist" is invalid: ` +
 		`spec.tfReplicaSpecs[Worker].template.spec.containers: Required value: must have at least one container with name tensorflow: rename the one that does the training`
 	if !apierrors.IsInvalid(err) || err.Error() != want {
 		t.Errorf("create: %v\nwant: %s", err, want)
@@ -181,8 +182,7 @@ func start(t *testing.T) (client.Client, func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := admission.Setup(mgr, admission.Options{}, s3,
-		admission.Validate(training.GroupVersion.WithKind("TFJob").GroupKind(), training.GroupVersion.WithResource("tfjobs"), (*training.TFJob).ValidateUpdate))
+	server, err := admission.Setup(mgr, admission.Options{}, append(jobs.Rules(), s3)...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,8 +19,7 @@ import (
 type Checker[T client.Object] func(ctx context.Context, now, before T) (warnings []string, problems field.ErrorList)
 
 // Check refuses objects of a resource in which a function finds something wrong.
-// It is for kinds whose rules need more than the object, or that are not ours;
-// see Validate for those that know their own.
+// An object that is being deleted may be changed however it stands.
 func Check[T client.Object](kind schema.GroupKind, resource schema.GroupVersionResource, check Checker[T]) Rule {
 	return Rule{
 		name:       "check-" + resource.Resource,

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -58,13 +57,6 @@ func validatePolicy(p *RunPolicy, at *field.Path) field.ErrorList {
 		problems = append(problems, field.NotSupported(at.Child("managedBy"), *m, []string{ManagerTrainingOperator, ManagerMultiKueue}))
 	}
 	return problems
-}
-
-func validatePolicyUpdate(old, p *RunPolicy, at *field.Path) field.ErrorList {
-	if equality.Semantic.DeepEqual(old.ManagedBy, p.ManagedBy) {
-		return nil
-	}
-	return field.ErrorList{field.Invalid(at.Child("managedBy"), p.ManagedBy, "field is immutable: delete the job and create it anew to have it managed by another")}
 }
 
 // validateReplicas holds the replicas to what every framework needs: known

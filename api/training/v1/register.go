@@ -11,7 +11,14 @@ var GroupVersion = schema.GroupVersion{Group: "kubeflow.org", Version: "v1"}
 
 // AddToScheme adds the types of this package to a scheme.
 func AddToScheme(s *runtime.Scheme) error {
-	s.AddKnownTypes(GroupVersion, &TFJob{}, &TFJobList{})
+	s.AddKnownTypes(GroupVersion,
+		&TFJob{}, &TFJobList{},
+		&PyTorchJob{}, &PyTorchJobList{},
+		&XGBoostJob{}, &XGBoostJobList{},
+		&PaddleJob{}, &PaddleJobList{},
+		&JAXJob{}, &JAXJobList{},
+		&MXJob{}, &MXJobList{},
+	)
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil
 }

@@ -62,6 +62,8 @@ type TFJobSpec struct {
 	// +optional
 	RunPolicy RunPolicy `json:"runPolicy,omitempty"`
 
+	OldRunPolicy `json:",inline"`
+
 	// SuccessPolicy says when a job without a chief has succeeded: "" (when
 	// worker 0 has, or all workers have) or AllWorkers.
 	// +optional

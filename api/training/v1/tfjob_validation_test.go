@@ -69,20 +69,9 @@ func TestValidate(t *testing.T) {
 				`spec.runPolicy.activeDeadlineSeconds: Invalid value: 0: give the seconds the job may run, 1 or more, or leave it out`,
 				`spec.runPolicy.backoffLimit: Invalid value: -1: give the restarts that are borne, 0 or more, or leave it out`,
 				`spec.runPolicy.managedBy: Unsupported value: "somebody": supported values: "kubeflow.org/training-operator", "kueue.x-k8s.io/multikueue"`,
-				`spec.successPolicy: Unsupported value: "AnyWorker": supported values: "", "AllWorkers"`,
 				`spec.tfReplicaSpecs[Worker].replicas: Invalid value: -1: give 0 or more`,
 				`spec.tfReplicaSpecs[Worker].restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "OnFailure", "Never", "ExitCode"`,
-			},
-		},
-		"BadAnnotations": {
-			why: "A word that nobody knows would be taken for none.",
-			job: tfJob(worker, func(j *TFJob) {
-				j.Annotations = map[string]string{AnnotationRestart: "pod", AnnotationRestartLimit: "many", AnnotationGang: "yes"}
-			}),
-			want: []string{
-				`metadata.annotations[weir-ml.github.io/restart]: Unsupported value: "pod": supported values: "job"`,
-				`metadata.annotations[weir-ml.github.io/gang]: Unsupported value: "yes": supported values: "true", "false"`,
-				`metadata.annotations[weir-ml.github.io/restart-limit]: Invalid value: "many": give how often all replicas may be started again, 0 or more, or leave it out for 3`,
+				`spec.successPolicy: Unsupported value: "AnyWorker": supported values: "", "AllWorkers"`,
 			},
 		},
 		"BadName": {
@@ -111,17 +100,5 @@ func TestValidate(t *testing.T) {
 				t.Errorf("Validate() changed the job: -before, +after:\n%s", diff)
 			}
 		})
-	}
-}
-
-func TestValidateUpdate(t *testing.T) {
-	managed := func(m string) option { return func(j *TFJob) { j.Spec.RunPolicy.ManagedBy = &m } }
-	worker := replica("Worker", "", container("tensorflow"))
-
-	if problems := tfJob(worker, managed(ManagerMultiKueue)).ValidateUpdate(tfJob(worker, managed(ManagerMultiKueue))); len(problems) > 0 {
-		t.Errorf("an update that changes nothing: %v", problems)
-	}
-	if problems := tfJob(worker, managed(ManagerMultiKueue)).ValidateUpdate(tfJob(worker)); len(problems) != 1 {
-		t.Errorf("a change of managedBy: %v, want one problem", problems)
 	}
 }

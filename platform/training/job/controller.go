@@ -29,9 +29,9 @@ import (
 	training "github.com/weir-ml/weir/api/training/v1"
 )
 
-// +kubebuilder:rbac:groups=kubeflow.org,resources=tfjobs,verbs=get;list;watch;delete
-// +kubebuilder:rbac:groups=kubeflow.org,resources=tfjobs/status,verbs=get;update;patch
-// +kubebuilder:rbac:groups=kubeflow.org,resources=tfjobs/finalizers,verbs=update
+// +kubebuilder:rbac:groups=kubeflow.org,resources=tfjobs;pytorchjobs;xgboostjobs;paddlejobs;jaxjobs;mxjobs,verbs=get;list;watch;delete
+// +kubebuilder:rbac:groups=kubeflow.org,resources=tfjobs/status;pytorchjobs/status;xgboostjobs/status;paddlejobs/status;jaxjobs/status;mxjobs/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups=kubeflow.org,resources=tfjobs/finalizers;pytorchjobs/finalizers;xgboostjobs/finalizers;paddlejobs/finalizers;jaxjobs/finalizers;mxjobs/finalizers,verbs=update
 // +kubebuilder:rbac:groups="",resources=pods;services,verbs=get;list;watch;create;delete
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 // +kubebuilder:rbac:groups="",resources=events,verbs=create;patch

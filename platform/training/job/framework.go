@@ -1,6 +1,9 @@
 package job
 
 import (
+	"maps"
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 
 	training "github.com/weir-ml/weir/api/training/v1"
@@ -52,6 +55,9 @@ type Replica struct {
 type Verdict struct {
 	Condition training.JobConditionType
 	Message   string
+	// Restarts are sentences on the replicas that are replaced, if there is
+	// more to say than that some are.
+	Restarts []string
 }
 
 // Seen is what there is of a job's replicas.
@@ -69,9 +75,14 @@ type Count struct {
 	Active, Succeeded int32
 	// Failed pods have ended badly, and stay so.
 	Failed int32
+	// Refused are those of them whose exit code forbids another try.
+	Refused int32
 	// Restarting pods have ended badly, and are replaced.
 	Restarting int32
 }
+
+// types are the types of replicas there should be, in order.
+func (s Seen) types() []training.ReplicaType { return slices.Sorted(maps.Keys(s.counts)) }
 
 // Count counts the pods of a type.
 func (s Seen) Count(t training.ReplicaType) Count { return s.counts[t] }

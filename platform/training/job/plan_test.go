@@ -29,11 +29,11 @@ func (plain) Judge(_ *training.TFJob, seen Seen) Verdict {
 	c := seen.Count("Worker")
 	switch {
 	case seen.Succeeded(Replica{"Worker", 0}):
-		return Verdict{training.JobSucceeded, "done"}
+		return Verdict{Condition: training.JobSucceeded, Message: "done"}
 	case c.Failed > 0:
-		return Verdict{training.JobFailed, "broken"}
+		return Verdict{Condition: training.JobFailed, Message: "broken"}
 	case c.Active > 0:
-		return Verdict{training.JobRunning, "busy"}
+		return Verdict{Condition: training.JobRunning, Message: "busy"}
 	}
 	return Verdict{}
 }

@@ -21,12 +21,14 @@ type reporter struct {
 	now  time.Time
 }
 
-// set says something of the job. If that is news, an event tells it too.
-func (r *reporter) set(t training.JobConditionType, is bool, reason, message string) {
+// set says something of the job, and tells whether that is news. If it is, an
+// event tells it too.
+func (r *reporter) set(t training.JobConditionType, is bool, reason, message string) bool {
 	news := setCondition(&r.status, t, is, r.kind+reason, message, r.now)
 	if news && reason != string(training.JobCreated) && reason != string(training.JobRunning) && reason != string(training.JobRestarting) {
 		r.tell(corev1.EventTypeNormal, reason, message)
 	}
+	return news
 }
 
 func (r *reporter) tell(kind, reason, message string) {
@@ -117,7 +119,11 @@ func (r *reporter) verdict(name string, v Verdict, seen Seen) {
 	}
 
 	if types := typesOf(seen, replaced); len(types) > 0 {
-		r.set(training.JobRestarting, true, "Restarting", restartMessage(name, types[0]))
+		if r.set(training.JobRestarting, true, "Restarting", restartMessage(name, types[0])) {
+			for _, message := range v.Restarts {
+				r.tell(corev1.EventTypeWarning, "Restarting", message)
+			}
+		}
 		return
 	}
 	if v.Condition == training.JobRunning {

@@ -74,25 +74,11 @@ func (f Framework) addresses(j *training.TFJob, t training.ReplicaType) []string
 
 // address is where a replica's service answers.
 func (f Framework) address(j *training.TFJob, r job.Replica) string {
-	host := training.ReplicaName(j.Name, r.Type, r.Index) + "." + j.Namespace + ".svc"
+	host := job.Host(j, r) + "." + j.Namespace + ".svc"
 	if f.ClusterDomain != "" {
 		host += "." + f.ClusterDomain
 	}
-	return fmt.Sprintf("%s:%d", host, port(j.Spec.TFReplicaSpecs[r.Type]))
-}
-
-func port(s *training.ReplicaSpec) int32 {
-	for _, c := range s.Template.Spec.Containers {
-		if c.Name != training.TFJobContainer {
-			continue
-		}
-		for _, p := range c.Ports {
-			if p.Name == training.TFJobPortName {
-				return p.ContainerPort
-			}
-		}
-	}
-	return training.TFJobPort
+	return fmt.Sprintf("%s:%d", host, job.Port(j, r.Type, training.TFJobContainer, training.TFJobPortName))
 }
 
 func lower(t training.ReplicaType) string { return strings.ToLower(string(t)) }

@@ -39,7 +39,7 @@ func (Framework) Master(j *training.TFJob, r job.Replica) bool {
 // Connect gives the container that runs TensorFlow its TF_CONFIG, unless it is
 // alone.
 func (f Framework) Connect(j *training.TFJob, r job.Replica, pod *corev1.PodTemplateSpec) {
-	if total(j) == 1 {
+	if job.Wanted(j) == 1 {
 		return
 	}
 	for i := range pod.Spec.Containers {
@@ -106,12 +106,4 @@ func active(j *training.TFJob, seen job.Seen) bool {
 
 func isChief(t training.ReplicaType) bool {
 	return t == training.TFReplicaChief || t == training.TFReplicaMaster
-}
-
-func total(j *training.TFJob) int32 {
-	n := int32(0)
-	for _, s := range j.Spec.TFReplicaSpecs {
-		n += *s.Replicas
-	}
-	return n
 }

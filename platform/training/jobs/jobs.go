@@ -1,0 +1,86 @@
+// Package jobs puts together every kind of training job there is: their
+// controllers, and what is checked of them on their way in.
+package jobs
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	training "github.com/weir-ml/weir/api/training/v1"
+	"github.com/weir-ml/weir/platform/admission"
+	"github.com/weir-ml/weir/platform/training/jax"
+	"github.com/weir-ml/weir/platform/training/job"
+	"github.com/weir-ml/weir/platform/training/mxnet"
+	"github.com/weir-ml/weir/platform/training/paddle"
+	"github.com/weir-ml/weir/platform/training/pytorch"
+	"github.com/weir-ml/weir/platform/training/tensorflow"
+	"github.com/weir-ml/weir/platform/training/xgboost"
+)
+
+// Options are what Setup can be told. The zero value is good.
+type Options struct {
+	job.Options
+	TensorFlow tensorflow.Framework
+	PyTorch    pytorch.Framework
+}
+
+// Setup adds a controller for each kind to a manager. The kinds must be
+// installed by the time the manager starts.
+func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
+	return errors.Join(
+		job.Setup(ctx, mgr, o.TensorFlow, o.Options),
+		job.Setup(ctx, mgr, o.PyTorch, o.Options),
+		job.Setup(ctx, mgr, xgboost.Framework{}, o.Options),
+		job.Setup(ctx, mgr, paddle.Framework{}, o.Options),
+		job.Setup(ctx, mgr, jax.Framework{}, o.Options),
+		job.Setup(ctx, mgr, mxnet.Framework{}, o.Options),
+	)
+}
+
+// Kinds are an empty job of each kind.
+func Kinds() []client.Object {
+	return []client.Object{
+		&training.TFJob{}, &training.PyTorchJob{}, &training.XGBoostJob{}, &training.PaddleJob{}, &training.JAXJob{}, &training.MXJob{},
+	}
+}
+
+// Rules refuse jobs that make no sense. A job of an older version is checked as
+// one of the version that is stored.
+func Rules() []admission.Rule {
+	return []admission.Rule{
+		rule[*training.TFJob](training.TFJobKind),
+		rule[*training.PyTorchJob](training.PyTorchJobKind),
+		rule[*training.XGBoostJob](training.XGBoostJobKind),
+		rule[*training.PaddleJob](training.PaddleJobKind),
+		rule[*training.JAXJob](training.JAXJobKind),
+		rule[*training.MXJob](training.MXJobKind),
+	}
+}
+
+func rule[J interface {
+	training.Job
+	comparable
+}](kind string) admission.Rule {
+	plural := strings.ToLower(kind) + "s"
+	return admission.Check(training.GroupVersion.WithKind(kind).GroupKind(), training.GroupVersion.WithResource(plural), check[J])
+}
+
+// check says what is wrong with a job, and what its writer should hear of it.
+func check[J interface {
+	training.Job
+	comparable
+}](_ context.Context, now, before J) (warnings []string, problems field.ErrorList) {
+	if w, ok := any(now).(interface{ Warnings() []string }); ok {
+		warnings = w.Warnings()
+	}
+	var none J
+	if before == none {
+		return warnings, now.Validate()
+	}
+	return warnings, training.ValidateUpdate(now, before)
+}
