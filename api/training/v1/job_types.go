@@ -234,6 +234,10 @@ type JobStatus struct {
 	// LastReconcileTime is not set; it is here for clients that read it.
 	// +optional
 	LastReconcileTime *metav1.Time `json:"lastReconcileTime,omitempty"`
+	// Rounds counts how often all replicas were started anew, for jobs that ask
+	// to be treated as one.
+	// +optional
+	Rounds *Rounds `json:"rounds,omitempty"`
 }
 
 // Is tells whether a condition is there and true.

@@ -74,6 +74,17 @@ func TestValidate(t *testing.T) {
 				`spec.successPolicy: Unsupported value: "AnyWorker": supported values: "", "AllWorkers"`,
 			},
 		},
+		"BadAnnotations": {
+			why: "A word that nobody knows would be taken for none.",
+			job: tfJob(worker, func(j *TFJob) {
+				j.Annotations = map[string]string{AnnotationRestart: "pod", AnnotationRestartLimit: "many", AnnotationGang: "yes"}
+			}),
+			want: []string{
+				`metadata.annotations[weir-ml.github.io/restart]: Unsupported value: "pod": supported values: "job"`,
+				`metadata.annotations[weir-ml.github.io/gang]: Unsupported value: "yes": supported values: "true", "false"`,
+				`metadata.annotations[weir-ml.github.io/restart-limit]: Invalid value: "many": give how often all replicas may be started again, 0 or more, or leave it out for 3`,
+			},
+		},
 		"BadName": {
 			why:  "A job's services carry its name, and may not begin with a digit.",
 			job:  tfJob(worker, func(j *TFJob) { j.Name = "2nd" }),

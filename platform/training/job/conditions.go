@@ -1,6 +1,7 @@
 package job
 
 import (
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -47,6 +48,11 @@ func setCondition(s *training.JobStatus, t training.JobConditionType, is bool, r
 	}
 	s.Conditions = append(rest, c)
 	return true
+}
+
+// dropCondition forgets what was said.
+func dropCondition(s *training.JobStatus, t training.JobConditionType) {
+	s.Conditions = slices.DeleteFunc(s.Conditions, func(c training.JobCondition) bool { return c.Type == t })
 }
 
 // exclude tells whether two conditions cannot both be there.

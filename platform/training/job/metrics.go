@@ -51,6 +51,9 @@ func (c *counters) changed(namespace string, before, after *training.JobStatus) 
 			c.count(word, namespace)
 		}
 	}
+	if restartsOf(after) > restartsOf(before) {
+		c.restarted(namespace)
+	}
 }
 
 func (c *counters) restarted(namespace string) { c.count("restarted", namespace) }

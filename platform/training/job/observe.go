@@ -15,7 +15,9 @@ import (
 
 // world is everything that was read of a job's belongings.
 type world struct {
-	pods     []*corev1.Pod
+	pods []*corev1.Pod
+	// before are pods of earlier rounds, which are no longer the job's replicas.
+	before   []*corev1.Pod
 	services []*metav1.PartialObjectMetadata
 	// group is the job's PodGroup and priorities what priority classes are
 	// worth, where a gang scheduler wants to know.

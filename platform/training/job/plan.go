@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -67,11 +68,12 @@ func decide[J training.Job](f Framework[J], g gang, j J, w world, now time.Time)
 	}
 	say.resumed(j.GetName())
 
+	w.pods, w.before = ofRound(roundOf(&d.status), w.pods)
 	seen := See(j, f.Traits().Container, w.pods)
 	d.remarks = remarks(f.Traits().Container, seen)
 	left, limited := untilDeadline(j.Policy(), &d.status, now)
 	switch {
-	case pastBackoffLimit(j, seen):
+	case !training.RestartsWhole(j) && pastBackoffLimit(j, seen):
 		say.failed(fmt.Sprintf("Job %s has failed because it has reached the specified backoff limit", j.GetName()))
 	case limited && left <= 0:
 		say.failed(fmt.Sprintf("Job %s has failed because it was active longer than specified deadline", j.GetName()))
@@ -85,7 +87,11 @@ func decide[J training.Job](f Framework[J], g gang, j J, w world, now time.Time)
 func proceed[J training.Job](f Framework[J], g gang, j J, w world, seen Seen, d *decision, say *reporter) {
 	say.started()
 	d.status.ReplicaStatuses = replicaStatuses(j, f.Traits(), seen)
-	say.verdict(j.GetName(), f.Judge(j, seen), seen)
+	verdict := f.Judge(j, seen)
+	if training.RestartsWhole(j) && verdict.Condition != training.JobSucceeded && restartWhole(j, f.Traits().Container, seen, say) {
+		return // The next look, which knows of the round, begins it.
+	}
+	say.verdict(j.GetName(), verdict, seen)
 	if d.status.Finished() {
 		return // What is left of it is taken away at the next look.
 	}
@@ -96,7 +102,8 @@ func proceed[J training.Job](f Framework[J], g gang, j J, w world, seen Seen, d 
 			d.group = want
 		}
 	}
-	if g == "" || g.admits(w.group) {
+	pause := rest(&d.status, say.now)
+	if pause == 0 && len(w.before) == 0 && (g == "" || g.admits(w.group)) {
 		d.create = missing(f, g, j, w, seen)
 	}
 	for _, speak := range []func(training.Job) (notice, bool){ignoredRestartPolicy, g.otherScheduler} {
@@ -104,7 +111,8 @@ func proceed[J training.Job](f Framework[J], g gang, j J, w world, seen Seen, d 
 			d.remarks = append(d.remarks, remark)
 		}
 	}
-	if left, ok := untilDeadline(j.Policy(), &d.status, say.now); ok {
+	d.wake = pause
+	if left, ok := untilDeadline(j.Policy(), &d.status, say.now); ok && (pause == 0 || left < pause) {
 		d.wake = max(left, time.Millisecond)
 	}
 }
@@ -132,8 +140,8 @@ func missing[J training.Job](f Framework[J], g gang, j J, w world, seen Seen) []
 	return all
 }
 
-// surplus are the pods that others take the place of, and whatever belongs to
-// a replica that the job no longer has.
+// surplus are the pods that others take the place of, those of earlier rounds,
+// and whatever belongs to a replica that the job no longer has.
 func surplus[J training.Job](f Framework[J], j J, w world, seen Seen) []removal {
 	var all []removal
 	places := map[string]bool{}
@@ -148,6 +156,11 @@ func surplus[J training.Job](f Framework[J], j J, w world, seen Seen) []removal 
 	}
 	for _, pod := range w.pods {
 		if !places[pod.Name] && pod.DeletionTimestamp == nil {
+			all = append(all, removal{object: pod})
+		}
+	}
+	for _, pod := range w.before {
+		if pod.DeletionTimestamp == nil {
 			all = append(all, removal{object: pod})
 		}
 	}
@@ -207,6 +220,9 @@ func newPod[J training.Job](f Framework[J], j J, r Replica) *corev1.Pod {
 	if f.Master(j, r) {
 		labels[training.LabelJobRole] = training.RoleMaster
 	}
+	if n := roundOf(j.Report()); n > 0 {
+		labels[training.LabelRound] = strconv.Itoa(int(n))
+	}
 	pod := &corev1.Pod{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
 		ObjectMeta: metav1.ObjectMeta{
@@ -220,8 +236,8 @@ func newPod[J training.Job](f Framework[J], j J, r Replica) *corev1.Pod {
 		Spec: template.Spec,
 	}
 	pod.Spec.RestartPolicy = corev1.RestartPolicy(spec.RestartPolicy)
-	if spec.RestartPolicy == training.RestartExitCode {
-		pod.Spec.RestartPolicy = corev1.RestartPolicyNever // The exit code is looked at first; see fateOf.
+	if spec.RestartPolicy == training.RestartExitCode || training.RestartsWhole(j) {
+		pod.Spec.RestartPolicy = corev1.RestartPolicyNever // How it ended is looked at first; see fateOf and restartWhole.
 	}
 	return pod
 }
