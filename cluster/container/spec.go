@@ -26,6 +26,7 @@ type Spec struct {
 	Capabilities    []string // all it can ever have, as "CAP_CHOWN": see Capabilities
 	Privileged      bool     // sees all devices and a writable /sys; Capabilities still count
 	NoNewPrivileges bool
+	FilterCalls     bool // of the system calls, only those of usual containers
 	ReadOnlyRoot    bool
 	MaskedPaths     []string // seen empty
 	ReadOnlyPaths   []string

@@ -136,6 +136,11 @@ func (c *Container) process(argv, more []string, dir string) (entry.Config, erro
 		UID: uint64(s.UID), GID: uint64(s.GID),
 		Capabilities: caps, NoNewPrivileges: s.NoNewPrivileges,
 	}
+	if s.FilterCalls {
+		if e.CallFilter, err = usualFilter(s.Capabilities); err != nil {
+			return entry.Config{}, err
+		}
+	}
 	for _, g := range c.runtime.ids.groups(s.Groups) {
 		e.Groups = append(e.Groups, uint64(g))
 	}

@@ -99,8 +99,9 @@ func (r *Runtime) plan(i *instance) error {
 		return fmt.Errorf("image %s has no command of its own, and the pod gives none: set command in the container", image.Reference)
 	}
 	security := i.config.GetLinux().GetSecurityContext()
-	if p := security.GetSeccomp(); p.GetProfileType() == runtimeapi.SecurityProfile_Localhost {
-		return fmt.Errorf("seccomp profile %q: weir does not filter system calls by profiles: leave seccompProfile out, or set its type to RuntimeDefault", p.GetLocalhostRef())
+	profile := security.GetSeccomp()
+	if profile.GetProfileType() == runtimeapi.SecurityProfile_Localhost {
+		return fmt.Errorf("seccomp profile %q: weir filters system calls by its own profile only: set the type of seccompProfile to RuntimeDefault, or leave it out", profile.GetLocalhostRef())
 	}
 	if i.user, err = userOf(security, image.User); err != nil {
 		return err
@@ -140,6 +141,7 @@ func (r *Runtime) plan(i *instance) error {
 		Capabilities:    capabilities,
 		Privileged:      security.GetPrivileged(),
 		NoNewPrivileges: security.GetNoNewPrivs(),
+		FilterCalls:     profile != nil && profile.GetProfileType() == runtimeapi.SecurityProfile_RuntimeDefault && !security.GetPrivileged(),
 		ReadOnlyRoot:    security.GetReadonlyRootfs(),
 		MaskedPaths:     security.GetMaskedPaths(),
 		ReadOnlyPaths:   security.GetReadonlyPaths(),

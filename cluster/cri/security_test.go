@@ -13,6 +13,9 @@ func TestSecurityContext(t *testing.T) {
 	r := newRig(t)
 	pod := r.pod()
 	type context = runtimeapi.LinuxContainerSecurityContext
+	filtered := func(c *context) {
+		c.Seccomp = &runtimeapi.SecurityProfile{ProfileType: runtimeapi.SecurityProfile_RuntimeDefault}
+	}
 	cases := map[string]struct {
 		why    string
 		set    func(*context)
@@ -25,6 +28,9 @@ func TestSecurityContext(t *testing.T) {
 		"NoNewPrivileges": {why: "A pod may give up what set-uid programs give.", set: func(c *context) { c.NoNewPrivs = true }, script: "grep NoNewPrivs /proc/self/status", want: "NoNewPrivs:\t1\n"},
 		"ReadOnlyRoot":    {why: "The root may be read-only.", set: func(c *context) { c.ReadonlyRootfs = true }, script: "touch /x 2>/dev/null || echo refused", want: "refused\n"},
 		"Masked":          {why: "What is masked is empty.", set: func(c *context) { c.MaskedPaths = []string{"/proc/timer_list", "/proc/keys"} }, script: "cat /proc/keys | wc -c", want: "0\n"},
+		"Unfiltered":      {why: "A pod that asks for no filter has none.", script: "grep -w Seccomp /proc/self/status", want: "Seccomp:\t0\n"},
+		"Filtered":        {why: "One that asks for the usual filter has it.", set: filtered, script: "grep -w Seccomp /proc/self/status; unshare -U true 2>/dev/null || echo refused", want: "Seccomp:\t2\nrefused\n"},
+		"FilteredNot":     {why: "Nobody who is privileged is filtered.", set: func(c *context) { filtered(c); c.Privileged = true }, script: "grep -w Seccomp /proc/self/status", want: "Seccomp:\t0\n"},
 		"OwnPIDs":         {why: "A container sees its own processes only.", script: "echo $$", want: "1\n"},
 	}
 	for name, tc := range cases {

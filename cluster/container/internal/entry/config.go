@@ -18,6 +18,7 @@ type Config struct {
 	Capabilities    uint64 // a bit for each
 	KeepUser        bool   // and its groups and capabilities
 	NoNewPrivileges bool
+	CallFilter      string // for seccomp(2), as it lies in memory; "" is none
 
 	Dir     string
 	MakeDir bool   // make Dir where it is missing
@@ -66,7 +67,7 @@ func (c *Config) visit(w *codec) {
 		w.flag(&m.Recursive, &m.Optional, &m.OfRoot, &m.NoLinks)
 	})
 	w.texts(&c.Masked, &c.ReadOnly, &c.Argv, &c.Env)
-	w.text(&c.OOMScoreAdjust, &c.Dir, &c.Home, &c.Path)
+	w.text(&c.OOMScoreAdjust, &c.CallFilter, &c.Dir, &c.Home, &c.Path)
 	w.number(&c.UID, &c.GID, &c.Capabilities)
 	list(w, &c.Groups, func(g *uint64) { w.number(g) })
 	w.flag(&c.ReadOnlyRoot, &c.Terminal, &c.KeepUser, &c.NoNewPrivileges, &c.MakeDir, &c.Probe, &c.Hold)

@@ -24,6 +24,9 @@ func (c *Config) limit() *Failure {
 
 // changeUser gives up every privilege the container is not to have.
 func (c *Config) changeUser() *Failure {
+	if f := c.filterCalls(); f != nil {
+		return f
+	}
 	if !c.KeepUser {
 		if f := c.giveUp(); f != nil {
 			return f
@@ -37,6 +40,29 @@ func (c *Config) changeUser() *Failure {
 	// A change of user has forgotten this.
 	if err := prctl(syscall.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL)); err != nil {
 		return fail("ask to die with the program", err)
+	}
+	return nil
+}
+
+// filterCalls has the kernel filter this thread's system calls, and the
+// command's. Nothing that is still to be done is among what is refused.
+func (c *Config) filterCalls() *Failure {
+	if c.CallFilter == "" {
+		return nil
+	}
+	if c.KeepUser { // who has no privileges may do so on this condition only
+		if err := prctl(prSetNoNewPrivs, 1); err != nil {
+			return fail("refuse new privileges", err)
+		}
+	}
+	const instruction = 8
+	program := struct {
+		count   uint16
+		program uintptr
+	}{uint16(len(c.CallFilter) / instruction), uintptr(unsafe.Pointer(unsafe.StringData(c.CallFilter)))}
+	_, _, errno := syscall.RawSyscall6(syscall.SYS_PRCTL, syscall.PR_SET_SECCOMP, seccompModeFilter, uintptr(unsafe.Pointer(&program)), 0, 0, 0)
+	if errno != 0 {
+		return fail("filter system calls", errno)
 	}
 	return nil
 }

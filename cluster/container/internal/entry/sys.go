@@ -35,6 +35,7 @@ const (
 	prSetNoNewPrivs    = 38
 	prCapAmbient       = 47
 	prCapAmbientClear  = 4
+	seccompModeFilter  = 2
 	capabilityVersion3 = 0x20080522
 	highestCapability  = 63
 	cloneNewCgroup     = 0x02000000
