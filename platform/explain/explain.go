@@ -22,6 +22,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/weir-ml/weir/platform/room"
 )
 
 // An Explanation says how an object fares, and why.
@@ -92,7 +94,7 @@ func Of(ctx context.Context, source Source, kind schema.GroupVersionKind, namesp
 // again: replicas of one job ask for the same.
 type reading struct {
 	Source
-	rooms    []room
+	rooms    []room.Room
 	byObject map[types.UID][]corev1.Event // nil until the events of a whole namespace are read
 }
 

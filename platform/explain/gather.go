@@ -11,6 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/weir-ml/weir/platform/room"
 )
 
 // logLines is how many of a container's last lines are read: a Python traceback
@@ -127,7 +129,7 @@ func (from *reading) claims(ctx context.Context, pod *corev1.Pod) (map[string]*c
 	return claims, nil
 }
 
-func (from *reading) roomsOfNodes(ctx context.Context) ([]room, error) {
+func (from *reading) roomsOfNodes(ctx context.Context) ([]room.Room, error) {
 	if from.rooms != nil {
 		return from.rooms, nil
 	}
@@ -139,7 +141,7 @@ func (from *reading) roomsOfNodes(ctx context.Context) ([]room, error) {
 	if err != nil {
 		return nil, err
 	}
-	from.rooms = roomsOf(nodes.Items, pods)
+	from.rooms = room.Of(nodes.Items, pods)
 	return from.rooms, nil
 }
 

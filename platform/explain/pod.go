@@ -6,12 +6,14 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/weir-ml/weir/platform/room"
 )
 
 // facts are what ofPod looks at besides the pod.
 type facts struct {
 	events []corev1.Event                           // about the pod, the oldest first
-	rooms  []room                                   // of the nodes, for a pod that has none
+	rooms  []room.Room                              // of the nodes, for a pod that has none
 	claims map[string]*corev1.PersistentVolumeClaim // of its volumes, by name; nil for one that does not exist
 	logs   map[string][]string                      // last lines, by container
 	peers  []corev1.Pod                             // the other replicas of its job, if they need one another

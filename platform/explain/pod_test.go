@@ -11,6 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
+
+	"github.com/weir-ml/weir/platform/room"
 )
 
 func TestOfPod(t *testing.T) {
@@ -180,7 +182,7 @@ func TestOfPod(t *testing.T) {
 		"TooMuchCPU": {
 			why:   "More than any node has will never fit.",
 			pod:   podOf(unschedulable("0/1 nodes are available: 1 Insufficient cpu."), requests("cpu", "64")),
-			facts: facts{rooms: []room{roomOf("weir", "cpu", "2", "1500m")}},
+			facts: facts{rooms: []room.Room{roomOf("weir", "cpu", "2", "1500m")}},
 			want: Explanation{State: Stuck, Reason: "NotEnoughCPU",
 				Sentence: "Pod w asks for 64 cpu; node weir has 1.5 free, of 2 in all.",
 				Remedy:   "Ask for at most 2 in resources.requests of the pod: it will never fit as it is."},
@@ -188,7 +190,7 @@ func TestOfPod(t *testing.T) {
 		"MemoryTaken": {
 			why:   "What would fit on an empty node fits when others end.",
 			pod:   podOf(unschedulable("0/2 nodes are available: 2 Insufficient memory."), requests("memory", "3Gi")),
-			facts: facts{rooms: []room{roomOf("a", "memory", "4Gi", "1Gi"), roomOf("b", "memory", "4Gi", "2Gi")}},
+			facts: facts{rooms: []room.Room{roomOf("a", "memory", "4Gi", "1Gi"), roomOf("b", "memory", "4Gi", "2Gi")}},
 			want: Explanation{State: Stuck, Reason: "NotEnoughMemory",
 				Sentence: "Pod w asks for 3Gi of memory; the node with most room, b, has 2Gi free, of 4Gi in all.",
 				Remedy:   "Wait until other pods end, delete some, or ask for less in resources.requests of the pod."},
@@ -196,7 +198,7 @@ func TestOfPod(t *testing.T) {
 		"NoGPU": {
 			why:   "A machine without a GPU.",
 			pod:   podOf(unschedulable("0/1 nodes are available: 1 Insufficient nvidia.com/gpu."), requests("nvidia.com/gpu", "1")),
-			facts: facts{rooms: []room{roomOf("weir", "cpu", "2", "2")}},
+			facts: facts{rooms: []room.Room{roomOf("weir", "cpu", "2", "2")}},
 			want: Explanation{State: Stuck, Reason: "NotEnoughGPU",
 				Sentence: "Pod w asks for 1 nvidia.com/gpu, and no node has any.",
 				Remedy:   "Take nvidia.com/gpu out of the pod's limits and requests, or add a node that has some."},
@@ -204,7 +206,7 @@ func TestOfPod(t *testing.T) {
 		"NodeFull": {
 			why:   "A node takes only so many pods.",
 			pod:   podOf(unschedulable("0/1 nodes are available: 1 Too many pods.")),
-			facts: facts{rooms: []room{roomOf("weir", "pods", "110", "0")}},
+			facts: facts{rooms: []room.Room{roomOf("weir", "pods", "110", "0")}},
 			want: Explanation{State: Stuck, Reason: "NotEnoughPodSlots",
 				Sentence: "Pod w has no place: node weir has all the 110 pods it may have.",
 				Remedy:   "Delete pods that are not needed, or wait until some end."},
@@ -212,7 +214,7 @@ func TestOfPod(t *testing.T) {
 		"Tainted": {
 			why:   "It fits, but the node does not want it.",
 			pod:   podOf(unschedulable("0/1 nodes are available: 1 node(s) had untolerated taint {gpu: true}. preemption: 0/1 nodes are available.")),
-			facts: facts{rooms: []room{roomOf("weir", "pods", "110", "9")}},
+			facts: facts{rooms: []room.Room{roomOf("weir", "pods", "110", "9")}},
 			want: Explanation{State: Stuck, Reason: "NodeTainted",
 				Sentence: "Pod w finds no node that takes it: the taint gpu: true keeps it away.",
 				Remedy:   "Add a toleration to the pod, or take the taint off the node (kubectl taint). A node that is not ready has a taint too: kubectl get nodes."},
@@ -220,7 +222,7 @@ func TestOfPod(t *testing.T) {
 		"WrongSelector": {
 			why:   "The pod asks for a label that no node has.",
 			pod:   podOf(unschedulable("0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector."), func(p *corev1.Pod) { p.Spec.NodeSelector = map[string]string{"disk": "ssd"} }),
-			facts: facts{rooms: []room{roomOf("weir", "pods", "110", "9")}},
+			facts: facts{rooms: []room.Room{roomOf("weir", "pods", "110", "9")}},
 			want: Explanation{State: Stuck, Reason: "NoNodeMatches",
 				Sentence: "Pod w finds no node that its nodeSelector or affinity matches (disk=ssd).",
 				Remedy:   "Correct the nodeSelector, or label a node (kubectl label node)."},
@@ -368,22 +370,6 @@ func TestWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestRoomsOfNodes(t *testing.T) {
-	node := corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "weir"}, Status: corev1.NodeStatus{Allocatable: list("cpu", "4")}}
-	on := func(name string, opts ...option) corev1.Pod {
-		return *podNamed(name, append(opts, func(p *corev1.Pod) { p.Spec.NodeName = "weir" })...)
-	}
-	rooms := roomsOf([]corev1.Node{node}, []corev1.Pod{
-		on("a", running(), requests("cpu", "1")),
-		on("b", phase(corev1.PodPending), requests("cpu", "500m")),
-		on("c", phase(corev1.PodSucceeded), requests("cpu", "2")), // has ended, and takes nothing
-		*podNamed("d", requests("cpu", "2"), func(p *corev1.Pod) { p.Spec.NodeName = "other" }),
-	})
-	if got, want := rooms[0].free.Cpu().MilliValue(), int64(2500); got != want {
-		t.Errorf("free: %dm cpu, want %dm", got, want)
-	}
-}
-
 // The makers below say only what a case is about; all else is a pod w of one
 // container that has been given a node.
 
@@ -489,13 +475,13 @@ func list(name corev1.ResourceName, q string) corev1.ResourceList {
 }
 
 // roomOf is a node with plenty of all but one resource.
-func roomOf(node string, name corev1.ResourceName, all, free string) room {
-	r := room{
-		node:        node,
-		allocatable: corev1.ResourceList{"cpu": resource.MustParse("8"), "memory": resource.MustParse("8Gi"), "pods": resource.MustParse("110")},
+func roomOf(node string, name corev1.ResourceName, all, free string) room.Room {
+	r := room.Room{
+		Node:        &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node}},
+		Allocatable: corev1.ResourceList{"cpu": resource.MustParse("8"), "memory": resource.MustParse("8Gi"), "pods": resource.MustParse("110")},
 	}
-	r.free = r.allocatable.DeepCopy()
-	r.allocatable[name], r.free[name] = resource.MustParse(all), resource.MustParse(free)
+	r.Free = r.Allocatable.DeepCopy()
+	r.Allocatable[name], r.Free[name] = resource.MustParse(all), resource.MustParse(free)
 	return r
 }
 

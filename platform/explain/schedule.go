@@ -1,7 +1,6 @@
 package explain
 
 import (
-	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -9,46 +8,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	resourcehelper "k8s.io/component-helpers/resource"
+
+	"github.com/weir-ml/weir/platform/room"
 )
-
-// A room is what one node has for pods, and what of it is free.
-type room struct {
-	node        string
-	allocatable corev1.ResourceList
-	free        corev1.ResourceList
-}
-
-// roomsOf returns the rooms of nodes on which these pods run.
-func roomsOf(nodes []corev1.Node, pods []corev1.Pod) []room {
-	var rooms []room
-	for i := range nodes {
-		r := room{nodes[i].Name, nodes[i].Status.Allocatable, nodes[i].Status.Allocatable.DeepCopy()}
-		for j := range pods {
-			if pods[j].Spec.NodeName == r.node && pods[j].Status.Phase != corev1.PodSucceeded && pods[j].Status.Phase != corev1.PodFailed {
-				r.take(asked(&pods[j]))
-			}
-		}
-		rooms = append(rooms, r)
-	}
-	return rooms
-}
-
-func (r *room) take(asked corev1.ResourceList) {
-	for name, q := range asked {
-		if left, ok := r.free[name]; ok {
-			left.Sub(q)
-			r.free[name] = left
-		}
-	}
-}
-
-// asked is what a pod asks of its node in all.
-func asked(pod *corev1.Pod) corev1.ResourceList {
-	list := resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{})
-	list[corev1.ResourcePods] = resource.MustParse("1")
-	return list
-}
 
 // ofUnscheduledPod explains a pod that has no node.
 func ofUnscheduledPod(pod *corev1.Pod, f facts) Explanation {
@@ -84,14 +46,9 @@ func gated(pod *corev1.Pod) Explanation {
 
 // ofScarceResource finds what the pod asks for and no node has free. It is
 // computed, since the scheduler says what is lacking and not how much.
-func ofScarceResource(pod *corev1.Pod, rooms []room) (Explanation, bool) {
-	want := asked(pod)
-	names := make([]corev1.ResourceName, 0, len(want))
-	for name := range want {
-		names = append(names, name)
-	}
-	slices.SortFunc(names, func(a, b corev1.ResourceName) int { return cmp.Compare(order(a), order(b)) })
-	for _, name := range names {
+func ofScarceResource(pod *corev1.Pod, rooms []room.Room) (Explanation, bool) {
+	want := room.Asked(pod)
+	for _, name := range room.Names(want) {
 		q := want[name]
 		if q.IsZero() || len(rooms) == 0 {
 			continue
@@ -104,52 +61,43 @@ func ofScarceResource(pod *corev1.Pod, rooms []room) (Explanation, bool) {
 	return Explanation{}, false
 }
 
-// order puts what is scarcest first: a GPU before memory, memory before cpu.
-func order(name corev1.ResourceName) string {
-	known := map[corev1.ResourceName]string{corev1.ResourceMemory: "1", corev1.ResourceCPU: "2", corev1.ResourceEphemeralStorage: "3", corev1.ResourcePods: "4"}
-	if o, ok := known[name]; ok {
-		return o
-	}
-	return "0" + string(name)
-}
-
 // emptiest returns the room with the most of a resource free, and whether it is
 // enough.
-func emptiest(rooms []room, name corev1.ResourceName, q resource.Quantity) (room, bool) {
+func emptiest(rooms []room.Room, name corev1.ResourceName, q resource.Quantity) (room.Room, bool) {
 	best := rooms[0]
 	for _, r := range rooms[1:] {
-		free, most := r.free[name], best.free[name]
+		free, most := r.Free[name], best.Free[name]
 		if free.Cmp(most) > 0 {
 			best = r
 		}
 	}
-	free := best.free[name]
+	free := best.Free[name]
 	return best, free.Cmp(q) >= 0
 }
 
-func scarce(pod *corev1.Pod, name corev1.ResourceName, q resource.Quantity, best room, nodes int) Explanation {
-	free, all := best.free[name], best.allocatable[name]
+func scarce(pod *corev1.Pod, name corev1.ResourceName, q resource.Quantity, best room.Room, nodes int) Explanation {
+	free, all := best.Free[name], best.Allocatable[name]
 	if free.Sign() < 0 {
 		free = resource.Quantity{}
 	}
 	e := Explanation{State: Stuck, Reason: "NotEnough" + wordOf(name)}
-	most := "node " + best.node + " has"
+	most := "node " + best.Node.Name + " has"
 	if nodes > 1 {
-		most = "the node with most room, " + best.node + ", has"
+		most = "the node with most room, " + best.Node.Name + ", has"
 	}
 	field := "resources.requests of the pod"
 	switch {
 	case name == corev1.ResourcePods:
-		e.Sentence = fmt.Sprintf("Pod %s has no place: %s all the %s pods it may have.", pod.Name, most, amount(name, all))
+		e.Sentence = fmt.Sprintf("Pod %s has no place: %s all the %s pods it may have.", pod.Name, most, room.Amount(name, all))
 		e.Remedy = "Delete pods that are not needed, or wait until some end."
 	case all.IsZero():
-		e.Sentence = fmt.Sprintf("Pod %s asks for %s, and no node has any.", pod.Name, amountOf(name, q))
+		e.Sentence = fmt.Sprintf("Pod %s asks for %s, and no node has any.", pod.Name, room.AmountOf(name, q))
 		e.Remedy = fmt.Sprintf("Take %s out of the pod's limits and requests, or add a node that has some.", name)
 	case all.Cmp(q) < 0:
-		e.Sentence = fmt.Sprintf("Pod %s asks for %s; %s %s free, of %s in all.", pod.Name, amountOf(name, q), most, amount(name, free), amount(name, all))
-		e.Remedy = fmt.Sprintf("Ask for at most %s in %s: it will never fit as it is.", amount(name, all), field)
+		e.Sentence = fmt.Sprintf("Pod %s asks for %s; %s %s free, of %s in all.", pod.Name, room.AmountOf(name, q), most, room.Amount(name, free), room.Amount(name, all))
+		e.Remedy = fmt.Sprintf("Ask for at most %s in %s: it will never fit as it is.", room.Amount(name, all), field)
 	default:
-		e.Sentence = fmt.Sprintf("Pod %s asks for %s; %s %s free, of %s in all.", pod.Name, amountOf(name, q), most, amount(name, free), amount(name, all))
+		e.Sentence = fmt.Sprintf("Pod %s asks for %s; %s %s free, of %s in all.", pod.Name, room.AmountOf(name, q), most, room.Amount(name, free), room.Amount(name, all))
 		e.Remedy = fmt.Sprintf("Wait until other pods end, delete some, or ask for less in %s.", field)
 	}
 	return e
@@ -170,36 +118,6 @@ func wordOf(name corev1.ResourceName) string {
 		return strings.ReplaceAll(capital(string(name)), "-", "")
 	}
 	return "Resource"
-}
-
-// amountOf is an amount with what it is of; amount is the figure alone.
-func amountOf(name corev1.ResourceName, q resource.Quantity) string {
-	switch {
-	case name == corev1.ResourceCPU:
-		return amount(name, q) + " cpu"
-	case name == corev1.ResourceMemory:
-		return amount(name, q) + " of memory"
-	case name == corev1.ResourceEphemeralStorage:
-		return amount(name, q) + " of disk"
-	}
-	return fmt.Sprintf("%s %s", amount(name, q), name)
-}
-
-func amount(name corev1.ResourceName, q resource.Quantity) string {
-	if name != corev1.ResourceMemory && name != corev1.ResourceEphemeralStorage {
-		if name == corev1.ResourceCPU && q.MilliValue()%1000 != 0 {
-			return fmt.Sprintf("%.4g", float64(q.MilliValue())/1000)
-		}
-		return q.String()
-	}
-	const mi, gi = 1 << 20, 1 << 30
-	switch b := q.Value(); {
-	case b >= gi:
-		return fmt.Sprintf("%.4gGi", float64(b)/gi)
-	case b >= mi:
-		return fmt.Sprintf("%.4gMi", float64(b)/mi)
-	}
-	return q.String()
 }
 
 // ofUnsuitableNodes explains a pod that fits, but not on any node there is. The
