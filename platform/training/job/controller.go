@@ -19,8 +19,10 @@ import (
 	schedulingv1 "k8s.io/api/scheduling/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -33,6 +35,7 @@ import (
 // +kubebuilder:rbac:groups=kubeflow.org,resources=tfjobs/status;pytorchjobs/status;xgboostjobs/status;paddlejobs/status;jaxjobs/status;mxjobs/status,verbs=get;update;patch
 // +kubebuilder:rbac:groups=kubeflow.org,resources=tfjobs/finalizers;pytorchjobs/finalizers;xgboostjobs/finalizers;paddlejobs/finalizers;jaxjobs/finalizers;mxjobs/finalizers,verbs=update
 // +kubebuilder:rbac:groups="",resources=pods;services,verbs=get;list;watch;create;delete
+// +kubebuilder:rbac:groups=autoscaling,resources=horizontalpodautoscalers,verbs=get;list;watch;create;update;delete
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 // +kubebuilder:rbac:groups="",resources=events,verbs=create;patch
 // +kubebuilder:rbac:groups=scheduling.volcano.sh;scheduling.x-k8s.io,resources=podgroups,verbs=get;list;watch;create;update;delete
@@ -45,9 +48,11 @@ type Reconciler[J training.Job] struct {
 	gang      gang
 	// client reads and writes jobs, and writes their belongings.
 	client client.Client
-	// belongings reads the pods and services of this kind's jobs, and groups
-	// their PodGroups, kept up to date by watches; live reads past them.
+	// belongings reads the pods and services of this kind's jobs, furniture what
+	// else they keep and groups their PodGroups, kept up to date by watches; live
+	// reads past them.
 	belongings client.Reader
+	furniture  client.Reader
 	groups     client.Reader
 	live       client.Reader
 	recorder   events.EventRecorder
@@ -66,7 +71,7 @@ func (r *Reconciler[J]) Reconcile(ctx context.Context, req reconcile.Request) (r
 		return reconcile.Result{}, fmt.Errorf("read %s %s: %w", r.framework.Traits().Kind, req.NamespacedName, err)
 	}
 	if !j.GetDeletionTimestamp().IsZero() || !ours(j) {
-		return reconcile.Result{}, nil // Pods and services are owned, and go with their job.
+		return reconcile.Result{}, nil // What is owned goes with its job.
 	}
 	if r.memory.late(j) {
 		return reconcile.Result{}, nil
@@ -87,7 +92,7 @@ func (r *Reconciler[J]) Reconcile(ctx context.Context, req reconcile.Request) (r
 	}
 
 	r.tell(j, r.memory.news(j, d.remarks))
-	err = errors.Join(r.delete(ctx, j, d.remove), r.gather(ctx, j, d.group), r.create(ctx, j, d.create), r.report(ctx, j, d))
+	err = errors.Join(r.delete(ctx, j, d.remove), r.gather(ctx, j, d.group), r.make(ctx, j, d), r.report(ctx, j, d))
 	return reconcile.Result{RequeueAfter: d.wake}, err
 }
 
@@ -116,6 +121,20 @@ func (r *Reconciler[J]) world(ctx context.Context, j J) (world, error) {
 	}
 	for i := range services.Items {
 		w.services = append(w.services, &services.Items[i])
+	}
+	for _, f := range furnitureOf(r.framework) {
+		list, err := f.list(r.client.Scheme())
+		if err != nil {
+			return world{}, fmt.Errorf("list furniture of %s: %w", r.name(j), err)
+		}
+		if err := r.furniture.List(ctx, list, in, of); err != nil {
+			return world{}, fmt.Errorf("list furniture of %s: %w", r.name(j), err)
+		}
+		_ = meta.EachListItem(list, func(o runtime.Object) error { // Fails for what is no list.
+			o.GetObjectKind().SetGroupVersionKind(f.Kind)
+			w.furniture = append(w.furniture, o.(client.Object))
+			return nil
+		})
 	}
 	if r.gang == "" {
 		return w, nil

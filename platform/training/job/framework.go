@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	training "github.com/weir-ml/weir/api/training/v1"
 )
@@ -22,7 +23,8 @@ type Framework[J training.Job] interface {
 	// Master tells whether a replica is the one that the others look to.
 	Master(j J, r Replica) bool
 
-	// Connect tells a replica's pod how to find its peers.
+	// Connect tells a replica's pod how to find its peers. The pod has its
+	// labels already, which a framework may change.
 	Connect(j J, r Replica, pod *corev1.PodTemplateSpec)
 
 	// Judge says how the job stands, given its replicas.
@@ -42,6 +44,8 @@ type Traits struct {
 	Container string
 	// Scaled kinds have a scale subresource, and say which pods it counts.
 	Scaled bool
+	// Unserved kinds have no service for each replica.
+	Unserved bool
 }
 
 // A Replica is a place in a job that one pod at a time fills.
@@ -65,6 +69,8 @@ type Seen struct {
 	pods   map[Replica]*corev1.Pod
 	fates  map[Replica]fate
 	counts map[training.ReplicaType]Count
+	// furniture is what there is of it, each with its kind.
+	furniture []client.Object
 }
 
 // A Count counts the pods of one type of replica.

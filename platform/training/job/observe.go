@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	training "github.com/weir-ml/weir/api/training/v1"
 )
@@ -19,6 +20,8 @@ type world struct {
 	// before are pods of earlier rounds, which are no longer the job's replicas.
 	before   []*corev1.Pod
 	services []*metav1.PartialObjectMetadata
+	// furniture is what the framework keeps, each with its kind.
+	furniture []client.Object
 	// group is the job's PodGroup and priorities what priority classes are
 	// worth, where a gang scheduler wants to know.
 	group      *unstructured.Unstructured

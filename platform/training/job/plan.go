@@ -17,9 +17,12 @@ import (
 
 // A decision is everything that one look at a job leads to.
 type decision struct {
+	// furnish is furniture that is missing or, with the resource version of
+	// what there is, differs.
+	furnish []client.Object
 	// create are pods and services that are missing.
 	create []client.Object
-	// remove are pods and services that should not be there.
+	// remove are pods, services and furniture that should not be there.
 	remove []removal
 	// group is the PodGroup that should be there, if it is not so yet.
 	group *unstructured.Unstructured
@@ -34,10 +37,12 @@ type decision struct {
 	wake time.Duration
 }
 
-// A removal is a pod, service or PodGroup to delete, and what to tell besides.
+// A removal is something of a job's to delete, and what to tell besides.
 type removal struct {
 	object  client.Object
 	because *notice
+	// quiet removals are not told.
+	quiet bool
 }
 
 // decide says what to do for a job, given all that was read of it.
@@ -51,7 +56,7 @@ func decide[J training.Job](f Framework[J], g gang, j J, w world, now time.Time)
 	say.created(j.GetName())
 
 	if d.status.Finished() {
-		d.remove = append(leftovers(*j.Policy().CleanPodPolicy, w), disband(w)...)
+		d.remove = slices.Concat(leftovers(*j.Policy().CleanPodPolicy, w), disband(w), clearFurniture(f, w))
 		if left, ok := untilExpiry(j.Policy(), &d.status, now); ok {
 			d.expired, d.wake = left <= 0, max(0, left)
 		}
@@ -63,6 +68,7 @@ func decide[J training.Job](f Framework[J], g gang, j J, w world, now time.Time)
 	}
 	if suspended(j) {
 		d.remove = append(leftovers(training.CleanPodAll, w), disband(w)...)
+		furnish(f, j, Seen{furniture: w.furniture}, d)
 		say.suspended(j.GetName())
 		return *d
 	}
@@ -70,6 +76,7 @@ func decide[J training.Job](f Framework[J], g gang, j J, w world, now time.Time)
 
 	w.pods, w.before = ofRound(roundOf(&d.status), w.pods)
 	seen := See(j, f.Traits().Container, w.pods)
+	seen.furniture = w.furniture
 	d.remarks = remarks(f.Traits().Container, seen)
 	left, limited := untilDeadline(j.Policy(), &d.status, now)
 	switch {
@@ -97,6 +104,7 @@ func proceed[J training.Job](f Framework[J], g gang, j J, w world, seen Seen, d 
 	}
 
 	d.remove = surplus(f, j, w, seen)
+	furnish(f, j, seen, d)
 	if g != "" {
 		if want := g.group(f.Traits(), j, w.group, w.priorities); !same(w.group, want) {
 			d.group = want
@@ -128,7 +136,7 @@ func missing[J training.Job](f Framework[J], g gang, j J, w world, seen Seen) []
 	}
 	var all []client.Object
 	for _, r := range replicasOf(j) {
-		if !served[training.ReplicaName(j.GetName(), r.Type, r.Index)] {
+		if !f.Traits().Unserved && !served[training.ReplicaName(j.GetName(), r.Type, r.Index)] {
 			all = append(all, newService(f.Traits(), j, r))
 		}
 		if seen.pods[r] == nil {
@@ -148,7 +156,7 @@ func surplus[J training.Job](f Framework[J], j J, w world, seen Seen) []removal 
 	for _, r := range replicasOf(j) {
 		places[training.ReplicaName(j.GetName(), r.Type, r.Index)] = true
 		if seen.fates[r] == replaced && seen.pods[r].DeletionTimestamp == nil {
-			all = append(all, removal{seen.pods[r], &notice{
+			all = append(all, removal{object: seen.pods[r], because: &notice{
 				kind: corev1.EventTypeWarning, reason: f.Traits().Kind + string(training.JobRestarting), action: actionRestart,
 				message: restartMessage(j.GetName(), r.Type), about: seen.pods[r],
 			}})
@@ -203,7 +211,7 @@ func disband(w world) []removal {
 	if w.group == nil || w.group.GetDeletionTimestamp() != nil {
 		return nil
 	}
-	return []removal{{w.group, &notice{
+	return []removal{{object: w.group, because: &notice{
 		kind: corev1.EventTypeNormal, reason: "JobTerminated", action: "Delete",
 		message: "Job has been terminated. Deleting PodGroup", about: w.group,
 	}}}
@@ -212,23 +220,24 @@ func disband(w world) []removal {
 func newPod[J training.Job](f Framework[J], j J, r Replica) *corev1.Pod {
 	spec := j.Replicas()[r.Type]
 	template := spec.Template.DeepCopy()
-	f.Connect(j, r, template)
-
-	labels := map[string]string{}
-	maps.Copy(labels, template.Labels)
-	maps.Copy(labels, labelsOf(j, f.Traits().Operator, r))
+	if template.Labels == nil {
+		template.Labels = map[string]string{}
+	}
+	maps.Copy(template.Labels, labelsOf(j, f.Traits().Operator, r))
 	if f.Master(j, r) {
-		labels[training.LabelJobRole] = training.RoleMaster
+		template.Labels[training.LabelJobRole] = training.RoleMaster
 	}
 	if n := roundOf(j.Report()); n > 0 {
-		labels[training.LabelRound] = strconv.Itoa(int(n))
+		template.Labels[training.LabelRound] = strconv.Itoa(int(n))
 	}
+	f.Connect(j, r, template)
+
 	pod := &corev1.Pod{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace:       j.GetNamespace(),
 			Name:            training.ReplicaName(j.GetName(), r.Type, r.Index),
-			Labels:          labels,
+			Labels:          template.Labels,
 			Annotations:     template.Annotations,
 			Finalizers:      template.Finalizers,
 			OwnerReferences: []metav1.OwnerReference{owner(j, f.Traits().Kind)},

@@ -166,7 +166,7 @@ func TestDecide(t *testing.T) {
 				create = append(create, o.GetObjectKind().GroupVersionKind().Kind+"/"+o.GetName())
 			}
 			for _, r := range d.remove {
-				remove = append(remove, kindOf(r.object)+"/"+r.object.GetName())
+				remove = append(remove, kindOf(r.object).Kind+"/"+r.object.GetName())
 			}
 			slices.Sort(create)
 			slices.Sort(remove)

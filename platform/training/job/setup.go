@@ -3,12 +3,14 @@ package job
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -54,6 +56,10 @@ func Setup[J training.Job](ctx context.Context, mgr ctrl.Manager, f Framework[J]
 	if err != nil {
 		return fmt.Errorf("set up %s: %w", t.Operator, err)
 	}
+	furniture, err := newFurniture(ctx, mgr, f)
+	if err != nil {
+		return fmt.Errorf("set up %s: %w", t.Operator, err)
+	}
 	counters, err := newCounters(metrics.Registry, t.Name)
 	if err != nil {
 		return fmt.Errorf("set up %s: %w", t.Operator, err)
@@ -64,7 +70,7 @@ func Setup[J training.Job](ctx context.Context, mgr ctrl.Manager, f Framework[J]
 
 	r := &Reconciler[J]{
 		framework: f, gang: gang(o.GangScheduler),
-		client: mgr.GetClient(), belongings: belongings, groups: mgr.GetCache(), live: mgr.GetAPIReader(),
+		client: mgr.GetClient(), belongings: belongings, furniture: furniture, groups: mgr.GetCache(), live: mgr.GetAPIReader(),
 		recorder: mgr.GetEventRecorder(t.Operator), clock: clock.RealClock{}, metrics: counters,
 	}
 	toOwner := handler.EnqueueRequestForOwner(mgr.GetScheme(), mgr.GetRESTMapper(), f.New(), handler.OnlyControllerOwner())
@@ -78,6 +84,13 @@ func Setup[J training.Job](ctx context.Context, mgr ctrl.Manager, f Framework[J]
 			SkipNameValidation:      new(true), // A process may hold one manager after another.
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](shortestWait, longestWait),
 		})
+	for _, kind := range furnitureOf(f) {
+		o, err := kind.object(mgr.GetScheme())
+		if err != nil {
+			return fmt.Errorf("set up %s: %w", t.Operator, err)
+		}
+		b = b.WatchesRawSource(source.Kind(furniture, o, toOwner))
+	}
 	if r.gang != "" {
 		group := &unstructured.Unstructured{}
 		group.SetGroupVersionKind(r.gang.kind())
@@ -107,6 +120,81 @@ func newBelongings(ctx context.Context, mgr ctrl.Manager, operator string) (cach
 		}
 	}
 	return c, mgr.Add(c)
+}
+
+// newFurniture is a cache of what else the jobs of a framework keep.
+func newFurniture[J training.Job](ctx context.Context, mgr ctrl.Manager, f Framework[J]) (cache.Cache, error) {
+	mine := func(o any) (any, error) { // Others' objects take no more memory than their names.
+		m, ok := o.(client.Object)
+		if !ok {
+			return o, nil
+		}
+		m.SetManagedFields(nil)
+		if c := metav1.GetControllerOf(m); c != nil && c.Kind == f.Traits().Kind {
+			return m, nil
+		}
+		husk := reflect.New(reflect.TypeOf(m).Elem()).Interface().(client.Object)
+		husk.SetNamespace(m.GetNamespace())
+		husk.SetName(m.GetName())
+		husk.SetUID(m.GetUID())
+		husk.SetResourceVersion(m.GetResourceVersion())
+		return husk, nil
+	}
+	kinds := map[client.Object]cache.ByObject{}
+	for _, kind := range furnitureOf(f) {
+		o, err := kind.object(mgr.GetScheme())
+		if err != nil {
+			return nil, err
+		}
+		by := cache.ByObject{Transform: mine}
+		if kind.Label != "" {
+			if by.Label, err = labels.Parse(kind.Label); err != nil {
+				return nil, fmt.Errorf("look for %s: %w", kind.Kind.Kind, err)
+			}
+		}
+		kinds[o] = by
+	}
+	c, err := cache.New(mgr.GetConfig(), cache.Options{
+		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), ByObject: kinds,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cache furniture: %w", err)
+	}
+	for o := range kinds {
+		if err := c.IndexField(ctx, o, ownerIndex, ownerOf); err != nil {
+			return nil, fmt.Errorf("index %T by owner: %w", o, err)
+		}
+	}
+	return c, mgr.Add(c)
+}
+
+// object is an empty object of the kind, or of its metadata.
+func (f Furniture) object(scheme *runtime.Scheme) (client.Object, error) {
+	if f.NamesOnly {
+		o := &metav1.PartialObjectMetadata{}
+		o.SetGroupVersionKind(f.Kind)
+		return o, nil
+	}
+	o, err := scheme.New(f.Kind)
+	if err != nil {
+		return nil, fmt.Errorf("keep %s: %w", f.Kind.Kind, err)
+	}
+	return o.(client.Object), nil
+}
+
+// list is an empty list of the kind, or of its metadata.
+func (f Furniture) list(scheme *runtime.Scheme) (client.ObjectList, error) {
+	kind := f.Kind.GroupVersion().WithKind(f.Kind.Kind + "List")
+	if f.NamesOnly {
+		l := &metav1.PartialObjectMetadataList{}
+		l.SetGroupVersionKind(kind)
+		return l, nil
+	}
+	l, err := scheme.New(kind)
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", f.Kind.Kind, err)
+	}
+	return l.(client.ObjectList), nil
 }
 
 // ownerOf is the uid of the object's controller.

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -21,6 +22,63 @@ const atOnce = 32
 
 // longestNote is what an event may hold.
 const longestNote = 1024
+
+// make makes what is missing. Without its furniture a pod would wait in vain.
+func (r *Reconciler[J]) make(ctx context.Context, j J, d decision) error {
+	if err := r.furnish(ctx, j, d.furnish); err != nil {
+		return err
+	}
+	return r.create(ctx, j, d.create)
+}
+
+// furnish makes the furniture that is missing, and changes what differs.
+func (r *Reconciler[J]) furnish(ctx context.Context, j J, objects []client.Object) error {
+	return inParallel(objects, func(o client.Object) error {
+		is := o.GetObjectKind().GroupVersionKind()
+		kind := is.Kind
+		if o.GetResourceVersion() != "" {
+			if err := r.client.Update(ctx, o); apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+				return nil // It has changed since it was read, so there will be another look.
+			} else if err != nil {
+				return r.failed(j, "FailedUpdate"+kind, o, kind, err)
+			}
+			return nil
+		}
+		err := r.client.Create(ctx, o)
+		if apierrors.IsAlreadyExists(err) {
+			if err = r.claim(ctx, j, o); err == nil || errors.Is(err, errGone) {
+				return err
+			}
+			return r.failed(j, "ErrResourceExists", o, kind, err)
+		}
+		if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+			return nil // The job goes with its namespace.
+		}
+		if err != nil {
+			return r.failed(j, "FailedCreate"+kind, o, kind, err)
+		}
+		o.GetObjectKind().SetGroupVersionKind(is) // Once written, it may no longer say.
+		if a, ok := any(r.framework).(Announcer); ok {
+			r.announce(j, a, o)
+		}
+		return nil
+	})
+}
+
+// announce says in the framework's own words that something was made.
+func (r *Reconciler[J]) announce(j J, a Announcer, made client.Object) {
+	if reason, message := a.Announce(made); reason != "" {
+		r.tell(j, []notice{{kind: corev1.EventTypeNormal, reason: reason, action: "Create", message: message, about: made}})
+	}
+}
+
+// failed tells once, and returns, that something could not be written.
+func (r *Reconciler[J]) failed(j J, reason string, o client.Object, kind string, err error) error {
+	r.tell(j, r.memory.news(j, []notice{{
+		kind: corev1.EventTypeWarning, reason: reason, action: "Create", message: fmt.Sprintf("%s %s: %v", kind, o.GetName(), err), about: o,
+	}}))
+	return fmt.Errorf("write %s %s/%s: %w", kind, o.GetNamespace(), o.GetName(), err)
+}
 
 // create makes the pods and services that are missing. Their names are theirs
 // by place, so to create what a late watch has not shown yet does no harm.
@@ -42,6 +100,10 @@ func (r *Reconciler[J]) create(ctx context.Context, j J, objects []client.Object
 				kind: corev1.EventTypeWarning, reason: "FailedCreate" + kind, action: "Create", message: fmt.Sprintf("Error creating: %v", err), about: o,
 			}}))
 			return fmt.Errorf("create %s %s/%s: %w", kind, o.GetNamespace(), o.GetName(), err)
+		}
+		if a, ok := any(r.framework).(Announcer); ok {
+			r.announce(j, a, o)
+			return nil
 		}
 		r.tell(j, []notice{{
 			kind: corev1.EventTypeNormal, reason: "SuccessfulCreate" + kind, action: "Create", message: fmt.Sprintf("Created %s: %s", word(kind), o.GetName()), about: o,
@@ -101,23 +163,23 @@ func (r *Reconciler[J]) claim(ctx context.Context, j J, o client.Object) error {
 // object that has changed since is looked at again first.
 func (r *Reconciler[J]) delete(ctx context.Context, j J, objects []removal) error {
 	return inParallel(objects, func(d removal) error {
-		kind := kindOf(d.object)
+		kind := kindOf(d.object).Kind
 		uid, version := d.object.GetUID(), d.object.GetResourceVersion()
 		o := &metav1.PartialObjectMetadata{}
-		o.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))
-		if group, ok := d.object.(*unstructured.Unstructured); ok {
-			o.SetGroupVersionKind(group.GroupVersionKind())
-		}
+		o.SetGroupVersionKind(kindOf(d.object))
 		o.SetNamespace(d.object.GetNamespace())
 		o.SetName(d.object.GetName())
 
-		err := r.client.Delete(ctx, o, client.Preconditions{UID: &uid, ResourceVersion: &version})
+		err := r.client.Delete(ctx, o, client.Preconditions{UID: &uid, ResourceVersion: &version}, client.PropagationPolicy(metav1.DeletePropagationBackground))
 		if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 			return nil
 		}
 		if err != nil {
 			r.tell(j, []notice{{kind: corev1.EventTypeWarning, reason: "FailedDelete" + kind, action: "Delete", message: fmt.Sprintf("Error deleting: %v", err), about: d.object}})
 			return fmt.Errorf("delete %s %s/%s: %w", kind, o.Namespace, o.Name, err)
+		}
+		if d.quiet {
+			return nil
 		}
 		r.tell(j, []notice{{kind: corev1.EventTypeNormal, reason: "SuccessfulDelete" + kind, action: "Delete", message: fmt.Sprintf("Deleted %s: %s", word(kind), o.Name), about: d.object}})
 		if d.because != nil {
@@ -136,13 +198,10 @@ func (r *Reconciler[J]) tell(j J, notices []notice) {
 	for _, n := range notices {
 		var about runtime.Object
 		if n.about != nil {
-			ref := &corev1.ObjectReference{
-				APIVersion: "v1", Kind: kindOf(n.about), Namespace: n.about.GetNamespace(), Name: n.about.GetName(), UID: n.about.GetUID(),
+			kind := kindOf(n.about)
+			about = &corev1.ObjectReference{
+				APIVersion: kind.GroupVersion().String(), Kind: kind.Kind, Namespace: n.about.GetNamespace(), Name: n.about.GetName(), UID: n.about.GetUID(),
 			}
-			if group, ok := n.about.(*unstructured.Unstructured); ok {
-				ref.APIVersion = group.GetAPIVersion()
-			}
-			about = ref
 		}
 		message := n.message
 		if len(message) > longestNote {
@@ -152,16 +211,15 @@ func (r *Reconciler[J]) tell(j J, notices []notice) {
 	}
 }
 
-// kindOf tells pods from services. Objects out of a cache do not say.
-func kindOf(o client.Object) string {
-	switch o.(type) {
-	case *corev1.Pod:
-		return "Pod"
-	case *unstructured.Unstructured:
-		return "PodGroup"
-	default:
-		return "Service"
+// kindOf is the kind of an object. Pods and services out of a cache do not say.
+func kindOf(o client.Object) schema.GroupVersionKind {
+	if kind := o.GetObjectKind().GroupVersionKind(); !kind.Empty() {
+		return kind
 	}
+	if _, ok := o.(*corev1.Pod); ok {
+		return corev1.SchemeGroupVersion.WithKind("Pod")
+	}
+	return corev1.SchemeGroupVersion.WithKind("Service")
 }
 
 // word is a kind as events write it in a sentence.
