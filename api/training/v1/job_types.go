@@ -238,6 +238,41 @@ type JobStatus struct {
 	// to be treated as one.
 	// +optional
 	Rounds *Rounds `json:"rounds,omitempty"`
+	// Progress is how far the job says in its logs that it has come. It is not
+	// part of Kubeflow's own kinds.
+	// +optional
+	Progress *Progress `json:"progress,omitempty"`
+}
+
+// A Progress is what a job's logs, and the events that it writes for
+// TensorBoard, said last.
+type Progress struct {
+	// Replica is the one that this is about, as worker-0: the one that decides,
+	// if it says anything.
+	// +optional
+	Replica string `json:"replica,omitempty"`
+	// Epoch and Step count as the program does; Epochs and Steps are how many
+	// it says there will be.
+	// +optional
+	Epoch int64 `json:"epoch,omitempty"`
+	// +optional
+	Epochs int64 `json:"epochs,omitempty"`
+	// +optional
+	Step int64 `json:"step,omitempty"`
+	// +optional
+	Steps int64 `json:"steps,omitempty"`
+	// Percent is how much of it is done, where that can be told.
+	// +optional
+	Percent *int32 `json:"percent,omitempty"`
+	// RemainingSeconds is how long the rest takes at the rate so far.
+	// +optional
+	RemainingSeconds *int64 `json:"remainingSeconds,omitempty"`
+	// Values are the last of each name, as loss: "0.4101".
+	// +optional
+	Values map[string]string `json:"values,omitempty"`
+	// LastUpdateTime is when the last of this was said.
+	// +optional
+	LastUpdateTime *metav1.Time `json:"lastUpdateTime,omitempty"`
 }
 
 // Is tells whether a condition is there and true.
