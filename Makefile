@@ -58,6 +58,10 @@ conformance-images: build ## Give the weir that runs in DIR the images that Kube
 bench: build ## Measure start, memory, pods and jobs
 	@go run ./bench
 
+.PHONY: bench-training
+bench-training: build ## Measure bursts of training jobs, up to 2,000 jobs and 1,000 workers
+	@go run ./bench -only training
+
 .PHONY: generate
 generate: ## Make generated code again
 	@go generate ./...

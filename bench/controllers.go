@@ -13,8 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/dynamic"
 )
 
 // ofControllers measures the controllers alone, in a process of their own, as a
@@ -32,15 +31,12 @@ func (b *bench) ofControllers(ctx context.Context) (err error) {
 	if err := withServiceAccount(ctx, core); err != nil {
 		return err
 	}
-	stop, pid, err := b.startControllers(ctx, w)
+	controllers, err := b.startControllers(ctx, w, objects)
 	if err != nil {
 		return err
 	}
-	defer stop()
+	defer controllers.stop()
 	jobs := objects.Resource(tfjobs).Namespace("default")
-	if err := served(ctx, func() error { _, err := jobs.List(ctx, metav1.ListOptions{}); return err }); err != nil {
-		return err
-	}
 	if err := wait(ctx, 3*time.Second); err != nil { // their start is not what is measured
 		return err
 	}
@@ -49,7 +45,7 @@ func (b *bench) ofControllers(ctx context.Context) (err error) {
 		return err
 	}
 	defer pods.Stop()
-	before, err := useOf(pid)
+	before, err := useOf(controllers.pid)
 	if err != nil {
 		return err
 	}
@@ -71,7 +67,7 @@ func (b *bench) ofControllers(ctx context.Context) (err error) {
 	if err := wait(ctx, time.Second); err != nil { // until they have written the last status
 		return err
 	}
-	after, err := useOf(pid)
+	after, err := useOf(controllers.pid)
 	if err != nil {
 		return err
 	}
@@ -80,22 +76,38 @@ func (b *bench) ofControllers(ctx context.Context) (err error) {
 	return b.largeJob(ctx, core, objects, "whose pods nobody starts")
 }
 
-// startControllers runs weir controllers until it is stopped.
-func (b *bench) startControllers(ctx context.Context, w *weir) (stop func(), pid int, err error) {
+// controllers are weir controllers in a process of its own.
+type controllers struct {
+	pid  int
+	stop func()
+}
+
+// startControllers runs weir controllers until they are stopped, and returns
+// when jobs can be created.
+func (b *bench) startControllers(ctx context.Context, w *weir, objects dynamic.Interface) (*controllers, error) {
 	c := exec.CommandContext(ctx, b.binary, "controllers", "--kubeconfig", filepath.Join(w.dir, "kubeconfig"), "--metrics-bind-address", "0")
 	log, err := os.Create(filepath.Join(w.dir, "controllers.log"))
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	c.Stdout, c.Stderr = log, log
 	if err := c.Start(); err != nil {
-		return nil, 0, errors.Join(err, log.Close())
+		return nil, errors.Join(err, log.Close())
 	}
-	return func() {
+	stop := func() {
 		_ = c.Process.Signal(syscall.SIGTERM)
 		_ = c.Wait() // it was told to end
 		_ = log.Close()
-	}, c.Process.Pid, nil
+	}
+	err = served(ctx, func() error {
+		_, err := objects.Resource(tfjobs).Namespace("default").List(ctx, metav1.ListOptions{})
+		return err
+	})
+	if err != nil {
+		stop()
+		return nil, err
+	}
+	return &controllers{pid: c.Process.Pid, stop: stop}, nil
 }
 
 // served waits until a call succeeds.
@@ -110,16 +122,6 @@ func served(ctx context.Context, call func() error) error {
 			return err
 		}
 	}
-}
-
-// watchPods watches the pods of a label from now on.
-func watchPods(ctx context.Context, core kubernetes.Interface, selector string) (watch.Interface, error) {
-	pods := core.CoreV1().Pods("default")
-	now, err := pods.List(ctx, metav1.ListOptions{LabelSelector: selector})
-	if err != nil {
-		return nil, err
-	}
-	return pods.Watch(ctx, metav1.ListOptions{LabelSelector: selector, ResourceVersion: now.ResourceVersion})
 }
 
 // atOnce does a thing n times, sixteen at a time.

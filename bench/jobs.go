@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -95,69 +94,15 @@ func bareObjects(ctx context.Context, core kubernetes.Interface, n int) (time.Du
 	})
 }
 
-// manyJobs creates jobs at once, and waits until all are done.
+// manyJobs measures jobs that are created at once.
 func (b *bench) manyJobs(ctx context.Context, core kubernetes.Interface, objects dynamic.Interface, bare time.Duration) error {
-	jobs := objects.Resource(tfjobs).Namespace("default")
-	before, err := jobs.List(ctx, metav1.ListOptions{})
+	all, err := burstOf(ctx, core, objects, b.jobs, replicas)
 	if err != nil {
 		return err
-	}
-	created := make([]time.Time, b.jobs)
-	pods, err := watchPods(ctx, core, "training.kubeflow.org/job-name")
-	if err != nil {
-		return err
-	}
-	defer pods.Stop()
-	changes, err := jobs.Watch(ctx, metav1.ListOptions{ResourceVersion: before.GetResourceVersion()})
-	if err != nil {
-		return err
-	}
-	defer changes.Stop()
-
-	first, allPods := map[string]time.Time{}, time.Time{}
-	var watches errgroup.Group
-	began := time.Now()
-	watches.Go(func() error {
-		seen := map[string]bool{}
-		return until(ctx, pods, func(p *corev1.Pod) bool {
-			seen[p.Name] = true
-			name := p.Labels["training.kubeflow.org/job-name"]
-			if _, ok := first[name]; !ok {
-				first[name] = time.Now()
-			}
-			allPods = time.Now()
-			return len(seen) == b.jobs*replicas
-		})
-	})
-	watches.Go(func() error {
-		done := map[string]bool{}
-		return until(ctx, changes, func(o *unstructured.Unstructured) bool {
-			if succeeded(o) {
-				done[o.GetName()] = true
-			}
-			return len(done) == b.jobs
-		})
-	})
-	err = atOnce(b.jobs, func(i int) error {
-		o := job(fmt.Sprintf("many-%d", i), replicas)
-		created[i] = time.Now()
-		_, err := jobs.Create(ctx, o, metav1.CreateOptions{})
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	if err := watches.Wait(); err != nil {
-		return err
-	}
-	took := time.Since(began)
-	var toFirst samples
-	for i, at := range created {
-		toFirst = append(toFirst, first[fmt.Sprintf("many-%d", i)].Sub(at))
 	}
 	b.report.row(fmt.Sprintf("%d TFJobs of %d replicas at once", b.jobs, replicas), "%.1f jobs/s until all have Succeeded; %s from create to a job's first pod at p95, %s at p50; all pods after %s, which is %.1f times what one client needs for as many bare pods and services",
-		float64(b.jobs)/took.Seconds(), short(toFirst.quantile(0.95)), short(toFirst.median()), short(allPods.Sub(began)), allPods.Sub(began).Seconds()/bare.Seconds())
-	if err := jobs.DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil {
+		float64(b.jobs)/all.done.Seconds(), short(all.toFirst.quantile(0.95)), short(all.toFirst.median()), short(all.allPods), all.allPods.Seconds()/bare.Seconds())
+	if err := objects.Resource(tfjobs).Namespace("default").DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil {
 		return err
 	}
 	return gone(ctx, core)

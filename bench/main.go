@@ -1,7 +1,8 @@
 // Command bench measures weir from outside, as its users meet it, and prints a
 // table of figures:
 //
-//	go run ./bench [-jobs 100] [-pods 100] [-only start,idle,…] > figures.md
+//	go run ./bench [-jobs 100] [-pods 100] [-only start,pods,…] > figures.md
+//	go run ./bench -only training [-bursts 100,500,2000] [-workers 1000] > figures.md
 //
 // A figure on a machine that others use as well says little by itself, so most
 // stand beside a peer that was measured in the same run. Nothing here fails for
@@ -25,6 +26,8 @@ import (
 type bench struct {
 	binary, scratch string
 	pods, jobs      int
+	bursts          []int // jobs at once, one burst after another
+	workers         int64 // of the largest job
 	report          *report
 }
 
@@ -32,17 +35,20 @@ type bench struct {
 type measurement struct {
 	name string
 	run  func(*bench, context.Context) error
+	// apart is measured only when it is named: it takes long.
+	apart bool
 }
 
 // measurements in the order of the table.
 func measurements() []measurement {
 	return []measurement{
-		{"binary", (*bench).ofBinary},
-		{"start", (*bench).ofStart},
-		{"pods", (*bench).ofPods},
-		{"jobs", (*bench).ofJobs},
-		{"controllers", (*bench).ofControllers},
-		{"commands", (*bench).ofCommands},
+		{name: "binary", run: (*bench).ofBinary},
+		{name: "start", run: (*bench).ofStart},
+		{name: "pods", run: (*bench).ofPods},
+		{name: "jobs", run: (*bench).ofJobs},
+		{name: "controllers", run: (*bench).ofControllers},
+		{name: "commands", run: (*bench).ofCommands},
+		{name: "training", run: (*bench).ofTraining, apart: true},
 	}
 }
 
@@ -62,9 +68,15 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.StringVar(&b.binary, "weir", "bin/weir", "the program")
 	flags.IntVar(&b.pods, "pods", 100, "pods at once")
 	flags.IntVar(&b.jobs, "jobs", 100, "training jobs at once")
-	only := flags.String("only", "", "parts of the table, with commas between; all if empty")
+	bursts := flags.String("bursts", "100,500,2000", "training jobs at once, for the part training")
+	flags.Int64Var(&b.workers, "workers", 1000, "workers of the largest job, for the part training")
+	only := flags.String("only", "", "parts to measure, with commas between; all but training if empty")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	var err error
+	if b.bursts, err = numbers(*bursts); err != nil {
+		return fmt.Errorf("-bursts: %w", err)
 	}
 	binary, err := filepath.Abs(b.binary)
 	if err != nil {
@@ -81,7 +93,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 
 	b.report.begin(machine())
 	for _, m := range measurements() {
-		if *only != "" && !slices.Contains(strings.Split(*only, ","), m.name) {
+		named := slices.Contains(strings.Split(*only, ","), m.name)
+		if !named && (m.apart || *only != "") {
 			continue
 		}
 		fmt.Fprintln(os.Stderr, "bench:", m.name)

@@ -11,16 +11,32 @@ import (
 	"time"
 )
 
-// A report is a table in Markdown, written row by row.
-type report struct{ out io.Writer }
-
-func (r *report) begin(machine string) {
-	fmt.Fprintf(r.out, "On %s.\n\n| | |\n|---|---|\n", machine)
+// A report is tables in Markdown, written row by row.
+type report struct {
+	out     io.Writer
+	columns []string // of the table that was begun last
 }
 
-// row is one figure. What it stands beside is written into it.
+func (r *report) begin(machine string) { fmt.Fprintf(r.out, "On %s.\n", machine) }
+
+// table begins a table.
+func (r *report) table(columns ...string) {
+	r.columns = columns
+	fmt.Fprintln(r.out)
+	r.cells(columns...)
+	fmt.Fprintf(r.out, "|%s\n", strings.Repeat("---|", len(columns)))
+}
+
+// cells is a row of the table that was begun.
+func (r *report) cells(values ...string) { fmt.Fprintf(r.out, "| %s |\n", strings.Join(values, " | ")) }
+
+// row is one figure, in a table of two columns. What it stands beside is written
+// into it.
 func (r *report) row(what, format string, args ...any) {
-	fmt.Fprintf(r.out, "| %s | %s |\n", what, fmt.Sprintf(format, args...))
+	if len(r.columns) != 2 {
+		r.table("", "")
+	}
+	r.cells(what, fmt.Sprintf(format, args...))
 }
 
 func (r *report) end(machine string) { fmt.Fprintf(r.out, "\nIn the end: %s.\n", machine) }

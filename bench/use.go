@@ -9,10 +9,11 @@ import (
 	"time"
 )
 
-// A use is what processes take of the machine.
+// A use is what processes take of the machine. The peak is the sum of what each
+// of those that are there had at most.
 type use struct {
-	resident, proportional int64
-	cpu                    time.Duration
+	resident, proportional, peak int64
+	cpu                          time.Duration
 }
 
 // useOf is what a process and all that descend from it use. Time of processes
@@ -51,6 +52,7 @@ func useOf(pid int) (use, error) {
 			continue
 		}
 		all.cpu += times[id]
+		all.peak += peakOf(id)
 		rollup, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", id))
 		if err != nil {
 			continue
@@ -68,4 +70,19 @@ func useOf(pid int) (use, error) {
 		}
 	}
 	return all, nil
+}
+
+// peakOf is the most that a process has had in memory; 0 if it has ended.
+func peakOf(pid int) int64 {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(data), "\nVmHWM:")
+	fields := strings.Fields(rest)
+	if len(fields) == 0 {
+		return 0
+	}
+	kilobytes, _ := strconv.ParseInt(fields[0], 10, 64)
+	return kilobytes << 10
 }

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ofTraining measures bursts of jobs, with a node that starts their pods and
+// with one that only says so.
+func (b *bench) ofTraining(ctx context.Context) error {
+	b.report.table("jobs × workers", "node", "jobs/s", "first pod, p50", "p95", "all pods after",
+		"CPU a job: controllers", "everything", "peak memory: controllers", "everything")
+	for _, real := range []bool{false, true} {
+		for _, n := range b.bursts {
+			if err := b.burst(ctx, real, n, replicas); err != nil {
+				return err
+			}
+		}
+		if err := b.burst(ctx, real, 1, b.workers); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// burst measures one burst, in a weir of its own so that the peak of memory is
+// its own too. Controllers have a process to themselves where there is no node,
+// since what they use can be told then.
+func (b *bench) burst(ctx context.Context, real bool, n int, workers int64) (err error) {
+	fmt.Fprintf(os.Stderr, "bench: %d jobs × %d, real node: %t\n", n, workers, real)
+	node, flags := "real", []string(nil)
+	if !real {
+		node, flags = "stand-in", []string{"--without", "controllers,node"}
+	}
+	w, err := b.withImage(ctx, flags...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.down(ctx)) }()
+	core, objects, err := w.clients()
+	if err != nil {
+		return err
+	}
+	if err := withServiceAccount(ctx, core); err != nil {
+		return err
+	}
+	processes := []int{w.pid}
+	if !real {
+		controllers, err := b.startControllers(ctx, w, objects)
+		if err != nil {
+			return err
+		}
+		defer controllers.stop()
+		processes = append(processes, controllers.pid)
+		leave, err := startStandIn(ctx, core)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, leave()) }()
+	}
+	if err := wait(ctx, 3*time.Second); err != nil { // their start is not what is measured
+		return err
+	}
+
+	before, err := usesOf(processes)
+	if err != nil {
+		return err
+	}
+	all, err := burstOf(ctx, core, objects, n, workers)
+	if err != nil {
+		return err
+	}
+	if err := wait(ctx, time.Second); err != nil { // until the last is written
+		return err
+	}
+	after, err := usesOf(processes)
+	if err != nil {
+		return err
+	}
+	var spent time.Duration
+	var peak int64
+	for i := range processes {
+		spent += after[i].cpu - before[i].cpu
+		peak += after[i].peak
+	}
+	controllersSpent, controllersPeak := "", ""
+	if !real {
+		controllersSpent, controllersPeak = short((after[1].cpu-before[1].cpu)/time.Duration(n)), megabytes(after[1].peak)
+	}
+	b.report.cells(fmt.Sprintf("%d × %d", n, workers), node, fmt.Sprintf("%.1f", float64(n)/all.done.Seconds()),
+		short(all.toFirst.median()), short(all.toFirst.quantile(0.95)), short(all.allPods),
+		controllersSpent, short(spent/time.Duration(n)), controllersPeak, megabytes(peak))
+	return nil
+}
+
+func usesOf(processes []int) ([]use, error) {
+	var all []use
+	for _, pid := range processes {
+		u, err := useOf(pid)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, u)
+	}
+	return all, nil
+}
+
+func megabytes(n int64) string { return fmt.Sprintf("%d MB", n>>20) }
+
+// numbers reads numbers with commas between.
+func numbers(text string) ([]int, error) {
+	var all []int
+	for _, word := range strings.Split(text, ",") {
+		n, err := strconv.Atoi(word)
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("%q is not a number of jobs; name some as in 100,500", word)
+		}
+		all = append(all, n)
+	}
+	return all, nil
+}
