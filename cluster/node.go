@@ -110,6 +110,7 @@ func (k *Cluster) StartNode(ctx context.Context) error {
 		Runtime: runtime,
 		Images:  cri.NewImages(cri.ImagesConfig{Store: c.Node.Images, Dir: c.Dir, Progress: events}),
 
+		Users:    containers,
 		Relister: relister,
 	}); err != nil {
 		return err

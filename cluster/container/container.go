@@ -102,6 +102,9 @@ func (r *Runtime) prepare(ctx context.Context, c Config) error {
 		return err
 	}
 	r.missing = base.Missing()
+	if r.ids.onlyRoot() {
+		r.missing = append(r.missing, "Pods have one user, who is root in them and you outside: newuidmap and newgidmap (often the package uidmap) have no subordinate ids for you in /etc/subuid and /etc/subgid.")
+	}
 	r.stock = newStock(base, filepath.Join(r.dir, "roots"), r.ids.inUser)
 	return nil
 }

@@ -71,7 +71,7 @@ func explain(ctx context.Context, err error, state *os.ProcessState, c entry.Con
 	case entry.NoDir:
 		return fmt.Errorf("working directory %q: %w", c.Dir, f.Unwrap())
 	case entry.NoUser:
-		return fmt.Errorf("%w: user %d and group %d do not exist in weir's user namespace: run the pod as user 0, which is you, or run weir as root", f, c.UID, c.GID)
+		return fmt.Errorf("%w: user %d and group %d do not exist in weir's user namespace: run the pod as user 0, which is you, give yourself subordinate ids (/etc/subuid, /etc/subgid), or run weir as root", f, c.UID, c.GID)
 	}
 	return f
 }

@@ -9,12 +9,12 @@ import (
 
 // ids says which users and groups exist for this program.
 type ids struct {
-	inUser bool // it is root in a user namespace only
-	maps   []idMap
-	setAny bool // supplementary groups may be set
+	inUser     bool // it is root in a user namespace only
+	uids, gids []idMap
+	setAny     bool // supplementary groups may be set
 }
 
-// An idMap is a line of /proc/self/gid_map.
+// An idMap is a line of /proc/self/uid_map or gid_map.
 type idMap struct{ inside, outside, count uint32 }
 
 func readIDs() (ids, error) {
@@ -31,14 +31,46 @@ func readIDs() (ids, error) {
 		return ids{}, fmt.Errorf("read groups: %w", err)
 	}
 	i := ids{inUser: !isWhole(string(users)), setAny: strings.TrimSpace(string(may)) == "allow"}
-	for line := range strings.Lines(string(groups)) {
-		var m idMap
-		if _, err := fmt.Sscan(line, &m.inside, &m.outside, &m.count); err != nil {
-			return ids{}, fmt.Errorf("read groups: %q: %w", line, err)
-		}
-		i.maps = append(i.maps, m)
+	if i.uids, err = parseMaps(string(users)); err != nil {
+		return ids{}, fmt.Errorf("read users: %w", err)
+	}
+	if i.gids, err = parseMaps(string(groups)); err != nil {
+		return ids{}, fmt.Errorf("read groups: %w", err)
 	}
 	return i, nil
+}
+
+func parseMaps(text string) ([]idMap, error) {
+	var all []idMap
+	for line := range strings.Lines(text) {
+		var m idMap
+		if _, err := fmt.Sscan(line, &m.inside, &m.outside, &m.count); err != nil {
+			return nil, fmt.Errorf("%q: %w", line, err)
+		}
+		all = append(all, m)
+	}
+	return all, nil
+}
+
+// has is whether an id is in one of the ranges that are mapped.
+func has(maps []idMap, id uint32) bool {
+	return slices.ContainsFunc(maps, func(m idMap) bool { return id >= m.inside && id-m.inside < m.count })
+}
+
+// onlyRoot is whether there is no user but root.
+func (i ids) onlyRoot() bool { return !has(i.uids, 1) }
+
+// HasUser says whether containers can be run as a user.
+func (r *Runtime) HasUser(id uint32) bool {
+	if us := os.Getuid(); r.kind == Plain && us != 0 { // as whom all are run
+		return id == 0 || id == uint32(us)
+	}
+	return has(r.ids.uids, id)
+}
+
+// HasGroup says the same of a group.
+func (r *Runtime) HasGroup(id uint32) bool {
+	return r.kind == Plain && os.Getuid() != 0 || has(r.ids.gids, id)
 }
 
 func isWhole(users string) bool {
@@ -52,7 +84,5 @@ func (i ids) groups(wanted []uint32) []uint32 {
 	if !i.setAny {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(wanted), func(g uint32) bool {
-		return !slices.ContainsFunc(i.maps, func(m idMap) bool { return g >= m.inside && g-m.inside < m.count })
-	})
+	return slices.DeleteFunc(slices.Clone(wanted), func(g uint32) bool { return !has(i.gids, g) })
 }

@@ -119,7 +119,7 @@ func (c *Container) process(argv, more []string, dir string) (entry.Config, erro
 	env := environ(s, home, image, more)
 	// Root's tar gives files to the users whom the archive names, and fails where
 	// only root is mapped. kubectl cp is such a tar.
-	if c.runtime.ids.inUser && valueOf(env, "TAR_OPTIONS") == "" {
+	if c.runtime.ids.onlyRoot() && valueOf(env, "TAR_OPTIONS") == "" {
 		env = append(env, "TAR_OPTIONS=--no-same-owner")
 	}
 	if dir == "" {

@@ -28,7 +28,8 @@ type Kind string
 const (
 	// Full is root in pid, mount and network namespaces.
 	Full Kind = "full"
-	// User is the same in a user namespace: one user, mapped to root.
+	// User is the same in a user namespace: this user, who is root there, and
+	// whatever subordinate ids the machine gives.
 	User Kind = "user"
 	// None is no namespaces: the machine does not allow them.
 	None Kind = "none"
@@ -90,7 +91,20 @@ func try(ctx context.Context, kind Kind) error {
 // Start runs the program in namespaces of this kind. It is killed when this
 // process ends, however it ends, and interrupted when ctx does.
 func Start(ctx context.Context, kind Kind, c Config) (*exec.Cmd, error) {
+	if kind == User {
+		if cmd, err := startMapped(ctx, c); err == nil {
+			return cmd, nil
+		} // else there is one user
+	}
 	cmd := command(ctx, kind, c)
+	if err := launch(cmd); err != nil {
+		return nil, fmt.Errorf("start in %s namespaces: %w", kind, err)
+	}
+	return cmd, nil
+}
+
+// launch starts a command that ends with this process.
+func launch(cmd *exec.Cmd) error {
 	started := make(chan error)
 	go func() {
 		// The kernel kills the child when the thread that started it ends,
@@ -102,10 +116,7 @@ func Start(ctx context.Context, kind Kind, c Config) (*exec.Cmd, error) {
 			_ = waitid(cmd.Process.Pid)
 		}
 	}()
-	if err := <-started; err != nil {
-		return nil, fmt.Errorf("start in %s namespaces: %w", kind, err)
-	}
-	return cmd, nil
+	return <-started
 }
 
 func command(ctx context.Context, kind Kind, c Config) *exec.Cmd {

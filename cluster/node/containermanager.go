@@ -9,11 +9,14 @@ import (
 
 // newContainerManager is the kubelet's view of cgroups here: it keeps none. The
 // runtime gives each container its own group; a pod has none around them.
-func newContainerManager() cm.ContainerManager {
-	return containerManager{cm.NewStubContainerManager()}
+func newContainerManager(users Users) cm.ContainerManager {
+	return containerManager{cm.NewStubContainerManager(), users}
 }
 
-type containerManager struct{ cm.ContainerManager }
+type containerManager struct {
+	cm.ContainerManager
+	users Users
+}
 
 func (containerManager) NewPodContainerManager() cm.PodContainerManager {
 	return podContainerManager{cm.NewStubContainerManager().NewPodContainerManager()}

@@ -52,6 +52,7 @@ type Config struct {
 
 	Runtime  internalapi.RuntimeService
 	Images   internalapi.ImageManagerService
+	Users    Users
 	Relister *Relister
 }
 
@@ -105,7 +106,7 @@ func dependencies(ctx context.Context, c Config, server *kubeletoptions.KubeletS
 		RemoteImageService:        c.Images,
 		CAdvisorInterface:         &machine{dir: c.Dir},
 		OSInterface:               withoutLinks{},
-		ContainerManager:          newContainerManager(),
+		ContainerManager:          newContainerManager(c.Users),
 		VolumePlugins:             volumePlugins(),
 		TLSOptions:                tls,
 		OOMAdjuster:               oom.NewFakeOOMAdjuster(),

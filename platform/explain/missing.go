@@ -101,6 +101,15 @@ func ofVolumes(pod *corev1.Pod, f facts) (Explanation, bool) {
 			return x, true
 		}
 	}
+	// To give files to a user whom a user namespace does not have is not valid.
+	if strings.Contains(last.Message, "chown ") && strings.HasSuffix(last.Message, "invalid argument") {
+		return Explanation{
+			State:    Stuck,
+			Reason:   "UserNotFound",
+			Sentence: fmt.Sprintf("Pod %s runs as a user who does not exist on its node, and cannot be given its volumes: %s", pod.Name, sentence(last.Message)),
+			Remedy:   "Leave runAsUser out of the pod, or have the node know more users: weir without root needs subordinate ids for that (newuidmap, /etc/subuid and /etc/subgid).",
+		}, true
+	}
 	return Explanation{
 		State:    Stuck,
 		Reason:   "VolumeNotMounted",

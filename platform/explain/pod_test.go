@@ -171,6 +171,16 @@ func TestOfPod(t *testing.T) {
 				Sentence: `Pod w needs key "lr" of ConfigMap "settings", which has no such key.`,
 				Remedy:   "Add the key (kubectl edit configmap settings), and the pod goes on by itself."},
 		},
+		"VolumeOfAStranger": {
+			why: "A node in a user namespace cannot give a token to a user whom it does not have; the volume is not to blame.",
+			pod: podOf(waiting("ContainerCreating", "")),
+			facts: facts{events: events(
+				warning("FailedMount", `MountVolume.SetUp failed for volume "v" : chown /pods/v/token: invalid argument`),
+			)},
+			want: Explanation{State: Stuck, Reason: "UserNotFound",
+				Sentence: `Pod w runs as a user who does not exist on its node, and cannot be given its volumes: MountVolume.SetUp failed for volume "v" : chown /pods/v/token: invalid argument.`,
+				Remedy:   "Leave runAsUser out of the pod, or have the node know more users: weir without root needs subordinate ids for that (newuidmap, /etc/subuid and /etc/subgid)."},
+		},
 		"ClaimNotFound": {
 			why:   "A volume from a claim that is not there.",
 			pod:   podOf(unschedulable(`persistentvolumeclaim "data" not found`), volume(claimed("data"))),

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -86,6 +87,20 @@ spec:
 	})
 
 	t.Run("DoesNotSee", s.doesNotSee)
+	t.Run("Stranger", func(t *testing.T) {
+		if !strings.Contains(strings.Join(w.is(t).Missing, "\n"), "Pods have one user") {
+			t.Skip("this user has subordinate ids")
+		}
+		s.apply(asUsers + "---\n" + strings.NewReplacer("name: users", "name: always", "Never", "Always").Replace(asUsers))
+		s.eventually(2*time.Minute, "the pod has failed, and says whom there is not", func() (bool, string) {
+			p, ok := s.pod("users")
+			return ok && p.Status.Phase == corev1.PodFailed && strings.Contains(p.Status.Message, "runAsUser 1000 does not exist"), p.Status.String()
+		})
+		s.eventually(2*time.Minute, "weir explain says whom there is not", func() (bool, string) {
+			out := s.ask(t, "", "explain", "pod/always", "-n", s.namespace).out
+			return strings.Contains(out, "runs as a user who does not exist on its node"), out
+		})
+	})
 
 	w.isKilled(t)
 	w.starts(t)
@@ -97,6 +112,71 @@ spec:
 		s.kubectl("rollout", "status", "deployment/web", "--timeout=2m")
 	})
 	w.stops(t)
+}
+
+// asUsers is a pod that is not root's, and says whose its files are.
+const asUsers = `
+apiVersion: v1
+kind: Pod
+metadata: {name: users}
+spec:
+  restartPolicy: Never
+  securityContext: {runAsUser: 1000, runAsGroup: 2000, fsGroup: 3000}
+  volumes: [{name: v, emptyDir: {}}]
+  containers:
+  - name: main
+    image: python:3.11
+    command: [sh, -c, "id -u; id -g; id -G; test -s /var/run/secrets/kubernetes.io/serviceaccount/token; touch /v/file && stat -c '%u %g' /v /v/file; touch /usr/file 2> /dev/null || echo refused"]
+    volumeMounts: [{name: v, mountPath: /v}]
+`
+
+// runsAsUsers is about pods of other users than root.
+func (s *story) runsAsUsers(t *testing.T) {
+	s.apply(asUsers)
+	if got, want := s.ends("users", corev1.PodSucceeded), "1000\n2000\n2000 3000\n0 3000\n1000 3000\nrefused\n"; got != want {
+		t.Errorf("the pod said %q, want %q", got, want)
+	}
+}
+
+// Root's pods may be anybody.
+func TestUsersOfPods(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root has all users")
+	}
+	begin(t).runsAsUsers(t)
+}
+
+// A user without rights to whom the machine gives subordinate ids has pods of
+// other users too.
+func TestSubordinateIDs(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 {
+		t.Skip("only root can give ids")
+	}
+	for _, tool := range []string{"newuidmap", "newgidmap", "unshare", "setpriv"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("this machine has no %s", tool)
+		}
+	}
+	w := withoutRights(t)
+	// In a mount namespace, so that the machine's own list stays as it is.
+	list, script := filepath.Join(w.dir, "ids"), filepath.Join(w.dir, "with-ids")
+	write(t, list, "nobody:100000:65536\n")
+	write(t, script, fmt.Sprintf(`#!/bin/sh
+exec unshare -m sh -c 'mount --bind %s /etc/subuid && mount --bind %[1]s /etc/subgid && exec setpriv --reuid=nobody --regid=nogroup --clear-groups %s "$@"' sh "$@"
+`, list, w.binary))
+	if err := os.Chmod(script, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	w.binary, w.user = script, nil
+	w.environ = append(w.environ, "PATH="+os.Getenv("PATH"))
+	w.starts(t)
+	if kind := w.is(t).Namespaces; kind != "user" {
+		t.Skipf("this machine gives users no namespaces of their own, but %q", kind)
+	}
+	s := w.story(t)
+	s.runsAsUsers(t)
+	w.isKilled(t)
 }
 
 // withoutRights is a weir of a user without any rights, who has nothing but a
