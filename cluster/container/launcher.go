@@ -24,6 +24,8 @@ type launcher struct {
 	pids *os.File // our own pid namespace
 	jobs chan func()
 	done chan struct{} // closed by close
+
+	orphans *orphans
 }
 
 func newLauncher() (*launcher, error) {
@@ -39,7 +41,7 @@ func newLauncher() (*launcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open this program's pid namespace: %w", err)
 	}
-	l := &launcher{self: self, null: null, pids: pids, jobs: make(chan func()), done: make(chan struct{})}
+	l := &launcher{self: self, null: null, pids: pids, jobs: make(chan func()), done: make(chan struct{}), orphans: newOrphans()}
 	go l.work()
 	return l, nil
 }
@@ -61,6 +63,7 @@ func (l *launcher) work() {
 
 func (l *launcher) close() {
 	close(l.done)
+	l.orphans.close()
 	l.self.Close()
 	l.null.Close()
 	l.pids.Close()
@@ -112,7 +115,7 @@ func (l *launcher) run(ctx context.Context, what launch) (*Process, error) {
 	copied, err := l.start(what, theirs)
 	theirs.Close()
 	if err != nil {
-		return nil, errors.Join(err, bury(copied))
+		return nil, errors.Join(err, l.bury(copied))
 	}
 	stop := context.AfterFunc(ctx, func() { copied.Kill() })
 	defer stop()
@@ -123,12 +126,16 @@ func (l *launcher) run(ctx context.Context, what launch) (*Process, error) {
 	if err != nil {
 		copied.Kill()
 		state, _ := copied.Wait()
+		l.orphans.buried(copied.Pid)
 		if terminal != nil {
 			terminal.Close()
 		}
 		return nil, explain(ctx, err, state, what.config)
 	}
-	return watch(copied, terminal, what), nil
+	if what.flags&syscall.CLONE_NEWPID == 0 && what.pids == nil {
+		l.orphans.watch()
+	}
+	return l.watch(copied, terminal, what), nil
 }
 
 // start runs on the launcher's own thread.
@@ -148,7 +155,7 @@ func (l *launcher) start(what launch, control *os.File) (p *os.Process, err erro
 		if err = l.bear(what.pids); err != nil {
 			return
 		}
-		p, err = os.StartProcess(self, []string{entry.Name}, attr)
+		p, err = l.orphans.start(func() (*os.Process, error) { return os.StartProcess(self, []string{entry.Name}, attr) })
 		if what.pids != nil {
 			err = errors.Join(err, l.bear(l.pids))
 		}
@@ -163,12 +170,13 @@ func (l *launcher) start(what launch, control *os.File) (p *os.Process, err erro
 }
 
 // bury ends a copy that nobody wants; nil is none.
-func bury(p *os.Process) error {
+func (l *launcher) bury(p *os.Process) error {
 	if p == nil {
 		return nil
 	}
 	killed := p.Kill()
 	_, err := p.Wait()
+	l.orphans.buried(p.Pid)
 	return errors.Join(killed, err)
 }
 
@@ -252,13 +260,14 @@ func socketPair() (*net.UnixConn, *os.File, error) {
 }
 
 // watch buries the process when it has ended.
-func watch(copied *os.Process, terminal *os.File, what launch) *Process {
+func (l *launcher) watch(copied *os.Process, terminal *os.File, what launch) *Process {
 	p := &Process{process: copied, terminal: terminal, group: what.group, started: time.Now(), done: make(chan struct{})}
 	if what.began != nil {
 		what.began(copied.Pid)
 	}
 	go func() {
 		state, err := copied.Wait()
+		l.orphans.buried(copied.Pid)
 		if what.ended != nil {
 			what.ended()
 		}

@@ -1,7 +1,11 @@
 package container
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -76,6 +80,39 @@ func TestHostProcesses(t *testing.T) {
 	if res.out == "1" || res.out == "" {
 		t.Errorf("process number %q, want one of the machine's", res.out)
 	}
+}
+
+// Processes of a container that sees the node's, and whose parents have died,
+// are buried; who runs a program meanwhile hears how it ended.
+func TestOrphans(t *testing.T) {
+	if os.Getpid() != 1 {
+		t.Skip("orphans come to the first process of a pid namespace, which this is in TestUnprivileged")
+	}
+	r := runtimeOf(t)
+	n := newNamespaces(t, r, NamespaceOptions{HostPID: true})
+	c, _ := start(t, r, in(t, n, "c", "for i in 1 2 3; do (setsid sleep 0.01 & sleep 0.01 &); done; exec sleep 1000"))
+	defer c.Remove()
+	for i := range 100 {
+		if err := exec.Command("sh", "-c", "exit 7").Run(); err == nil || err.Error() != "exit status 7" {
+			t.Fatalf("run %d: %v, want exit status 7", i, err)
+		}
+		if got := run(t, r, in(t, n, fmt.Sprint("c", i), "exit 3")).exit.Code; got != 3 {
+			t.Fatalf("run %d: a container exits with %d, want 3", i, got)
+		}
+	}
+	dead := func() []string {
+		var all []string
+		entries, _ := filepath.Glob("/proc/[0-9]*")
+		for _, e := range entries {
+			if pid, _ := strconv.Atoi(filepath.Base(e)); pid > 1 {
+				if dead, _ := kinOf(pid); dead {
+					all = append(all, e)
+				}
+			}
+		}
+		return all
+	}
+	waitFor(t, "nobody lies about", func() bool { return len(dead()) == 0 })
 }
 
 // A sysctl is set in the pod's own namespaces, or not at all.
