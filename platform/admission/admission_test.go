@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -64,6 +65,40 @@ func TestValidate(t *testing.T) {
 		t.Errorf("let go of a job that is being deleted: %v", err)
 	}
 }
+
+// A field that no pod has is told of, as deep as it stands: the schemas of the
+// kinds leave much of a pod open.
+func TestUnknownField(t *testing.T) {
+	start(t)
+	config := clustertest.REST(t)
+	var said []string
+	config.WarningHandlerWithContext = warnings(func(text string) { said = append(said, text) })
+	c, err := client.New(config, client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	namespace := newNamespace(t)
+	probe := map[string]any{"exec": map[string]any{"command": []any{"true"}}, "everySeconds": int64(3)}
+	j := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "kubeflow.org/v1", "kind": "TFJob",
+		"metadata": map[string]any{"namespace": namespace, "name": "mnist"},
+		"spec": map[string]any{"tfReplicaSpecs": map[string]any{"Worker": map[string]any{"template": map[string]any{"spec": map[string]any{
+			"containers": []any{map[string]any{"name": "tensorflow", "image": "x", "livenessProbe": probe}},
+		}}}}},
+	}}
+	if err := c.Create(t.Context(), j); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{`unknown field "spec.tfReplicaSpecs.Worker.template.spec.containers[0].livenessProbe.everySeconds"`}
+	if diff := cmp.Diff(want, said); diff != "" {
+		t.Errorf("warnings: -want, +got:\n%s", diff)
+	}
+}
+
+// warnings hears what the API server warns of.
+type warnings func(string)
+
+func (w warnings) HandleWarningHeaderWithContext(_ context.Context, _ int, _, text string) { w(text) }
 
 // A pod that asks for it gets the way to S3, and what it says itself wins.
 func TestS3(t *testing.T) {

@@ -2,7 +2,6 @@ package admission
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	admissionregistration "k8s.io/api/admissionregistration/v1"
@@ -12,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	webhook "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	"sigs.k8s.io/json"
 )
 
 // A Checker says what is wrong with an object, and what to warn of. before is
@@ -52,10 +52,35 @@ func (c checker[T]) ValidateDelete(context.Context, T) (webhook.Warnings, error)
 
 func (c checker[T]) judge(ctx context.Context, now, before T) (webhook.Warnings, error) {
 	warnings, problems := c.check(ctx, now, before)
+	unknown, err := unknownFields[T](ctx)
+	if err != nil {
+		return nil, err
+	}
+	warnings = append(unknown, warnings...)
 	if len(problems) == 0 {
 		return warnings, nil
 	}
 	return warnings, apierrors.NewInvalid(c.kind, now.GetName(), problems)
+}
+
+// unknownFields are sentences on fields of a request's object that its type does
+// not have, in the API server's own words. The schemas of the kinds leave much of
+// a pod open, so the API server itself does not look there.
+func unknownFields[T client.Object](ctx context.Context) (webhook.Warnings, error) {
+	request, err := webhook.RequestFromContext(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var object T
+	strict, err := json.UnmarshalStrict(request.Object.Raw, &object)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", request.Name, err)
+	}
+	var all webhook.Warnings
+	for _, problem := range strict {
+		all = append(all, problem.Error())
+	}
+	return all, nil
 }
 
 // Complete has a function fill in what objects of a resource leave out. before
@@ -85,7 +110,7 @@ func previous[T client.Object](ctx context.Context) (T, error) {
 	if err != nil || len(request.OldObject.Raw) == 0 {
 		return before, err
 	}
-	if err := json.Unmarshal(request.OldObject.Raw, &before); err != nil {
+	if err := json.UnmarshalCaseSensitivePreserveInts(request.OldObject.Raw, &before); err != nil {
 		return before, fmt.Errorf("read what %s was: %w", request.Name, err)
 	}
 	return before, nil
