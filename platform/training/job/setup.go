@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -33,6 +34,9 @@ type Options struct {
 	// volcano, or the name of one made with Kubernetes' scheduler plugins. Its
 	// PodGroups must be installed. Empty is none.
 	GangScheduler string
+	// Belongings are the pods and services of jobs, from NewBelongings, where
+	// several kinds of job share them. Without, a kind has its own.
+	Belongings cache.Cache
 }
 
 // ownerIndex finds pods and services by the uid of the job that owns them.
@@ -52,9 +56,13 @@ func Setup[J training.Job](ctx context.Context, mgr ctrl.Manager, f Framework[J]
 	if err := training.AddToScheme(mgr.GetScheme()); err != nil {
 		return fmt.Errorf("set up %s: %w", t.Operator, err)
 	}
-	belongings, err := newBelongings(ctx, mgr, t.Operator)
-	if err != nil {
-		return fmt.Errorf("set up %s: %w", t.Operator, err)
+	belongings := o.Belongings
+	if belongings == nil {
+		own, err := NewBelongings(ctx, mgr)
+		if err != nil {
+			return fmt.Errorf("set up %s: %w", t.Operator, err)
+		}
+		belongings = own
 	}
 	furniture, err := newFurniture(ctx, mgr, f)
 	if err != nil {
@@ -99,11 +107,15 @@ func Setup[J training.Job](ctx context.Context, mgr ctrl.Manager, f Framework[J]
 	return b.Complete(r)
 }
 
-// newBelongings is a cache of the pods and services of one kind's jobs. It is
-// apart from the manager's, so that other pods of the cluster take no memory,
-// and holds no more of a pod than is looked at.
-func newBelongings(ctx context.Context, mgr ctrl.Manager, operator string) (cache.Cache, error) {
-	mine := labels.SelectorFromSet(labels.Set{training.LabelOperatorName: operator})
+// NewBelongings is a cache of the pods and services of jobs. It is apart from the
+// manager's, so that other pods of the cluster take no memory, and holds no more
+// of a pod than is looked at.
+func NewBelongings(ctx context.Context, mgr ctrl.Manager) (cache.Cache, error) {
+	ours, err := labels.NewRequirement(training.LabelOperatorName, selection.Exists, nil)
+	if err != nil {
+		return nil, fmt.Errorf("select pods and services: %w", err)
+	}
+	mine := labels.NewSelector().Add(*ours)
 	c, err := cache.New(mgr.GetConfig(), cache.Options{
 		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(),
 		ByObject: map[client.Object]cache.ByObject{

@@ -32,6 +32,11 @@ type Options struct {
 // Setup adds a controller for each kind to a manager. The kinds must be
 // installed by the time the manager starts.
 func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
+	belongings, err := job.NewBelongings(ctx, mgr)
+	if err != nil {
+		return err
+	}
+	o.Belongings = belongings
 	return errors.Join(
 		job.Setup(ctx, mgr, o.TensorFlow, o.Options),
 		job.Setup(ctx, mgr, o.PyTorch, o.Options),
