@@ -83,6 +83,22 @@ func findInOwner(o *unstructured.Unstructured, self string, pods []corev1.Pod, r
 	if paused, _, _ := unstructured.NestedBool(o.Object, "spec", "paused"); paused {
 		return Explanation{State: Stuck, Reason: "Paused", Sentence: fmt.Sprintf("%s is paused: changes to it have no effect.", self), Remedy: "kubectl rollout resume"}
 	}
+	if c := trueCondition(o, "Waiting"); c != nil {
+		return Explanation{
+			State:    Moving,
+			Reason:   "WaitsForRoom",
+			Sentence: sentence(c.message),
+			Remedy:   "Wait until other pods end, delete some, or ask for less in resources.requests. Without the annotation " + gangGate + " its pods start one by one.",
+		}
+	}
+	if c := trueCondition(o, "Restarting"); c != nil && worst == nil {
+		return Explanation{
+			State:    Moving,
+			Reason:   "Restarting",
+			Sentence: fmt.Sprintf("%s restarts: %s", self, sentence(c.message)),
+			Remedy:   "Read what its pods printed before: " + command("logs", o.GetKind(), o.GetNamespace(), o.GetName()),
+		}
+	}
 	if worst == nil {
 		return ofChildless(o, self)
 	}

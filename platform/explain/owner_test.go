@@ -56,6 +56,19 @@ func TestOfOwner(t *testing.T) {
 			want: Explanation{State: Stuck, Reason: "Suspended", Sentence: "TFJob mnist is suspended: it has no pods until somebody resumes it.",
 				Remedy: `Resume it: kubectl patch tfjob mnist -n ada --type merge -p '{"spec":{"runPolicy":{"suspend":false}}}'`},
 		},
+		"WaitsForRoom": {
+			why:      "A job that starts all of its pods or none says what is missing.",
+			object:   `{status: {conditions: [{type: Waiting, status: "True", message: "TFJob mnist starts when all 2 pods fit: there is room for 1; missing: 0.8 cpu."}]}}`,
+			replicas: []Explanation{waits},
+			want: Explanation{State: Moving, Reason: "WaitsForRoom", Sentence: "TFJob mnist starts when all 2 pods fit: there is room for 1; missing: 0.8 cpu.",
+				Remedy: "Wait until other pods end, delete some, or ask for less in resources.requests. Without the annotation weir-ml.github.io/gang its pods start one by one."},
+		},
+		"AllStartAgain": {
+			why:    "Between two rounds there are no pods, and the job says why.",
+			object: `{status: {conditions: [{type: Restarting, status: "True", message: "mnist-worker-1 failed with exit code 137 (OOMKilled): all replicas are started again in 10s (restart 1 of 3)."}]}}`,
+			want: Explanation{State: Moving, Reason: "Restarting", Sentence: "TFJob mnist restarts: mnist-worker-1 failed with exit code 137 (OOMKilled): all replicas are started again in 10s (restart 1 of 3).",
+				Remedy: "Read what its pods printed before: weir logs tfjob/mnist -n ada"},
+		},
 		"ManagedElsewhere": {
 			why:    "Our controllers leave such a job alone, so it would wait for ever without a word.",
 			object: `{spec: {runPolicy: {managedBy: kueue.x-k8s.io/multikueue}}}`,

@@ -351,6 +351,18 @@ func TestOfPod(t *testing.T) {
 				Sentence: "Pod w is held back by a scheduling gate: kueue.x-k8s.io/admission.",
 				Remedy:   "Whoever set the gate takes it away when the pod may start; see whether that controller runs."},
 		},
+		"WaitsForItsGang": {
+			why: "A pod of a job that starts all of its pods or none has its job to ask.",
+			pod: podOf(func(p *corev1.Pod) {
+				p.Spec.NodeName, p.Namespace = "", "ada"
+				p.OwnerReferences = []metav1.OwnerReference{{Kind: "TFJob", Name: "mnist", Controller: new(true)}}
+				p.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: "weir-ml.github.io/gang"}}
+				p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonSchedulingGated}}
+			}),
+			want: Explanation{State: Moving, Reason: "WaitsForRoom",
+				Sentence: "Pod w starts together with the others of its job, once all fit.",
+				Remedy:   "What is missing: weir explain tfjob/mnist -n ada"},
+		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

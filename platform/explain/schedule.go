@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/weir-ml/weir/platform/room"
 )
@@ -30,11 +31,22 @@ func ofUnscheduledPod(pod *corev1.Pod, f facts) Explanation {
 	return ofUnsuitableNodes(pod, c.Message)
 }
 
+// gangGate is the gate of pods that training jobs start together.
+const gangGate = "weir-ml.github.io/gang"
+
 // gated explains a pod that asks not to be scheduled for now.
 func gated(pod *corev1.Pod) Explanation {
 	var gates []string
 	for _, g := range pod.Spec.SchedulingGates {
 		gates = append(gates, g.Name)
+	}
+	if owner := metav1.GetControllerOf(pod); owner != nil && slices.Contains(gates, gangGate) {
+		return Explanation{
+			State:    Moving,
+			Reason:   "WaitsForRoom",
+			Sentence: fmt.Sprintf("Pod %s starts together with the others of its job, once all fit.", pod.Name),
+			Remedy:   "What is missing: " + command("explain", owner.Kind, pod.Namespace, owner.Name),
+		}
 	}
 	return Explanation{
 		State:    Stuck,

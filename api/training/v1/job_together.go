@@ -49,6 +49,9 @@ type Rounds struct {
 	// Since is when the round began.
 	// +optional
 	Since *metav1.Time `json:"since,omitempty"`
+	// LetIn is when its pods were let in, if they are started together.
+	// +optional
+	LetIn *metav1.Time `json:"letIn,omitempty"`
 }
 
 // RestartsWhole tells whether all replicas are started again when one fails.

@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
@@ -24,6 +25,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -34,7 +36,7 @@ import (
 // +kubebuilder:rbac:groups=kubeflow.org,resources=tfjobs;pytorchjobs;xgboostjobs;paddlejobs;jaxjobs;mxjobs,verbs=get;list;watch;delete
 // +kubebuilder:rbac:groups=kubeflow.org,resources=tfjobs/status;pytorchjobs/status;xgboostjobs/status;paddlejobs/status;jaxjobs/status;mxjobs/status,verbs=get;update;patch
 // +kubebuilder:rbac:groups=kubeflow.org,resources=tfjobs/finalizers;pytorchjobs/finalizers;xgboostjobs/finalizers;paddlejobs/finalizers;jaxjobs/finalizers;mxjobs/finalizers,verbs=update
-// +kubebuilder:rbac:groups="",resources=pods;services,verbs=get;list;watch;create;delete
+// +kubebuilder:rbac:groups="",resources=pods;services,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=autoscaling,resources=horizontalpodautoscalers,verbs=get;list;watch;create;update;delete
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 // +kubebuilder:rbac:groups="",resources=events,verbs=create;patch
@@ -46,6 +48,9 @@ import (
 type Reconciler[J training.Job] struct {
 	framework Framework[J]
 	gang      gang
+	hall      *Hall
+	// again is the queue of jobs to look at, once there is one.
+	again atomic.Pointer[workqueue.TypedRateLimitingInterface[reconcile.Request]]
 	// client reads and writes jobs, and writes their belongings.
 	client client.Client
 	// belongings reads the pods and services of this kind's jobs, furniture what
@@ -86,13 +91,16 @@ func (r *Reconciler[J]) Reconcile(ctx context.Context, req reconcile.Request) (r
 		r.memory.forget(req.NamespacedName) // There will be no more remarks.
 	}
 	j.Default()
+	if w.door, err = r.ask(ctx, j, w); err != nil {
+		return reconcile.Result{}, err
+	}
 	d := decide(r.framework, r.gang, j, w, r.clock.Now())
 	if d.expired {
 		return reconcile.Result{}, r.expire(ctx, j)
 	}
 
 	r.tell(j, r.memory.news(j, d.remarks))
-	err = errors.Join(r.delete(ctx, j, d.remove), r.gather(ctx, j, d.group), r.make(ctx, j, d), r.report(ctx, j, d))
+	err = errors.Join(r.delete(ctx, j, d.remove), r.gather(ctx, j, d.group), r.make(ctx, j, d), r.lift(ctx, j, d.lift), r.report(ctx, j, d))
 	return reconcile.Result{RequeueAfter: d.wake}, err
 }
 
@@ -140,6 +148,23 @@ func (r *Reconciler[J]) world(ctx context.Context, j J) (world, error) {
 		return w, nil
 	}
 	return w, r.readGroup(ctx, j, &w)
+}
+
+// ask asks for a job to be let in, if its pods wait for that.
+func (r *Reconciler[J]) ask(ctx context.Context, j J, w world) (*answer, error) {
+	pods := r.gang.atTheDoor(j, w.pods)
+	if len(pods) == 0 {
+		return nil, nil
+	}
+	a, err := r.hall.ask(ctx, j, pods, needed(j), r.clock.Now(), func() {
+		if q := r.again.Load(); q != nil {
+			(*q).Add(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(j)})
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("let %s in: %w", r.name(j), err)
+	}
+	return a, nil
 }
 
 // readGroup reads what the gang scheduler is told, and needs to be.

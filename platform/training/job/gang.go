@@ -36,10 +36,7 @@ func (g gang) group(t Traits, j training.Job, there *unstructured.Unstructured, 
 	if policy == nil {
 		policy = &training.SchedulingPolicy{}
 	}
-	members := int32(len(replicasOf(j)))
-	if policy.MinAvailable != nil {
-		members = *policy.MinAvailable
-	}
+	members := membersOf(j)
 	resources := map[string]any{}
 	if policy.MinResources != nil {
 		for name, q := range *policy.MinResources {
@@ -79,6 +76,14 @@ func (g gang) group(t Traits, j training.Job, there *unstructured.Unstructured, 
 		u.SetResourceVersion(there.GetResourceVersion())
 	}
 	return u
+}
+
+// membersOf is how many pods a job's group has at least.
+func membersOf(j training.Job) int32 {
+	if p := j.Policy().SchedulingPolicy; p != nil && p.MinAvailable != nil {
+		return *p.MinAvailable
+	}
+	return int32(len(replicasOf(j)))
 }
 
 // same tells whether a PodGroup is as it should be.

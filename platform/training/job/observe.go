@@ -18,7 +18,9 @@ import (
 type world struct {
 	pods []*corev1.Pod
 	// before are pods of earlier rounds, which are no longer the job's replicas.
-	before   []*corev1.Pod
+	before []*corev1.Pod
+	// door is what a job that waits to be let in was told, if it asked.
+	door     *answer
 	services []*metav1.PartialObjectMetadata
 	// furniture is what the framework keeps, each with its kind.
 	furniture []client.Object

@@ -22,6 +22,8 @@ type decision struct {
 	furnish []client.Object
 	// create are pods and services that are missing.
 	create []client.Object
+	// lift are pods whose gates are lifted, in this order.
+	lift []*corev1.Pod
 	// remove are pods, services and furniture that should not be there.
 	remove []removal
 	// group is the PodGroup that should be there, if it is not so yet.
@@ -114,14 +116,15 @@ func proceed[J training.Job](f Framework[J], g gang, j J, w world, seen Seen, d 
 	if pause == 0 && len(w.before) == 0 && (g == "" || g.admits(w.group)) {
 		d.create = missing(f, g, j, w, seen)
 	}
+	d.wake = pause
+	keepDoor(g, j, w, seen, d, say)
 	for _, speak := range []func(training.Job) (notice, bool){ignoredRestartPolicy, g.otherScheduler} {
 		if remark, ok := speak(j); ok && len(d.create) > 0 {
 			d.remarks = append(d.remarks, remark)
 		}
 	}
-	d.wake = pause
-	if left, ok := untilDeadline(j.Policy(), &d.status, say.now); ok && (pause == 0 || left < pause) {
-		d.wake = max(left, time.Millisecond)
+	if left, ok := untilDeadline(j.Policy(), &d.status, say.now); ok {
+		d.wake = soonest(d.wake, max(left, time.Millisecond))
 	}
 }
 
@@ -142,6 +145,9 @@ func missing[J training.Job](f Framework[J], g gang, j J, w world, seen Seen) []
 		if seen.pods[r] == nil {
 			pod := newPod(f, j, r)
 			g.join(pod, j.GetName(), r.Type)
+			if g.waits(j, seen) {
+				pod.Spec.SchedulingGates = append(pod.Spec.SchedulingGates, corev1.PodSchedulingGate{Name: training.GangGate})
+			}
 			all = append(all, pod)
 		}
 	}

@@ -54,7 +54,7 @@ func troubles(pod *corev1.Pod) []notice {
 		statuses = pod.Status.InitContainerStatuses
 	}
 	if len(statuses) == 0 {
-		if c := latest(pod.Status.Conditions); c != nil && c.Status != corev1.ConditionTrue && c.Reason != "" && c.Message != "" {
+		if c := latest(pod.Status.Conditions); c != nil && c.Status != corev1.ConditionTrue && c.Reason != "" && c.Message != "" && !gated(pod) {
 			return []notice{warn(c.Reason, fmt.Sprintf("Error pod %s condition message: %s", pod.Name, c.Message))}
 		}
 		return nil

@@ -63,6 +63,7 @@ func nextRound(s *training.JobStatus, now time.Time) {
 	}
 	s.Rounds.Round++
 	s.Rounds.Since = &metav1.Time{Time: now}
+	s.Rounds.LetIn = nil
 }
 
 // ofRound parts the pods of a job's round from those of rounds before it. A

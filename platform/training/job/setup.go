@@ -37,6 +37,10 @@ type Options struct {
 	// Belongings are the pods and services of jobs, from NewBelongings, where
 	// several kinds of job share them. Without, a kind has its own.
 	Belongings cache.Cache
+	// Hall is where jobs of all kinds wait whose pods start together without
+	// such a scheduler. Setup makes one if there is none; two would give the
+	// same room away twice.
+	Hall *Hall
 }
 
 // ownerIndex finds pods and services by the uid of the job that owns them.
@@ -76,8 +80,14 @@ func Setup[J training.Job](ctx context.Context, mgr ctrl.Manager, f Framework[J]
 		o.Concurrency = 8
 	}
 
+	if o.Hall == nil {
+		if o.Hall, err = NewHall(mgr); err != nil {
+			return fmt.Errorf("set up %s: %w", t.Operator, err)
+		}
+	}
+
 	r := &Reconciler[J]{
-		framework: f, gang: gang(o.GangScheduler),
+		framework: f, gang: gang(o.GangScheduler), hall: o.Hall,
 		client: mgr.GetClient(), belongings: belongings, furniture: furniture, groups: mgr.GetCache(), live: mgr.GetAPIReader(),
 		recorder: mgr.GetEventRecorder(t.Operator), clock: clock.RealClock{}, metrics: counters,
 	}
@@ -87,6 +97,10 @@ func Setup[J training.Job](ctx context.Context, mgr ctrl.Manager, f Framework[J]
 		For(f.New()).
 		WatchesRawSource(source.Kind(belongings, client.Object(&corev1.Pod{}), toOwner)).
 		WatchesRawSource(source.Kind(belongings, client.Object(serviceMeta()), toOwner)).
+		WatchesRawSource(source.Func(func(_ context.Context, q workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+			r.again.Store(&q)
+			return nil
+		})).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: o.Concurrency,
 			SkipNameValidation:      new(true), // A process may hold one manager after another.
@@ -217,14 +231,15 @@ func ownerOf(o client.Object) []string {
 	return nil
 }
 
-// slim takes away what no one here looks at.
+// slim takes away what no one here looks at. Of a pod that waits to be let in,
+// it is looked at how much room it takes.
 func slim(o any) (any, error) {
 	if m, ok := o.(client.Object); ok {
 		m.SetManagedFields(nil)
 		m.SetAnnotations(nil)
 	}
-	if pod, ok := o.(*corev1.Pod); ok {
-		pod.Spec = corev1.PodSpec{}
+	if pod, ok := o.(*corev1.Pod); ok && len(pod.Spec.SchedulingGates) == 0 {
+		pod.Spec = corev1.PodSpec{NodeName: pod.Spec.NodeName}
 	}
 	return o, nil
 }

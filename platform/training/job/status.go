@@ -59,6 +59,7 @@ func (r *reporter) invalid(problem error) {
 
 func (r *reporter) suspended(name string) {
 	message := fmt.Sprintf("%s %s is suspended.", r.kind, name)
+	r.waitsNoMore()
 	for _, s := range r.status.ReplicaStatuses {
 		s.Active = 0
 	}
@@ -86,6 +87,7 @@ func (r *reporter) failed(message string) {
 // complete notes when the job ended, however it did: its time to live counts
 // from then.
 func (r *reporter) complete() {
+	r.waitsNoMore()
 	if r.status.CompletionTime == nil {
 		r.status.CompletionTime = &metav1.Time{Time: r.now}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -14,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	training "github.com/weir-ml/weir/api/training/v1"
 )
 
 // atOnce is how many requests for one job are under way at a time. The replicas
@@ -190,6 +193,24 @@ func (r *Reconciler[J]) delete(ctx context.Context, j J, objects []removal) erro
 		}
 		return nil
 	})
+}
+
+// lift takes our gate off pods, one after the other: the scheduler places them
+// in this order.
+func (r *Reconciler[J]) lift(ctx context.Context, j J, pods []*corev1.Pod) error {
+	for _, pod := range pods {
+		next := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID}}
+		next.Spec.SchedulingGates = slices.Clone(pod.Spec.SchedulingGates)
+		was := next.DeepCopy()
+		was.UID = "" // So that the patch says which pod it is for.
+		next.Spec.SchedulingGates = slices.DeleteFunc(next.Spec.SchedulingGates, func(g corev1.PodSchedulingGate) bool { return g.Name == training.GangGate })
+		if err := r.client.Patch(ctx, next, client.MergeFrom(was)); apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+			continue // Another has its name by now, and its gate.
+		} else if err != nil {
+			return fmt.Errorf("lift the gate of pod %s of %s: %w", pod.Name, r.name(j), err)
+		}
+	}
+	return nil
 }
 
 // tell makes events. What an event is about tells it from others of the same

@@ -37,6 +37,11 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		return err
 	}
 	o.Belongings = belongings
+	hall, err := job.NewHall(mgr)
+	if err != nil {
+		return err
+	}
+	o.Hall = hall
 	return errors.Join(
 		job.Setup(ctx, mgr, o.TensorFlow, o.Options),
 		job.Setup(ctx, mgr, o.PyTorch, o.Options),
