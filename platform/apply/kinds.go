@@ -142,6 +142,8 @@ type clients struct {
 }
 
 func newClients(config *rest.Config) (*clients, error) {
+	config = rest.CopyConfig(config)
+	config.WarningHandler = rest.NoWarnings{} // Whether an old version is served is no use of it.
 	m, err := metadata.NewForConfig(config)
 	if err != nil {
 		return nil, err

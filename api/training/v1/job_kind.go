@@ -111,10 +111,22 @@ func (o *OldRunPolicy) fold(p *RunPolicy) {
 	p.BackoffLimit = orElse(p.BackoffLimit, o.BackoffLimit)
 }
 
-func (o *OldRunPolicy) check() field.ErrorList {
-	var p RunPolicy
-	o.fold(&p)
-	return validatePolicy(&p, field.NewPath("spec"))
+// check says what is wrong in the old place, unless the new one wins.
+func (o *OldRunPolicy) check(p *RunPolicy) field.ErrorList {
+	var counts RunPolicy
+	if p.CleanPodPolicy == nil {
+		counts.CleanPodPolicy = o.CleanPodPolicy
+	}
+	if p.TTLSecondsAfterFinished == nil {
+		counts.TTLSecondsAfterFinished = o.TTLSecondsAfterFinished
+	}
+	if p.ActiveDeadlineSeconds == nil {
+		counts.ActiveDeadlineSeconds = o.ActiveDeadlineSeconds
+	}
+	if p.BackoffLimit == nil {
+		counts.BackoffLimit = o.BackoffLimit
+	}
+	return validatePolicy(&counts, field.NewPath("spec"))
 }
 
 // orElse is the first value that is there.

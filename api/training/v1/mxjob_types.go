@@ -110,7 +110,7 @@ func (j *MXJob) Default() {
 // Validate says what is wrong with an MXJob, each in a sentence. An empty list
 // means nothing is.
 func (j *MXJob) Validate() field.ErrorList {
-	problems := append(mxnet.check(j), j.Spec.OldRunPolicy.check()...)
+	problems := append(mxnet.check(j), j.Spec.OldRunPolicy.check(&j.Spec.RunPolicy)...)
 	if m := j.Spec.JobMode; m != "" && m != MXTrain && m != MXTune {
 		problems = append(problems, field.NotSupported(field.NewPath("spec", "jobMode"), m, []MXJobMode{MXTrain, MXTune}))
 	}

@@ -10,7 +10,7 @@ import (
 // Validate says what is wrong with a PyTorchJob, each in a sentence. An empty
 // list means nothing is.
 func (j *PyTorchJob) Validate() field.ErrorList {
-	problems := append(pytorch.check(j), j.Spec.OldRunPolicy.check()...)
+	problems := append(pytorch.check(j), j.Spec.OldRunPolicy.check(&j.Spec.RunPolicy)...)
 	problems = append(problems, pytorch.checkOne(j, PyTorchReplicaMaster)...)
 	problems = append(problems, pytorch.checkSome(j, PyTorchReplicaWorker)...)
 	if p := j.Spec.NProcPerNode; p != nil {

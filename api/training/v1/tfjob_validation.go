@@ -7,7 +7,7 @@ import (
 // Validate says what is wrong with a TFJob, each in a sentence. An empty list
 // means nothing is.
 func (j *TFJob) Validate() field.ErrorList {
-	problems := append(tensorflow.check(j), j.Spec.OldRunPolicy.check()...)
+	problems := append(tensorflow.check(j), j.Spec.OldRunPolicy.check(&j.Spec.RunPolicy)...)
 	if p := j.Spec.SuccessPolicy; p != nil && *p != SuccessDefault && *p != SuccessAllWorkers {
 		problems = append(problems, field.NotSupported(field.NewPath("spec", "successPolicy"), *p, []SuccessPolicy{SuccessDefault, SuccessAllWorkers}))
 	}

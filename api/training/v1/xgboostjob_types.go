@@ -90,7 +90,7 @@ func (j *XGBoostJob) Default() {
 // Validate says what is wrong with an XGBoostJob, each in a sentence. An empty
 // list means nothing is.
 func (j *XGBoostJob) Validate() field.ErrorList {
-	problems := append(xgboost.check(j), j.Spec.OldRunPolicy.check()...)
+	problems := append(xgboost.check(j), j.Spec.OldRunPolicy.check(&j.Spec.RunPolicy)...)
 	if _, master := xgboost.replica(j, XGBoostReplicaMaster); master == nil && len(j.Spec.XGBReplicaSpecs) > 0 {
 		problems = append(problems, field.Required(xgboost.at().Key(string(XGBoostReplicaMaster)), "must be present: the others look to it, so give one"))
 	}

@@ -1,4 +1,4 @@
-package tensorflow_test
+package jobs_test
 
 import (
 	"testing"

@@ -1,4 +1,4 @@
-package tensorflow_test
+package jobs_test
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -21,34 +22,40 @@ import (
 	"github.com/weir-ml/weir/install"
 	"github.com/weir-ml/weir/platform/apply"
 	"github.com/weir-ml/weir/platform/training/job"
-	"github.com/weir-ml/weir/platform/training/tensorflow"
+	"github.com/weir-ml/weir/platform/training/jobs"
 )
 
 func TestMain(m *testing.M) { os.Exit(clustertest.Main(m)) }
 
-// A lab is a namespace on a real API server in which TFJobs are run. There is
-// no node: pods do what the test says.
+// A lab is a namespace on a real API server in which jobs of one kind are run.
+// There is no node: pods do what the test says.
 type lab struct {
 	*testing.T
 	client    client.Client
 	namespace string
+	kind      kind
 }
 
-// newLab starts the controller for the length of a test. The namespace is called
-// something like that.
+// of is the same lab, in which another test runs jobs of some kind.
+func (l *lab) of(t *testing.T, k kind) *lab {
+	return &lab{T: t, client: l.client, namespace: l.namespace, kind: k}
+}
+
+// newLab starts the controllers for the length of a test, which is about TFJobs.
+// The namespace is called something like that.
 func newLab(t *testing.T, namespace string) *lab {
 	t.Helper()
 	return newLabWith(t, namespace, job.Options{})
 }
 
-func newLabWith(t *testing.T, namespace string, o job.Options, kinds ...[]byte) *lab {
+func newLabWith(t *testing.T, namespace string, o job.Options, definitions ...[]byte) *lab {
 	t.Helper()
 	ctrl.SetLogger(logr.Discard())
 	config := clustertest.REST(t)
 	for _, f := range install.Kinds() {
-		kinds = append(kinds, f.Data)
+		definitions = append(definitions, f.Data)
 	}
-	if err := apply.Kinds(t.Context(), config, kinds...); err != nil {
+	if err := apply.Kinds(t.Context(), config, definitions...); err != nil {
 		t.Fatal(err)
 	}
 
@@ -62,7 +69,7 @@ func newLabWith(t *testing.T, namespace string, o job.Options, kinds ...[]byte) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := job.Setup(t.Context(), mgr, tensorflow.Framework{}, o); err != nil {
+	if err := jobs.Setup(t.Context(), mgr, jobs.Options{Options: o}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
@@ -87,7 +94,7 @@ func newLabWith(t *testing.T, namespace string, o job.Options, kinds ...[]byte) 
 		t.Fatal(err)
 	}
 	namespace = ns.Name
-	l := &lab{T: t, client: c, namespace: namespace}
+	l := &lab{T: t, client: c, namespace: namespace, kind: kinds[0]}
 	// Pods are admitted once the namespace has its service account.
 	l.until("the service account", func() bool {
 		return c.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "default"}, &corev1.ServiceAccount{}) == nil
@@ -114,19 +121,23 @@ func (l *lab) create(o client.Object) {
 }
 
 // job reads a job as it is now.
-func (l *lab) job(name string) *training.TFJob {
+func (l *lab) job(name string) training.Job {
 	l.Helper()
-	j := &training.TFJob{}
+	o, err := l.client.Scheme().New(training.GroupVersion.WithKind(l.kind.name))
+	if err != nil {
+		l.Fatal(err)
+	}
+	j := o.(training.Job)
 	if err := l.client.Get(l.Context(), client.ObjectKey{Namespace: l.namespace, Name: name}, j); err != nil {
 		l.Fatal(err)
 	}
 	return j
 }
 
-// change edits a job.
+// change edits a TFJob.
 func (l *lab) change(name string, edit func(*training.TFJob)) {
 	l.Helper()
-	j := l.job(name)
+	j := l.job(name).(*training.TFJob)
 	before := j.DeepCopy()
 	edit(j)
 	if err := l.client.Patch(l.Context(), j, client.MergeFrom(before)); err != nil {
@@ -134,15 +145,23 @@ func (l *lab) change(name string, edit func(*training.TFJob)) {
 	}
 }
 
+// patch changes a job as kubectl patch --type merge does.
+func (l *lab) patch(name, patch string) {
+	l.Helper()
+	if err := l.client.Patch(l.Context(), l.job(name), client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {
+		l.Fatal(err)
+	}
+}
+
 // untilState waits until the last condition of a job is this one, and true or
 // not.
-func (l *lab) untilState(name string, t training.JobConditionType, status corev1.ConditionStatus) *training.TFJob {
+func (l *lab) untilState(name string, t training.JobConditionType, status corev1.ConditionStatus) training.Job {
 	l.Helper()
-	var j *training.TFJob
+	var j training.Job
 	l.until(name+" to be "+string(t)+" "+string(status), func() bool {
 		j = l.job(name)
-		n := len(j.Status.Conditions)
-		return n > 0 && j.Status.Conditions[n-1].Type == t && j.Status.Conditions[n-1].Status == status
+		all := j.Report().Conditions
+		return len(all) > 0 && all[len(all)-1].Type == t && all[len(all)-1].Status == status
 	})
 	return j
 }
@@ -209,7 +228,7 @@ func (l *lab) end(name string, code int32) {
 			s.Phase = corev1.PodFailed
 		}
 		s.ContainerStatuses = []corev1.ContainerStatus{{
-			Name: training.TFJobContainer, Image: "x", ImageID: "x",
+			Name: l.kind.container, Image: "x", ImageID: "x",
 			State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: code}},
 		}}
 	})
@@ -234,9 +253,9 @@ func (l *lab) untilReplaced(old *corev1.Pod) {
 // An occurrence is an event as users see it.
 type occurrence struct{ Type, Reason, Message string }
 
-// events are those of an object, said once however often they happened. What
-// the scheduler says of having no node is left out.
-func (l *lab) events(kind, name string) map[occurrence]bool {
+// events are those of a job, said once however often they happened. What the
+// scheduler says of having no node is left out.
+func (l *lab) events(name string) map[occurrence]bool {
 	l.Helper()
 	var list corev1.EventList
 	if err := l.client.List(l.Context(), &list, client.InNamespace(l.namespace)); err != nil {
@@ -244,7 +263,7 @@ func (l *lab) events(kind, name string) map[occurrence]bool {
 	}
 	all := map[occurrence]bool{}
 	for _, e := range list.Items {
-		if e.InvolvedObject.Kind == kind && e.InvolvedObject.Name == name && e.Reason != "Unschedulable" {
+		if e.InvolvedObject.Kind == l.kind.name && e.InvolvedObject.Name == name && e.Reason != "Unschedulable" {
 			all[occurrence{e.Type, e.Reason, e.Message}] = true
 		}
 	}
@@ -254,5 +273,5 @@ func (l *lab) events(kind, name string) map[occurrence]bool {
 // untilEvent waits for an event of a job.
 func (l *lab) untilEvent(name string, want occurrence) {
 	l.Helper()
-	l.until("event "+want.Message, func() bool { return l.events("TFJob", name)[want] })
+	l.until("event "+want.Message, func() bool { return l.events(name)[want] })
 }

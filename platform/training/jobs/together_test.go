@@ -1,4 +1,4 @@
-package tensorflow_test
+package jobs_test
 
 import (
 	"context"
@@ -49,8 +49,8 @@ func TestWholeJobRestarts(t *testing.T) {
 	l.end("mnist-worker-0", 1)
 	j := l.untilState("mnist", training.JobFailed, corev1.ConditionTrue)
 	want := "TFJob mnist has failed: mnist-worker-0 failed with exit code 1, after 1 restart of all replicas."
-	if c := j.Status.Conditions[len(j.Status.Conditions)-1]; c.Message != want || j.Status.Rounds.Restarts != 1 {
-		t.Errorf("after %d restarts it says %q, want %q", j.Status.Rounds.Restarts, c.Message, want)
+	if c := j.Report().Conditions[len(j.Report().Conditions)-1]; c.Message != want || j.Report().Rounds.Restarts != 1 {
+		t.Errorf("after %d restarts it says %q, want %q", j.Report().Rounds.Restarts, c.Message, want)
 	}
 	l.untilPods("mnist", 1) // What has ended stays, what runs goes.
 }
