@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -110,6 +111,12 @@ func prepare(ctx context.Context, o *options.ServerRunOptions, failed chan<- err
 	generic := config.KubeAPIs.ControlPlane.Generic
 	if err := replaceHooks(generic, failed); err != nil {
 		return nil, nil, err
+	}
+	// The aggregator comes first in the chain, and asks the others by itself.
+	aggregator := &config.Aggregator.GenericConfig.Config
+	chain := aggregator.BuildHandlerChainFunc
+	aggregator.BuildHandlerChainFunc = func(api http.Handler, c *genericapiserver.Config) http.Handler {
+		return withPrecedence(chain(api, c), c.RequestInfoResolver)
 	}
 	complete, err := config.Complete()
 	if err != nil {
