@@ -1,6 +1,6 @@
 // Package install holds what kubectl apply needs to prepare a cluster for weir:
-// the kinds (crds) and the rights its controllers and users need (rbac). The
-// program carries the same bytes.
+// the kinds (crds), the rights its controllers and users need (rbac), and what
+// TrainJobs run by (runtimes). The program carries the same bytes.
 package install
 
 import (
@@ -12,7 +12,7 @@ import (
 
 //go:generate go tool -modfile=../go.tools.mod controller-gen rbac:roleName=weir-controllers,fileName=controllers.yaml paths=../platform/... output:rbac:dir=rbac
 
-//go:embed crds/*.yaml rbac/*.yaml
+//go:embed crds/*.yaml rbac/*.yaml runtimes/*.yaml
 var files embed.FS
 
 // A File is one file of manifests.
@@ -26,6 +26,9 @@ func Kinds() []File { return read("crds") }
 
 // Rights are the roles of the controllers and of the users of the kinds.
 func Rights() []File { return read("rbac") }
+
+// Runtimes are what TrainJobs run by, and what clients of the trainer ask first.
+func Runtimes() []File { return read("runtimes") }
 
 func read(folder string) []File {
 	entries, err := fs.ReadDir(files, folder)

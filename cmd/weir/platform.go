@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -24,6 +25,7 @@ import (
 	"github.com/weir-ml/weir/platform/routes"
 	"github.com/weir-ml/weir/platform/training/jobs"
 	"github.com/weir-ml/weir/platform/training/jobset"
+	"github.com/weir-ml/weir/platform/training/trainjob"
 )
 
 // platformOptions are what differs between the controllers in weir up and on a
@@ -72,6 +74,9 @@ func startPlatform(ctx context.Context, config *rest.Config, o platformOptions) 
 	if err := jobset.Setup(ctx, manager); err != nil {
 		return err
 	}
+	if err := trainjob.Setup(manager, trainjob.Options{}); err != nil {
+		return err
+	}
 	core, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return fmt.Errorf("start controllers: %w", err)
@@ -79,7 +84,8 @@ func startPlatform(ctx context.Context, config *rest.Config, o platformOptions) 
 	if err := explain.Setup(manager, lastLines(core), jobs.Kinds()...); err != nil {
 		return err
 	}
-	if err := admit(manager, o); err != nil {
+	admitting, err := admit(manager, o)
+	if err != nil {
 		return err
 	}
 	if o.Listener != nil {
@@ -87,24 +93,37 @@ func startPlatform(ctx context.Context, config *rest.Config, o platformOptions) 
 			return err
 		}
 	}
-	return runManager(ctx, manager)
+	if err := runManager(ctx, manager); err != nil {
+		return err
+	}
+	select {
+	case <-admitting:
+	case <-ctx.Done():
+	}
+	return installRuntimes(ctx, config)
 }
 
-// admit sets up what looks at objects on their way in.
-func admit(manager ctrl.Manager, o platformOptions) error {
+// admit sets up what looks at objects on their way in. The channel is closed
+// once it does.
+func admit(manager ctrl.Manager, o platformOptions) (<-chan struct{}, error) {
 	if o.Admission == nil {
-		return nil
+		done := make(chan struct{})
+		close(done)
+		return done, nil
 	}
-	rules := append(jobs.Rules(), jobset.Rules()...)
+	rules := slices.Concat(jobs.Rules(), jobset.Rules(), trainjob.Rules(manager.GetAPIReader()))
 	if o.Store != nil {
 		s3, err := admission.S3(manager.GetClient(), manager.GetAPIReader(), *o.Store)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		rules = append(rules, s3)
 	}
-	_, err := admission.Setup(manager, *o.Admission, rules...)
-	return err
+	server, err := admission.Setup(manager, *o.Admission, rules...)
+	if err != nil {
+		return nil, err
+	}
+	return server.Ready(), nil
 }
 
 // withdrawAdmission takes back what an earlier run, which had controllers, told
@@ -126,24 +145,36 @@ func installKinds(ctx context.Context, config *rest.Config) error {
 	if err := apply.Kinds(ctx, config, kinds...); err != nil {
 		return err
 	}
+	return installSet(ctx, config, apply.Set{Name: "weir-roles", Kinds: roleKinds}, install.Rights())
+}
+
+// installRuntimes gives the cluster the runtimes that come with weir. Runtimes
+// that people have made are their own.
+func installRuntimes(ctx context.Context, config *rest.Config) error {
+	return installSet(ctx, config, apply.Set{Name: "weir-runtimes", Kinds: runtimeKinds}, install.Runtimes())
+}
+
+// installSet makes a cluster hold what files say.
+func installSet(ctx context.Context, config *rest.Config, set apply.Set, files []install.File) error {
 	c, err := client.New(config, client.Options{})
 	if err != nil {
-		return fmt.Errorf("install roles: %w", err)
+		return fmt.Errorf("install %s: %w", set.Name, err)
 	}
-	var roles []client.Object
-	for _, f := range install.Rights() {
+	var all []client.Object
+	for _, f := range files {
 		objects, err := apply.Parse(f.Data)
 		if err != nil {
 			return fmt.Errorf("read %s: %w", f.Name, err)
 		}
-		roles = append(roles, objects...)
+		all = append(all, objects...)
 	}
-	return apply.Set{Name: "weir-roles", Kinds: roleKinds}.Apply(ctx, c, roles...)
+	return set.Apply(ctx, c, all...)
 }
 
-var roleKinds = []schema.GroupVersionKind{
-	{Group: "rbac.authorization.k8s.io", Version: "v1", Kind: "ClusterRole"},
-}
+var (
+	roleKinds    = []schema.GroupVersionKind{{Group: "rbac.authorization.k8s.io", Version: "v1", Kind: "ClusterRole"}}
+	runtimeKinds = []schema.GroupVersionKind{{Group: "trainer.kubeflow.org", Version: "v1alpha1", Kind: "ClusterTrainingRuntime"}}
+)
 
 // runManager starts the controllers and returns when they have read what there is.
 func runManager(ctx context.Context, manager ctrl.Manager) error {

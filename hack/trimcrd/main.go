@@ -11,9 +11,13 @@
 // Arguments are files. With versions after it, as FILE=v1beta1,v1beta2, these
 // are served too, with the schema of the version that is stored, but for pod
 // templates, which they leave open.
+//
+// With -open-pods, pods are left open as wholes. It is for kinds of which others
+// are made that are checked.
 package main
 
 import (
+	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -22,8 +26,11 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
+var openPods = flag.Bool("open-pods", false, "leave the specs of pods open")
+
 func main() {
-	for _, arg := range os.Args[1:] {
+	flag.Parse()
+	for _, arg := range flag.Args() {
 		file, older, _ := strings.Cut(arg, "=")
 		if err := trim(file, older); err != nil {
 			fmt.Fprintf(os.Stderr, "trimcrd: %v\n", err)
@@ -132,8 +139,13 @@ func open(name string, schema map[string]any) {
 	switch name {
 	case "template":
 		silence(schema)
+		spec := properties(properties(schema)["spec"])
+		if _, pod := spec["containers"]; pod && *openPods {
+			properties(schema)["spec"] = anything()
+		}
 	case "metrics":
-		if items, ok := schema["items"].(map[string]any); ok {
+		items, ok := schema["items"].(map[string]any)
+		if _, scales := properties(items)["type"]; ok && scales {
 			replace(items, anything())
 		}
 	case "affinity", "dnsConfig", "lifecycle", "livenessProbe", "os", "readinessProbe", "securityContext", "startupProbe":
@@ -163,6 +175,12 @@ func replace(schema, by map[string]any) {
 	}
 	clear(schema)
 	maps.Copy(schema, by)
+}
+
+func properties(schema any) map[string]any {
+	s, _ := schema.(map[string]any)
+	p, _ := s["properties"].(map[string]any)
+	return p
 }
 
 func anything() map[string]any {
