@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/kubernetes"
 
 	"github.com/weir-ml/weir/cluster"
 	"github.com/weir-ml/weir/cluster/podlogs"
@@ -47,6 +48,7 @@ failed, and 1 when weir cannot tell.`,
 		},
 	}
 	c.Flags().StringVarP(&namespace, "namespace", "n", "default", "the object's namespace")
+	f.orAnother(c.Flags())
 	return c
 }
 
@@ -72,6 +74,13 @@ func explained(ctx context.Context, f *folder, args []string, namespace string) 
 		return explain.Explanation{}, err
 	}
 	source := explain.Source{Reader: reader, Mapper: mapper, Logs: keptTail(podlogs.View(cluster.KeptLogs(dir)))}
+	if f.kubeconfig != "" {
+		core, err := kubernetes.NewForConfig(config)
+		if err != nil {
+			return explain.Explanation{}, fmt.Errorf("reach the API server: %w", err)
+		}
+		source.Logs = lastLines(core)
+	}
 	e, err := explain.Of(ctx, source, t.kind, t.namespace, t.name)
 	if apierrors.IsNotFound(err) {
 		return e, errors.New(notFound(t))

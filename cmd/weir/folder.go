@@ -11,12 +11,17 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spf13/pflag"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 )
 
 // A folder is where one weir keeps everything. At most one weir runs on it.
-type folder struct{ flag string }
+type folder struct {
+	flag string
+	// kubeconfig names another cluster to talk to, if anything.
+	kubeconfig string
+}
 
 // path is the folder's absolute path; it need not exist.
 func (f *folder) path() (string, error) {
@@ -126,18 +131,28 @@ func (f *folder) running() (string, *state, error) {
 	return dir, s, nil
 }
 
-// rest reaches the API server of the weir that runs on the folder.
+// rest reaches the API server of the weir that runs on the folder, or of the
+// other cluster.
 func (f *folder) rest() (*rest.Config, error) {
-	dir, _, err := f.running()
-	if err != nil {
-		return nil, err
+	file := f.kubeconfig
+	if file == "" {
+		dir, _, err := f.running()
+		if err != nil {
+			return nil, err
+		}
+		file = filepath.Join(dir, "kubeconfig")
 	}
-	config, err := clientcmd.BuildConfigFromFlags("", filepath.Join(dir, "kubeconfig"))
+	config, err := clientcmd.BuildConfigFromFlags("", file)
 	if err != nil {
-		return nil, fmt.Errorf("read kubeconfig: %w", err)
+		return nil, fmt.Errorf("read kubeconfig %s: %w", file, err)
 	}
 	config.QPS = -1
 	return config, nil
+}
+
+// orAnother lets a command talk to another cluster.
+func (f *folder) orAnother(flags *pflag.FlagSet) {
+	flags.StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig of another cluster to read from, in place of weir's own")
 }
 
 // A lock holds a folder for one process.

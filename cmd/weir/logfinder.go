@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/weir-ml/weir/cluster/podlogs"
 	"github.com/weir-ml/weir/platform/explain"
@@ -25,6 +26,7 @@ type logFinder struct {
 	store   *podlogs.Store
 	source  explain.Source // without a Reader when no weir runs
 	offline error          // why none does
+	mirror  *mirror        // brings the logs of another cluster to the store; else nil
 
 	chosen map[string]podlogs.Log // the last that find returned, by pod and container
 }
@@ -83,10 +85,20 @@ func (f *logFinder) pods(ctx context.Context, o *unstructured.Unstructured) ([]p
 	isPod := f.target.kind == corev1.SchemeGroupVersion.WithKind("Pod")
 	switch {
 	case o != nil && isPod:
+		var pod corev1.Pod
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &pod); err != nil {
+			return nil, fmt.Errorf("read %s: %w", f.target, err)
+		}
+		if err := f.bring(ctx, []corev1.Pod{pod}); err != nil {
+			return nil, err
+		}
 		pods = append(pods, podlogs.Pod{Namespace: o.GetNamespace(), Name: o.GetName(), UID: string(o.GetUID()), Created: o.GetCreationTimestamp().Time})
 	case o != nil:
 		live, err := explain.PodsOf(ctx, f.source, o)
 		if err != nil {
+			return nil, err
+		}
+		if err := f.bring(ctx, live); err != nil {
 			return nil, err
 		}
 		for _, p := range live {
@@ -105,6 +117,20 @@ func (f *logFinder) pods(ctx context.Context, o *unstructured.Unstructured) ([]p
 		pods = append(pods, p)
 	}
 	return pods, nil
+}
+
+// bring copies the logs of pods to the store, if they are not kept there anyway.
+func (f *logFinder) bring(ctx context.Context, pods []corev1.Pod) error {
+	if f.mirror == nil {
+		return nil
+	}
+	return f.mirror.copy(ctx, slices.DeleteFunc(slices.Clone(pods), func(p corev1.Pod) bool { return !f.wants(podlogs.Pod{Name: p.Name}) }))
+}
+
+func (f *logFinder) close() {
+	if f.mirror != nil {
+		f.mirror.close()
+	}
 }
 
 // kept returns the pods of which logs are kept. Pods of a Deployment that are
@@ -127,8 +153,14 @@ func (f *logFinder) kept(isPod bool) ([]podlogs.Pod, error) {
 	return nil, nil
 }
 
-// replica is what a pod is called among the pods of its job.
-func (f *logFinder) replica(pod string) string { return strings.TrimPrefix(pod, f.target.name+"-") }
+// replica is what a pod is called among the pods of its job: "worker-1". Pods of
+// other kinds have no name but their own: what follows their owner's is random.
+func (f *logFinder) replica(pod string) string {
+	if !strings.HasSuffix(f.target.kind.Group, "kubeflow.org") {
+		return pod
+	}
+	return strings.TrimPrefix(pod, f.target.name+"-")
+}
 
 func (f *logFinder) wants(p podlogs.Pod) bool {
 	return len(f.options.replicas) == 0 || slices.Contains(f.options.replicas, f.replica(p.Name)) || slices.Contains(f.options.replicas, p.Name)

@@ -34,7 +34,8 @@ func newLogsCommand(f *folder) *cobra.Command {
 		Short: "Print what all replicas of a job print, in the order of time",
 		Long: `Print what the pods of an object have printed, all replicas interleaved in the
 order of time. Logs are kept when pods end and when they are deleted, so those of
-a job that is over, or gone, are printed too.
+a job that is over, or gone, are printed too. Another cluster (--kubeconfig) keeps
+only those of pods that exist.
 
 A container that was started again prints from its last start; --previous is
 what it printed before.`,
@@ -45,6 +46,7 @@ what it printed before.`,
 			if err != nil {
 				return err
 			}
+			defer finder.close()
 			colored, err := wantsColor(o.color, cmd.OutOrStdout())
 			if err != nil {
 				return err
@@ -57,6 +59,7 @@ what it printed before.`,
 		},
 	}
 	flags := c.Flags()
+	f.orAnother(flags)
 	flags.StringVarP(&o.namespace, "namespace", "n", "default", "the object's namespace")
 	flags.StringSliceVar(&o.replicas, "replica", nil, "only these replicas, such as worker-1")
 	flags.StringVarP(&o.container, "container", "c", "", "only the container of this name")
@@ -77,7 +80,7 @@ func newLogFinder(f *folder, args []string, o logOptions) (*logFinder, error) {
 	config, notRunning := f.rest()
 	if notRunning != nil {
 		config = nil
-		if o.follow {
+		if o.follow || f.kubeconfig != "" {
 			return nil, notRunning
 		}
 	}
@@ -96,6 +99,12 @@ func newLogFinder(f *folder, args []string, o logOptions) (*logFinder, error) {
 	reader, err := newClient(config, mapper)
 	if err != nil {
 		return nil, err
+	}
+	if f.kubeconfig != "" {
+		if finder.mirror, err = newMirror(config, o.follow); err != nil {
+			return nil, err
+		}
+		finder.store = finder.mirror.store
 	}
 	finder.source = explain.Source{Reader: reader, Mapper: mapper, Logs: keptTail(finder.store)}
 	return finder, nil

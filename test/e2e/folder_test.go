@@ -294,6 +294,34 @@ func TestImageThatNobodyKnows(t *testing.T) {
 	})
 }
 
+// Logs of another cluster are read through its API server, as is why something
+// of it does not move.
+func TestAnotherCluster(t *testing.T) {
+	s := begin(t)
+	elsewhere := &weir{binary: s.binary, dir: t.TempDir()}
+	ask := func(args ...string) answer {
+		return elsewhere.ask(t, "", append(args, "-n", s.namespace, "--kubeconfig", filepath.Join(s.dir, "kubeconfig"))...)
+	}
+	s.apply(work("it", "cleanPodPolicy: None", "echo first; echo second") + "---\n" +
+		pod("follow", `command: [sh, -c, "for i in 1 2 3; do echo line $i; sleep 0.5; done"]`) + "---\n" +
+		pod("fails", `command: [sh, -c, "echo why; exit 3"]`))
+	s.eventually(2*time.Minute, "it is followed from its first line to its last", func() (bool, string) {
+		a := ask("logs", "-f", "pod/follow")
+		return a.out == "line 1\nline 2\nline 3\n", a.out + a.err
+	})
+	s.becomes("it", "Succeeded", 2*time.Minute)
+	if a := ask("logs", "tfjob/it", "--replica", "chief-0"); a.out != "first\nsecond\n" {
+		t.Errorf("what the chief printed: %q, %s", a.out, a.err)
+	}
+	s.ends("fails", corev1.PodFailed)
+	if a := ask("explain", "pod/fails"); a.code != 2 || !strings.Contains(a.out, "why") {
+		t.Errorf("explained with code %d: %s%s", a.code, a.out, a.err)
+	}
+	if a := ask("logs", "pod/nobody"); a.code == 0 || !strings.Contains(a.err, "there is no pod/nobody in namespace "+s.namespace) {
+		t.Errorf("logs of nobody: %s%s", a.out, a.err)
+	}
+}
+
 // Logs of a pod stay when it has ended, and when it is gone.
 func TestLogsStay(t *testing.T) {
 	s := begin(t)
