@@ -13,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
+
+	"github.com/weir-ml/weir/test/program"
 )
 
 // A story is a test that happens in a namespace of a weir.
@@ -64,17 +66,7 @@ func (s *story) eventually(within time.Duration, fact string, is func() (bool, s
 
 func eventually(t *testing.T, within time.Duration, fact string, is func() (bool, string)) {
 	t.Helper()
-	deadline := time.Now().Add(within)
-	for {
-		ok, seen := is()
-		if ok {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("after %s it is still not so that %s; seen:\n%s", within, fact, seen)
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
+	program.Eventually(t, within, fact, is)
 }
 
 // apply creates what a manifest says, in the story's namespace.

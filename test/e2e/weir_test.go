@@ -1,10 +1,8 @@
 package e2e_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -17,6 +15,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/weir-ml/weir/test/program"
 )
 
 // A weir is the program and a folder that it runs on.
@@ -213,16 +213,8 @@ func (w *weir) ask(t testing.TB, stdin string, args ...string) answer {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	c := w.command(ctx, args...)
-	c.Stdin = strings.NewReader(stdin)
-	var out, errs bytes.Buffer
-	c.Stdout, c.Stderr = &out, &errs
-	err := c.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatalf("weir %s: %v", strings.Join(args, " "), err)
-	}
-	return answer{out.String(), errs.String(), c.ProcessState.ExitCode()}
+	a := program.Ask(t, w.command(ctx, args...), stdin)
+	return answer{a.Out, a.Err, a.Code}
 }
 
 // must runs a command of weir that must succeed, and returns what it printed.

@@ -1,7 +1,6 @@
 package dns_test
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -23,21 +22,7 @@ import (
 	"github.com/weir-ml/weir/cluster/network/internal/apart"
 )
 
-func TestMain(m *testing.M) {
-	if !apart.Inside() {
-		// Those inside may not be able to build it.
-		binary, err := clustertest.Binary()
-		if err != nil {
-			fmt.Println(err)
-			os.Exit(1)
-		}
-		if err := os.Setenv("WEIR_BINARY", binary); err != nil {
-			fmt.Println(err)
-			os.Exit(1)
-		}
-	}
-	os.Exit(apart.Run(func() int { return clustertest.Main(m) }))
-}
+func TestMain(m *testing.M) { os.Exit(apart.RunWithServer(m)) }
 
 var (
 	address = netip.MustParseAddr("10.43.0.10")

@@ -30,21 +30,7 @@ import (
 	"github.com/weir-ml/weir/cluster/network/relay"
 )
 
-func TestMain(m *testing.M) {
-	if !apart.Inside() {
-		// Those inside may not be able to build it.
-		binary, err := clustertest.Binary()
-		if err != nil {
-			fmt.Println(err)
-			os.Exit(1)
-		}
-		if err := os.Setenv("WEIR_BINARY", binary); err != nil {
-			fmt.Println(err)
-			os.Exit(1)
-		}
-	}
-	os.Exit(apart.Run(func() int { return clustertest.Main(m) }))
-}
+func TestMain(m *testing.M) { os.Exit(apart.RunWithServer(m)) }
 
 // The kernel's rules stay when a test ends, so the relay is tested before.
 func TestRelay(t *testing.T) { suite(t, proxy.Relay) }

@@ -138,8 +138,8 @@ func TestExplain(t *testing.T) {
 			reason:   "OutOfMemory", code: 2,
 			sentence: `Pod it used more memory than its limit of 32Mi and was killed.`,
 			needs: func(t *testing.T) {
-				if status := call(t, "", "status"); strings.Contains(status.out, "memory") {
-					t.Skip("memory is not limited on this machine: " + status.out)
+				if status := call(t, "", "status"); strings.Contains(status.Out, "memory") {
+					t.Skip("memory is not limited on this machine: " + status.Out)
 				}
 			},
 		},
@@ -269,7 +269,7 @@ func TestExplain(t *testing.T) {
 			})
 			poll(t, "the namespace has what every namespace has", func() (bool, string) {
 				a := call(t, "", "kubectl", "get", "configmap/kube-root-ca.crt", "serviceaccount/default", "-n", namespace)
-				return a.code == 0, a.err
+				return a.Code == 0, a.Err
 			})
 			kubectl(t, tc.manifest, "apply", "-n", namespace, "-f", "-")
 			if tc.afterward != nil {
@@ -282,14 +282,14 @@ func TestExplain(t *testing.T) {
 
 			poll(t, fmt.Sprintf("%s is explained by %s (%s)", about, tc.reason, tc.why), func() (bool, string) {
 				a := call(t, "", "explain", about, "-n", namespace)
-				return strings.Contains(a.out, tc.reason+"\n") && strings.Contains(a.out, tc.sentence) && a.code == tc.code, fmt.Sprintf("%s%sexit code %d", a.out, a.err, a.code)
+				return strings.Contains(a.Out, tc.reason+"\n") && strings.Contains(a.Out, tc.sentence) && a.Code == tc.code, fmt.Sprintf("%s%sexit code %d", a.Out, a.Err, a.Code)
 			})
 			if tc.noEvent {
 				return
 			}
 			kind, object, _ := strings.Cut(about, "/")
 			kind = strings.Replace(kind, "pvc", "persistentvolumeclaim", 1)
-			sentence, _, _ := strings.Cut(call(t, "", "explain", about, "-n", namespace).out, "\n")
+			sentence, _, _ := strings.Cut(call(t, "", "explain", about, "-n", namespace).Out, "\n")
 			poll(t, "an event says the same", func() (bool, string) {
 				all := said(t, namespace, kind, object)
 				return len(all) == 1 && strings.HasPrefix(withoutReplica(all[0]), withoutReplica(sentence)[:30]), strings.Join(all, "\n")

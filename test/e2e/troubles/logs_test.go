@@ -18,8 +18,8 @@ func TestLogsOfAJob(t *testing.T) {
 	kubectl(t, tfjob("", chief(print)+worker(2, print)), "apply", "-n", "logs", "-f", "-")
 
 	followed := call(t, "", "logs", "tfjob/it", "-n", "logs", "-f")
-	if followed.code != 0 {
-		t.Fatalf("weir logs -f: exit code %d: %s", followed.code, followed.err)
+	if followed.Code != 0 {
+		t.Fatalf("weir logs -f: exit code %d: %s", followed.Code, followed.Err)
 	}
 	var want []string
 	for i := range lines {
@@ -39,16 +39,16 @@ func TestLogsOfAJob(t *testing.T) {
 			}
 		}
 	}
-	check("followed", followed.out)
-	check("finished", call(t, "", "logs", "tfjob/it", "-n", "logs").out)
+	check("followed", followed.Out)
+	check("finished", call(t, "", "logs", "tfjob/it", "-n", "logs").Out)
 
 	kubectl(t, "", "delete", "tfjob", "it", "-n", "logs")
 	poll(t, "the pods are gone", func() (bool, string) {
 		out := kubectl(t, "", "get", "pods", "-n", "logs", "-o", "name")
 		return out == "", out
 	})
-	check("deleted", call(t, "", "logs", "tfjob/it", "-n", "logs").out)
-	if got, want := call(t, "", "logs", "tfjob/it", "-n", "logs", "--replica", "worker-1").out, strings.Join(want, "\n")+"\n"; got != want {
+	check("deleted", call(t, "", "logs", "tfjob/it", "-n", "logs").Out)
+	if got, want := call(t, "", "logs", "tfjob/it", "-n", "logs", "--replica", "worker-1").Out, strings.Join(want, "\n")+"\n"; got != want {
 		t.Errorf("one replica: %q, want %q", got, want)
 	}
 }
@@ -62,9 +62,9 @@ func TestLogsOfEachStart(t *testing.T) {
 		"apply", "-n", "starts", "-f", "-")
 	poll(t, "the second start prints", func() (bool, string) {
 		a := call(t, "", "logs", "pod/it", "-n", "starts")
-		return a.out == "second\n", a.out + a.err
+		return a.Out == "second\n", a.Out + a.Err
 	})
-	if got, want := call(t, "", "logs", "pod/it", "-n", "starts", "--previous").out, "first\n"; got != want {
+	if got, want := call(t, "", "logs", "pod/it", "-n", "starts", "--previous").Out, "first\n"; got != want {
 		t.Errorf("--previous: %q, want %q", got, want)
 	}
 }
@@ -76,6 +76,6 @@ func TestLogsOfWhatCannotStart(t *testing.T) {
 	kubectl(t, pod(`envFrom: [{configMapRef: {name: settings}}]`), "apply", "-n", "silent", "-f", "-")
 	poll(t, "the reason is said", func() (bool, string) {
 		a := call(t, "", "logs", "pod/it", "-n", "silent")
-		return a.code == 1 && strings.Contains(a.err, `pod/it has printed nothing yet. Pod it needs ConfigMap "settings", which does not exist.`), a.err
+		return a.Code == 1 && strings.Contains(a.Err, `pod/it has printed nothing yet. Pod it needs ConfigMap "settings", which does not exist.`), a.Err
 	})
 }

@@ -3,10 +3,8 @@
 package troubles_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -16,6 +14,7 @@ import (
 	"time"
 
 	"github.com/weir-ml/weir/cluster/clustertest"
+	"github.com/weir-ml/weir/test/program"
 )
 
 // weir is the program that all tests here share.
@@ -64,53 +63,28 @@ func images(programs string) string {
 // noPackage is in no index.
 const noPackage = "weir-has-no-such-package"
 
-// An answer is what a command said.
-type answer struct {
-	out, err string
-	code     int
-}
-
 // call runs a command of weir.
-func call(t *testing.T, stdin string, args ...string) answer {
+func call(t *testing.T, stdin string, args ...string) program.Answer {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	c := exec.CommandContext(ctx, weir.binary, append([]string{"--dir", weir.dir}, args...)...)
-	c.Stdin = strings.NewReader(stdin)
-	var out, errs bytes.Buffer
-	c.Stdout, c.Stderr = &out, &errs
-	err := c.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatalf("weir %s: %v", strings.Join(args, " "), err)
-	}
-	return answer{out.String(), errs.String(), c.ProcessState.ExitCode()}
+	return program.Ask(t, exec.CommandContext(ctx, weir.binary, append([]string{"--dir", weir.dir}, args...)...), stdin)
 }
 
 // kubectl runs a command that must succeed.
 func kubectl(t *testing.T, stdin string, args ...string) string {
 	t.Helper()
 	a := call(t, stdin, append([]string{"kubectl"}, args...)...)
-	if a.code != 0 {
-		t.Fatalf("kubectl %s: exit code %d: %s", strings.Join(args, " "), a.code, a.err)
+	if a.Code != 0 {
+		t.Fatalf("kubectl %s: exit code %d: %s", strings.Join(args, " "), a.Code, a.Err)
 	}
-	return a.out
+	return a.Out
 }
 
 // poll waits for a fact; what it last saw is told when it does not come.
 func poll(t *testing.T, what string, is func() (bool, string)) {
 	t.Helper()
-	deadline := time.Now().Add(2 * time.Minute)
-	for {
-		ok, seen := is()
-		if ok {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("after two minutes it is still not so that %s; seen:\n%s", what, seen)
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
+	program.Eventually(t, 2*time.Minute, what, is)
 }
 
 // said returns what weir's own events say about an object.

@@ -12,8 +12,11 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weir-ml/weir/cluster/clustertest"
 )
 
 const variable = "WEIR_TEST_APART"
@@ -44,6 +47,22 @@ func Run(run func() int) int {
 		}
 	}
 	return 0
+}
+
+// RunWithServer is Run for tests that use clustertest's API server.
+func RunWithServer(m *testing.M) int {
+	if !Inside() {
+		// Those inside may not be able to build it.
+		binary, err := clustertest.Binary()
+		if err == nil {
+			err = os.Setenv("WEIR_BINARY", binary)
+		}
+		if err != nil {
+			fmt.Println(err)
+			return 1
+		}
+	}
+	return Run(func() int { return clustertest.Main(m) })
 }
 
 func again(kind string) int {
