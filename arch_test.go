@@ -30,6 +30,7 @@ var rooms = map[string]struct {
 	"bench":    {why: "it measures the program from outside, as its users meet it"},
 	"hack":     {why: "tools that write code run before it can be built"},
 	"install":  {why: "the program and kubectl apply use the same bytes, so they stand by themselves"},
+	"test":     {why: "it uses the program from outside, as its users do"},
 	"ui":       {why: "the page talks to the API over HTTP like any other client"},
 	"cmd":      {uses: []string{"api", "kit", "platform", "cluster", "install", "ui"}, why: "only the program puts the rooms together"},
 }
