@@ -37,6 +37,9 @@ type Options struct {
 	// Kept is what an earlier run had, and the next will have; it says where to
 	// listen. Without it the API server is told at the end to ask no more.
 	Kept *Kept
+	// Conversions are of the kinds whose versions we turn into one another. The
+	// API server is told by their definitions; see Kept.Converted.
+	Conversions []Conversion
 }
 
 // A Service leads to the pods we run as.
@@ -66,6 +69,9 @@ func Setup(mgr ctrl.Manager, o Options, rules ...Rule) (*Server, error) {
 	mux := http.NewServeMux()
 	for _, r := range rules {
 		mux.Handle(r.path(), r.hook(mgr.GetScheme()))
+	}
+	for _, c := range o.Conversions {
+		mux.Handle(c.path(), c)
 	}
 	s := &Server{
 		options: o, rules: rules, listener: listener, handler: mux,
@@ -136,6 +142,6 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	_ = Withdraw(last, s.client) // The API server may be gone already.
+	_ = Withdraw(last, s.client, s.options.Conversions...) // The API server may be gone already.
 	return nil
 }

@@ -17,6 +17,8 @@ import (
 type Kept struct {
 	listener     net.Listener
 	certificates certificates
+	// host is what the API server calls; empty is what the listener says.
+	host string
 }
 
 // kept is a Kept in its file.
@@ -42,7 +44,7 @@ func Keep(dir string) (*Kept, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for admission: %w", err)
 	}
-	k := &Kept{listener, certificates{last.Authority, last.Certificate, last.Key}}
+	k := &Kept{listener: listener, certificates: certificates{last.Authority, last.Certificate, last.Key}}
 	address := listener.Addr().String()
 	valid := k.certificates.check("127.0.0.1", time.Now()) == nil
 	if valid && address == last.Address {
@@ -61,6 +63,30 @@ func Keep(dir string) (*Kept, error) {
 		return nil, fmt.Errorf("keep the certificates of admission: %w", err)
 	}
 	return k, nil
+}
+
+// Open listens where an API server elsewhere can call us by a host. What it is
+// told holds until another takes our place.
+func Open(address, host string) (*Kept, error) {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen for admission: %w", err)
+	}
+	c, err := newCertificates(host)
+	if err != nil {
+		return nil, err
+	}
+	return &Kept{listener: listener, certificates: c, host: host}, nil
+}
+
+// address is where the API server finds us.
+func (k *Kept) address() string {
+	address := k.listener.Addr().String()
+	_, port, err := net.SplitHostPort(address)
+	if k.host == "" || err != nil {
+		return address
+	}
+	return net.JoinHostPort(k.host, port)
 }
 
 // listenAgain listens on an address if it can, and else on any of the loopback.

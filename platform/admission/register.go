@@ -56,10 +56,15 @@ func (s *Server) register(ctx context.Context, authority []byte) error {
 
 // Withdraw tells the API server to ask no one any more. It is for a cluster
 // that goes on without us: as long as it asks, it refuses what it gets no
-// answer on.
-func Withdraw(ctx context.Context, c client.Client) error {
+// answer on. Objects that were to be converted are then read as they are stored.
+func Withdraw(ctx context.Context, c client.Client, conversions ...Conversion) error {
 	if err := registrations.Apply(ctx, c); err != nil {
 		return fmt.Errorf("withdraw admission: %w", err)
+	}
+	for _, conversion := range conversions {
+		if err := conversion.withdraw(ctx, c); err != nil {
+			return fmt.Errorf("withdraw admission: %w", err)
+		}
 	}
 	return nil
 }
@@ -104,6 +109,9 @@ func (s *Server) way(r Rule, authority []byte) admissionregistration.WebhookClie
 
 // address is where the API server finds us without a Service.
 func (s *Server) address() string {
+	if s.options.Kept != nil {
+		return s.options.Kept.address()
+	}
 	host, port, err := net.SplitHostPort(s.listener.Addr().String())
 	if err != nil {
 		return s.listener.Addr().String()

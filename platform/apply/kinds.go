@@ -21,8 +21,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// annotationDigest is, on a kind, the digest of the bytes it was applied from.
-const annotationDigest = "weir-ml.github.io/digest"
+// AnnotationDigest is, on a kind, the digest of the bytes it was applied from.
+const AnnotationDigest = "weir-ml.github.io/digest"
 
 // often is how often we ask whether a kind is served yet: it takes some tens of
 // milliseconds, and all else waits for it.
@@ -37,8 +37,9 @@ type definition struct {
 		Group    string
 		Names    struct{ Plural string }
 		Versions []struct {
-			Name   string
-			Served bool
+			Name    string
+			Served  bool
+			Storage bool
 		}
 	}
 }
@@ -72,7 +73,7 @@ func applyKind(ctx context.Context, c *clients, data []byte) error {
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("read kind %s: %w", d.Metadata.Name, err)
 	}
-	if err != nil || there.Annotations[annotationDigest] != digest {
+	if err != nil || there.Annotations[AnnotationDigest] != digest {
 		body, err := marked(data, digest)
 		if err != nil {
 			return fmt.Errorf("read kind %s: %w", d.Metadata.Name, err)
@@ -101,14 +102,15 @@ func marked(data []byte, digest string) ([]byte, error) {
 	if !ok {
 		annotations = map[string]any{}
 	}
-	annotations[annotationDigest] = digest
+	annotations[AnnotationDigest] = digest
 	meta["annotations"] = annotations
 	return json.Marshal(object)
 }
 
-// served waits until a kind can be found and its objects listed, in all its
-// versions: the one comes some milliseconds after the other, and a client that
-// looks between them takes the kind for missing.
+// served waits until a kind can be found in all its versions and its objects
+// listed: the one comes some milliseconds after the other, and a client that
+// looks between them takes the kind for missing. They are listed as the version
+// that is stored, since those who turn them into others may not be there yet.
 func served(ctx context.Context, c *clients, d definition) error {
 	ticker := time.NewTicker(often)
 	defer ticker.Stop()
@@ -118,7 +120,7 @@ func served(ctx context.Context, c *clients, d definition) error {
 		}
 		gv := schema.GroupVersion{Group: d.Spec.Group, Version: v.Name}
 		for {
-			ready, err := c.serves(ctx, gv, d.Spec.Names.Plural)
+			ready, err := c.serves(ctx, gv, d.Spec.Names.Plural, v.Storage)
 			if err != nil {
 				return fmt.Errorf("wait for kind %s: %w", d.Metadata.Name, err)
 			}
@@ -155,7 +157,7 @@ func newClients(config *rest.Config) (*clients, error) {
 	return &clients{m, d}, nil
 }
 
-func (c *clients) serves(ctx context.Context, gv schema.GroupVersion, plural string) (bool, error) {
+func (c *clients) serves(ctx context.Context, gv schema.GroupVersion, plural string, stored bool) (bool, error) {
 	known, err := c.discovery.ServerResourcesForGroupVersion(gv.String())
 	if notYet(err) {
 		return false, nil
@@ -165,6 +167,9 @@ func (c *clients) serves(ctx context.Context, gv schema.GroupVersion, plural str
 	}
 	if !slices.ContainsFunc(known.APIResources, func(r metav1.APIResource) bool { return r.Name == plural }) {
 		return false, nil
+	}
+	if !stored {
+		return true, nil
 	}
 	_, err = c.Resource(gv.WithResource(plural)).List(ctx, metav1.ListOptions{Limit: 1})
 	if notYet(err) {
