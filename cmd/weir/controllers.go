@@ -11,11 +11,13 @@ import (
 	"k8s.io/client-go/util/cert"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/weir-ml/weir/platform/admission"
 )
 
 // newControllersCommand runs the platform's controllers against any cluster.
 func newControllersCommand() *cobra.Command {
-	var kubeconfig, address string
+	var kubeconfig, address, webhooks, host string
 	var o platformOptions
 	cmd := &cobra.Command{
 		Use:   "controllers",
@@ -33,6 +35,13 @@ its own process, unless it is told --without controllers.`,
 			if o.Listener, err = listenForRoutes(address); err != nil {
 				return err
 			}
+			if host != "" {
+				kept, err := admission.Open(webhooks, host)
+				if err != nil {
+					return fmt.Errorf("--webhook-bind-address %s: %w", webhooks, err)
+				}
+				o.Admission = &admission.Options{Kept: kept}
+			}
 			ctrl.SetLogger(klog.Background())
 			if err := startPlatform(cmd.Context(), config, o); err != nil {
 				return err
@@ -49,6 +58,8 @@ its own process, unless it is told --without controllers.`,
 	flags.StringVar(&o.Jobs.PyTorch.WaitImage, "pytorch-init-container-image", "alpine:3.10", "image in which workers of a PyTorchJob wait for their master: it needs sh, seq and nslookup")
 	flags.IntVar(&o.Jobs.PyTorch.WaitTries, "pytorch-init-container-max-tries", 100, "how often they look, every two seconds")
 	flags.StringVar(&address, "metrics-bind-address", ":8080", "where Prometheus finds the metrics, with TLS unless it is a loopback; 0 is nowhere")
+	flags.StringVar(&host, "webhook-host", "", "host by which the API server reaches this, to have objects checked and turned into other versions; empty is neither")
+	flags.StringVar(&webhooks, "webhook-bind-address", ":9443", "where that host is answered")
 	return cmd
 }
 

@@ -47,7 +47,7 @@ type platformOptions struct {
 // startPlatform installs the kinds in the cluster that config reaches, and runs
 // their controllers until ctx ends. It returns when they work.
 func startPlatform(ctx context.Context, config *rest.Config, o platformOptions) error {
-	if err := installKinds(ctx, config); err != nil {
+	if err := installKinds(ctx, config, o.Admission); err != nil {
 		return err
 	}
 	// Clients choose by kind: no kind of ours can be written in protobuf.
@@ -67,7 +67,8 @@ func startPlatform(ctx context.Context, config *rest.Config, o platformOptions) 
 	if err != nil {
 		return fmt.Errorf("start controllers: %w", err)
 	}
-	o.Jobs.TensorFlow.ClusterDomain = os.Getenv("CUSTOM_CLUSTER_DOMAIN")
+	domain := os.Getenv("CUSTOM_CLUSTER_DOMAIN")
+	o.Jobs.TensorFlow.ClusterDomain, o.Jobs.MPIV2.ClusterDomain = domain, domain
 	if err := jobs.Setup(ctx, manager, o.Jobs); err != nil {
 		return err
 	}
@@ -103,8 +104,8 @@ func startPlatform(ctx context.Context, config *rest.Config, o platformOptions) 
 	return installRuntimes(ctx, config)
 }
 
-// admit sets up what looks at objects on their way in. The channel is closed
-// once it does.
+// admit sets up what looks at objects on their way in, and turns them into other
+// versions. The channel is closed once it does.
 func admit(manager ctrl.Manager, o platformOptions) (<-chan struct{}, error) {
 	if o.Admission == nil {
 		done := make(chan struct{})
@@ -119,7 +120,9 @@ func admit(manager ctrl.Manager, o platformOptions) (<-chan struct{}, error) {
 		}
 		rules = append(rules, s3)
 	}
-	server, err := admission.Setup(manager, *o.Admission, rules...)
+	options := *o.Admission
+	options.Conversions = jobs.Conversions()
+	server, err := admission.Setup(manager, options, rules...)
 	if err != nil {
 		return nil, err
 	}
@@ -133,14 +136,22 @@ func withdrawAdmission(ctx context.Context, config *rest.Config) error {
 	if err != nil {
 		return fmt.Errorf("withdraw checks of objects: %w", err)
 	}
-	return admission.Withdraw(ctx, c)
+	return admission.Withdraw(ctx, c, jobs.Conversions()...)
 }
 
-// installKinds makes the cluster know the platform's kinds and roles.
-func installKinds(ctx context.Context, config *rest.Config) error {
+// installKinds makes the cluster know the platform's kinds and roles, and who
+// turns objects into other versions of themselves.
+func installKinds(ctx context.Context, config *rest.Config, o *admission.Options) error {
 	var kinds [][]byte
 	for _, f := range install.Kinds() {
-		kinds = append(kinds, f.Data)
+		data := f.Data
+		if o != nil && o.Kept != nil {
+			var err error
+			if data, err = o.Kept.Converted(data, jobs.Conversions()...); err != nil {
+				return fmt.Errorf("install %s: %w", f.Name, err)
+			}
+		}
+		kinds = append(kinds, data)
 	}
 	if err := apply.Kinds(ctx, config, kinds...); err != nil {
 		return err

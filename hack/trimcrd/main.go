@@ -10,7 +10,8 @@
 //
 // Arguments are files. With versions after it, as FILE=v1beta1,v1beta2, these
 // are served too, with the schema of the version that is stored, but for pod
-// templates, which they leave open.
+// templates, which they leave open. One with a plus before it is as good as that
+// one; of the others users are warned.
 //
 // With -open-pods, pods are left open as wholes. It is for kinds of which others
 // are made that are checked.
@@ -63,12 +64,21 @@ func trim(file, older string) error {
 func serve(definition map[string]any, older []string) {
 	spec := definition["spec"].(map[string]any)
 	versions := spec["versions"].([]any)
-	stored := versions[0].(map[string]any)
+	var stored map[string]any
+	for _, v := range versions {
+		if v := v.(map[string]any); v["storage"] == true {
+			stored = v
+		}
+	}
 	for _, name := range older {
+		name, alive := strings.CutPrefix(name, "+")
 		v := copyOf(stored).(map[string]any)
 		openTemplates(v)
-		v["name"], v["storage"], v["deprecated"] = name, false, true
-		v["deprecationWarning"] = fmt.Sprintf("%s/%s is deprecated; use %[1]s/%[3]s", spec["group"], name, stored["name"])
+		v["name"], v["storage"] = name, false
+		if !alive {
+			v["deprecated"] = true
+			v["deprecationWarning"] = fmt.Sprintf("%s/%s is deprecated; use %[1]s/%[3]s", spec["group"], name, stored["name"])
+		}
 		versions = append(versions, v)
 	}
 	spec["versions"] = versions

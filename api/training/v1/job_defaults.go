@@ -23,7 +23,9 @@ func setReplicaDefaults(s *ReplicaSpec, restart RestartPolicy, container, portNa
 	if s.RestartPolicy == "" {
 		s.RestartPolicy = restart
 	}
-	setPortDefault(s.Template.Spec.Containers, container, portName, port)
+	if portName != "" {
+		setPortDefault(s.Template.Spec.Containers, container, portName, port)
+	}
 }
 
 // setPortDefault gives the named container, or the first if none has the name,

@@ -19,6 +19,8 @@ type kind struct {
 	port                int32
 	// restart is what becomes of a replica unless it says so itself.
 	restart RestartPolicy
+	// managers are names that the controller has besides its own.
+	managers []string
 }
 
 // complete fills in what a job leaves open.
@@ -35,7 +37,7 @@ func (k kind) complete(j Job) {
 // check says what is wrong with a job that would be wrong with any.
 func (k kind) check(j Job) field.ErrorList {
 	problems := append(validateName(j), validateTogether(j)...)
-	problems = append(problems, validatePolicy(j.Policy(), field.NewPath("spec", "runPolicy"))...)
+	problems = append(problems, validatePolicy(j.Policy(), field.NewPath("spec", "runPolicy"), k.managers...)...)
 	return append(problems, validateReplicas(j.Replicas(), k.types, k.container, k.at())...)
 }
 
@@ -73,6 +75,9 @@ func (k kind) at() *field.Path { return field.NewPath("spec", k.field) }
 // change included.
 func ValidateUpdate(now, before Job) field.ErrorList {
 	problems := now.Validate()
+	if c, ok := now.(interface{ ValidateChange(Job) field.ErrorList }); ok {
+		problems = append(problems, c.ValidateChange(before)...)
+	}
 	if old, m := before.Policy().ManagedBy, now.Policy().ManagedBy; !equality.Semantic.DeepEqual(old, m) {
 		problems = append(problems, field.Invalid(field.NewPath("spec", "runPolicy", "managedBy"), m,
 			"field is immutable: delete the job and create it anew to have it managed by another"))

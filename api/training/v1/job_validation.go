@@ -34,12 +34,26 @@ func validateName(j Job) field.ErrorList {
 	return nil
 }
 
-// ReplicaName is the name of a replica's pod and of its service.
+// called is a name that is asked for, if any is.
+func called(container string) string {
+	if container == "" {
+		return ""
+	}
+	return fmt.Sprintf(" named %q", container)
+}
+
+// ReplicaName is the name of a replica's pod and of its service. There is but
+// one launcher, so it has no index.
 func ReplicaName(job string, t ReplicaType, index int) string {
+	if t == MPIReplicaLauncher {
+		return job + "-launcher"
+	}
 	return fmt.Sprintf("%s-%s-%d", job, strings.ToLower(string(t)), index)
 }
 
-func validatePolicy(p *RunPolicy, at *field.Path) field.ErrorList {
+// validatePolicy holds a run policy to what it may say. managers are names that
+// this controller has besides its own.
+func validatePolicy(p *RunPolicy, at *field.Path, managers ...string) field.ErrorList {
 	var problems field.ErrorList
 	if c := p.CleanPodPolicy; c != nil && !slices.Contains([]CleanPodPolicy{"", CleanPodUndefined, CleanPodNone, CleanPodRunning, CleanPodAll}, *c) {
 		problems = append(problems, field.NotSupported(at.Child("cleanPodPolicy"), *c, []CleanPodPolicy{CleanPodNone, CleanPodRunning, CleanPodAll}))
@@ -53,8 +67,8 @@ func validatePolicy(p *RunPolicy, at *field.Path) field.ErrorList {
 	if n := p.BackoffLimit; n != nil && *n < 0 {
 		problems = append(problems, field.Invalid(at.Child("backoffLimit"), *n, "give the restarts that are borne, 0 or more, or leave it out"))
 	}
-	if m := p.ManagedBy; m != nil && *m != ManagerTrainingOperator && *m != ManagerMultiKueue {
-		problems = append(problems, field.NotSupported(at.Child("managedBy"), *m, []string{ManagerTrainingOperator, ManagerMultiKueue}))
+	if m, known := p.ManagedBy, append(managers, ManagerTrainingOperator, ManagerMultiKueue); m != nil && !slices.Contains(known, *m) {
+		problems = append(problems, field.NotSupported(at.Child("managedBy"), *m, known))
 	}
 	return problems
 }
@@ -86,7 +100,7 @@ func validateReplicas(replicas map[ReplicaType]*ReplicaSpec, known []ReplicaType
 func validateReplica(s *ReplicaSpec, container string, at *field.Path) field.ErrorList {
 	containers := at.Child("template", "spec", "containers")
 	if s == nil || len(s.Template.Spec.Containers) == 0 {
-		return field.ErrorList{field.Required(containers, fmt.Sprintf("must be specified: give one container named %q, with an image", container))}
+		return field.ErrorList{field.Required(containers, "must be specified: give one container"+called(container)+", with an image")}
 	}
 
 	var problems field.ErrorList
@@ -103,7 +117,7 @@ func validateReplica(s *ReplicaSpec, container string, at *field.Path) field.Err
 			problems = append(problems, field.Required(containers.Index(i).Child("image"), fmt.Sprintf("must be required: name the image that container %q runs", c.Name)))
 		}
 	}
-	if !named {
+	if !named && container != "" {
 		problems = append(problems, field.Required(containers, fmt.Sprintf("must have at least one container with name %s: rename the one that does the training", container)))
 	}
 	return problems

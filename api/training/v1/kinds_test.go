@@ -16,6 +16,7 @@ var everyKind = map[string]func() Job{
 	PaddleJobKind:  func() Job { return &PaddleJob{} },
 	JAXJobKind:     func() Job { return &JAXJob{} },
 	MXJobKind:      func() Job { return &MXJob{} },
+	MPIJobKind:     func() Job { return &MPIJob{} },
 }
 
 // read is the job that a manifest's spec, written in YAML, makes.

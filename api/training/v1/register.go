@@ -18,6 +18,7 @@ func AddToScheme(s *runtime.Scheme) error {
 		&PaddleJob{}, &PaddleJobList{},
 		&JAXJob{}, &JAXJobList{},
 		&MXJob{}, &MXJobList{},
+		&MPIJob{}, &MPIJobList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil

@@ -75,7 +75,7 @@ func (r *Reconciler[J]) Reconcile(ctx context.Context, req reconcile.Request) (r
 	} else if err != nil {
 		return reconcile.Result{}, fmt.Errorf("read %s %s: %w", r.framework.Traits().Kind, req.NamespacedName, err)
 	}
-	if !j.GetDeletionTimestamp().IsZero() || !ours(j) {
+	if !j.GetDeletionTimestamp().IsZero() || !r.ours(j) {
 		return reconcile.Result{}, nil // What is owned goes with its job.
 	}
 	if r.memory.late(j) {
@@ -105,9 +105,12 @@ func (r *Reconciler[J]) Reconcile(ctx context.Context, req reconcile.Request) (r
 }
 
 // ours tells whether a job is for this controller to run.
-func ours(j training.Job) bool {
+func (r *Reconciler[J]) ours(j J) bool {
+	if c, ok := r.framework.(Chooser[J]); ok && !c.Takes(j) {
+		return false
+	}
 	m := j.Policy().ManagedBy
-	return m == nil || *m == training.ManagerTrainingOperator
+	return m == nil || *m == training.ManagerTrainingOperator || *m == training.ManagerMPIOperator
 }
 
 // world reads what belongs to a job.
@@ -144,6 +147,9 @@ func (r *Reconciler[J]) world(ctx context.Context, j J) (world, error) {
 			return nil
 		})
 	}
+	if err := r.readDelegated(ctx, j, &w); err != nil {
+		return world{}, err
+	}
 	if r.gang == "" {
 		return w, nil
 	}
@@ -165,6 +171,27 @@ func (r *Reconciler[J]) ask(ctx context.Context, j J, w world) (*answer, error) 
 		return nil, fmt.Errorf("let %s in: %w", r.name(j), err)
 	}
 	return a, nil
+}
+
+// readDelegated reads the pods of the batch Job that runs a type of replica.
+func (r *Reconciler[J]) readDelegated(ctx context.Context, j J, w *world) error {
+	t := r.framework.Traits().Delegate
+	if t == "" {
+		return nil
+	}
+	runner, ok := Seen{furniture: w.furniture}.Furniture(batchJob, Host(j, Replica{Type: t}))
+	if !ok {
+		return nil
+	}
+	var pods corev1.PodList
+	of := client.MatchingFields{ownerIndex: string(runner.GetUID())}
+	if err := r.belongings.List(ctx, &pods, client.InNamespace(j.GetNamespace()), of, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("list pods of %s's %s: %w", r.name(j), t, err)
+	}
+	for i := range pods.Items {
+		w.delegated = append(w.delegated, &pods.Items[i])
+	}
+	return nil
 }
 
 // readGroup reads what the gang scheduler is told, and needs to be.

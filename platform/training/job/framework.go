@@ -46,6 +46,22 @@ type Traits struct {
 	Scaled bool
 	// Unserved kinds have no service for each replica.
 	Unserved bool
+	// Delegate is a type of replica whose pods a batch Job makes, which is
+	// furniture of the name that the replica's pod would have. The Job keeps
+	// the limits of the run policy too. Empty is none.
+	Delegate training.ReplicaType
+}
+
+// A Chooser is a Framework that takes some of the jobs of its kind only.
+type Chooser[J training.Job] interface {
+	Takes(j J) bool
+}
+
+// A Speaker is a Framework with words of its own for what every job is: Created,
+// Suspended, Resumed, and Unseen for one that ended before it was seen running.
+// No words are the usual ones.
+type Speaker[J training.Job] interface {
+	Speak(j J, of string) string
 }
 
 // A Replica is a place in a job that one pod at a time fills.
@@ -59,6 +75,9 @@ type Replica struct {
 type Verdict struct {
 	Condition training.JobConditionType
 	Message   string
+	// Reason is the condition's, of a job that has failed, if it is not the
+	// usual one.
+	Reason string
 	// Restarts are sentences on the replicas that are replaced, if there is
 	// more to say than that some are.
 	Restarts []string
@@ -69,6 +88,8 @@ type Seen struct {
 	pods   map[Replica]*corev1.Pod
 	fates  map[Replica]fate
 	counts map[training.ReplicaType]Count
+	// delegated are the pods of the type that a batch Job runs.
+	delegated []*corev1.Pod
 	// furniture is what there is of it, each with its kind.
 	furniture []client.Object
 }
@@ -85,6 +106,8 @@ type Count struct {
 	Refused int32
 	// Restarting pods have ended badly, and are replaced.
 	Restarting int32
+	// Evicted are those of the failed that their node sent away.
+	Evicted int32
 }
 
 // types are the types of replicas there should be, in order.
@@ -92,6 +115,12 @@ func (s Seen) types() []training.ReplicaType { return slices.Sorted(maps.Keys(s.
 
 // Count counts the pods of a type.
 func (s Seen) Count(t training.ReplicaType) Count { return s.counts[t] }
+
+// Pod is the pod of a replica; nil if there is none.
+func (s Seen) Pod(r Replica) *corev1.Pod { return s.pods[r] }
+
+// Delegated are the pods of the type that a batch Job runs.
+func (s Seen) Delegated() []*corev1.Pod { return s.delegated }
 
 // Succeeded tells whether a replica has ended well.
 func (s Seen) Succeeded(r Replica) bool { return s.fates[r] == succeeded }

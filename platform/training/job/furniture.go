@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	batchv1 "k8s.io/api/batch/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -25,6 +26,9 @@ type Furniture struct {
 	// Transient objects go when their job has ended; others stay as long as it.
 	Transient bool
 }
+
+// batchJob is the kind of furniture that runs the replicas of a type.
+var batchJob = batchv1.SchemeGroupVersion.WithKind("Job")
 
 // A Furnisher is a Framework whose jobs keep furniture.
 type Furnisher[J training.Job] interface {
@@ -66,7 +70,7 @@ func furnitureOf[J training.Job](f Framework[J]) []Furniture {
 
 // furnish says what to make, change and take away so that a job has the
 // furniture it should.
-func furnish[J training.Job](f Framework[J], j J, seen Seen, d *decision) {
+func furnish[J training.Job](f Framework[J], g gang, j J, seen Seen, d *decision) {
 	furnisher, ok := f.(Furnisher[J])
 	if !ok {
 		return
@@ -86,6 +90,9 @@ func furnish[J training.Job](f Framework[J], j J, seen Seen, d *decision) {
 		fixed := slices.ContainsFunc(furnisher.Furniture(), func(f Furniture) bool { return f.Kind == kind && f.NamesOnly })
 		switch {
 		case !ok:
+			if runner, ok := o.(*batchv1.Job); ok {
+				g.joinTemplate(&runner.Spec.Template, j.GetName(), f.Traits().Delegate)
+			}
 			d.furnish = append(d.furnish, o)
 		case !fixed && there.GetDeletionTimestamp() == nil && !holds(o, there):
 			o.SetResourceVersion(there.GetResourceVersion())

@@ -121,6 +121,13 @@ func (g gang) join(pod *corev1.Pod, job string, t training.ReplicaType) {
 	pod.Annotations["volcano.sh/task-spec"] = strings.ToLower(string(t))
 }
 
+// joinTemplate makes the pods of a template members of their job's group.
+func (g gang) joinTemplate(t *corev1.PodTemplateSpec, job string, r training.ReplicaType) {
+	pod := &corev1.Pod{ObjectMeta: t.ObjectMeta, Spec: t.Spec}
+	g.join(pod, job, r)
+	t.ObjectMeta, t.Spec = pod.ObjectMeta, pod.Spec
+}
+
 // otherScheduler speaks of a scheduler in a template that knows no gangs.
 func (g gang) otherScheduler(j training.Job) (notice, bool) {
 	for _, s := range j.Replicas() {

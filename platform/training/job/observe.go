@@ -22,6 +22,8 @@ type world struct {
 	// door is what a job that waits to be let in was told, if it asked.
 	door     *answer
 	services []*metav1.PartialObjectMetadata
+	// delegated are the pods of the framework's batch Job, if it has one.
+	delegated []*corev1.Pod
 	// furniture is what the framework keeps, each with its kind.
 	furniture []client.Object
 	// group is the job's PodGroup and priorities what priority classes are
@@ -69,6 +71,9 @@ func See(j training.Job, container string, pods []*corev1.Pod) Seen {
 			c.Succeeded++
 		case failed:
 			c.Failed++
+			if pod.Status.Reason == "Evicted" {
+				c.Evicted++
+			}
 		case refused:
 			c.Failed++
 			c.Refused++
@@ -78,6 +83,24 @@ func See(j training.Job, container string, pods []*corev1.Pod) Seen {
 		s.counts[r.Type] = c
 	}
 	return s
+}
+
+// delegate counts the pods that a batch Job has made for a type of replica. How
+// often it has failed is not the job's failure: it may be tried again.
+func (s *Seen) delegate(t training.ReplicaType, pods []*corev1.Pod) {
+	s.delegated = pods
+	c := s.counts[t]
+	for _, pod := range pods {
+		switch pod.Status.Phase {
+		case corev1.PodRunning:
+			c.Active++
+		case corev1.PodSucceeded:
+			c.Succeeded++
+		case corev1.PodFailed:
+			c.Failed++
+		}
+	}
+	s.counts[t] = c
 }
 
 // labelsOf are the labels of a replica's service; its pod has them and perhaps

@@ -54,12 +54,12 @@ type removal struct {
 // under way.
 func decide[J training.Job](f Framework[J], g gang, j J, w world, now time.Time) decision {
 	d := &decision{status: *j.Report().DeepCopy()}
-	say := &reporter{kind: f.Traits().Kind, decision: d, now: now}
-	say.created(j.GetName())
+	say := &reporter{kind: f.Traits().Kind, speak: speakOf(f, j), decision: d, now: now}
+	say.created()
 
 	if d.status.Finished() {
 		d.remove = slices.Concat(leftovers(*j.Policy().CleanPodPolicy, w), disband(w), clearFurniture(f, w))
-		if left, ok := untilExpiry(j.Policy(), &d.status, now); ok {
+		if left, ok := untilExpiry(j.Policy(), &d.status, now); ok && f.Traits().Delegate == "" {
 			d.expired, d.wake = left <= 0, max(0, left)
 		}
 		return *d
@@ -70,21 +70,25 @@ func decide[J training.Job](f Framework[J], g gang, j J, w world, now time.Time)
 	}
 	if suspended(j) {
 		d.remove = append(leftovers(training.CleanPodAll, w), disband(w)...)
-		furnish(f, j, Seen{furniture: w.furniture}, d)
-		say.suspended(j.GetName())
+		furnish(f, g, j, Seen{furniture: w.furniture}, d)
+		say.suspended()
 		return *d
 	}
-	say.resumed(j.GetName())
+	say.resumed()
 
 	w.pods, w.before = ofRound(roundOf(&d.status), w.pods)
 	seen := See(j, f.Traits().Container, w.pods)
 	seen.furniture = w.furniture
+	limited := f.Traits().Delegate == ""
+	if !limited {
+		seen.delegate(f.Traits().Delegate, w.delegated)
+	}
 	d.remarks = remarks(f.Traits().Container, seen)
-	left, limited := untilDeadline(j.Policy(), &d.status, now)
+	left, ends := untilDeadline(j.Policy(), &d.status, now)
 	switch {
-	case !training.RestartsWhole(j) && pastBackoffLimit(j, seen):
+	case limited && !training.RestartsWhole(j) && pastBackoffLimit(j, seen):
 		say.failed(fmt.Sprintf("Job %s has failed because it has reached the specified backoff limit", j.GetName()))
-	case limited && left <= 0:
+	case limited && ends && left <= 0:
 		say.failed(fmt.Sprintf("Job %s has failed because it was active longer than specified deadline", j.GetName()))
 	default:
 		proceed(f, g, j, w, seen, d, say)
@@ -102,11 +106,12 @@ func proceed[J training.Job](f Framework[J], g gang, j J, w world, seen Seen, d 
 	}
 	say.verdict(j.GetName(), verdict, seen)
 	if d.status.Finished() {
+		say.ended()
 		return // What is left of it is taken away at the next look.
 	}
 
 	d.remove = surplus(f, j, w, seen)
-	furnish(f, j, seen, d)
+	furnish(f, g, j, seen, d)
 	if g != "" {
 		if want := g.group(f.Traits(), j, w.group, w.priorities); !same(w.group, want) {
 			d.group = want
@@ -123,7 +128,7 @@ func proceed[J training.Job](f Framework[J], g gang, j J, w world, seen Seen, d 
 			d.remarks = append(d.remarks, remark)
 		}
 	}
-	if left, ok := untilDeadline(j.Policy(), &d.status, say.now); ok {
+	if left, ok := untilDeadline(j.Policy(), &d.status, say.now); ok && f.Traits().Delegate == "" {
 		d.wake = soonest(d.wake, max(left, time.Millisecond))
 	}
 }
@@ -139,6 +144,9 @@ func missing[J training.Job](f Framework[J], g gang, j J, w world, seen Seen) []
 	}
 	var all []client.Object
 	for _, r := range replicasOf(j) {
+		if r.Type == f.Traits().Delegate {
+			continue
+		}
 		if !f.Traits().Unserved && !served[training.ReplicaName(j.GetName(), r.Type, r.Index)] {
 			all = append(all, newService(f.Traits(), j, r))
 		}

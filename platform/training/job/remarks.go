@@ -2,6 +2,7 @@ package job
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -25,7 +26,7 @@ const actionRestart = "Restart"
 // hear: exit codes, containers that cannot start, pods that find no place.
 func remarks(container string, seen Seen) []notice {
 	var all []notice
-	for _, pod := range seen.pods {
+	for _, pod := range slices.Concat(slices.Collect(maps.Values(seen.pods)), seen.delegated) {
 		if code, ok := exitCode(pod, container); ok {
 			all = append(all, notice{
 				kind: corev1.EventTypeNormal, reason: "ExitedWithCode", action: "Exit", about: pod,

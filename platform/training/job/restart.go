@@ -63,10 +63,11 @@ func fateOf(pod *corev1.Pod, policy training.RestartPolicy, container string) fa
 	}
 }
 
-// exitCode is the exit code of a pod's container, once it has ended.
+// exitCode is the exit code of a pod's container, once it has ended; of the
+// first that has, if no name is given.
 func exitCode(pod *corev1.Pod, container string) (int32, bool) {
 	for _, c := range pod.Status.ContainerStatuses {
-		if c.Name == container && c.State.Terminated != nil {
+		if (c.Name == container || container == "") && c.State.Terminated != nil {
 			return c.State.Terminated.ExitCode, true
 		}
 	}

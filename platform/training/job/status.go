@@ -14,11 +14,30 @@ import (
 	training "github.com/weir-ml/weir/api/training/v1"
 )
 
+// speakOf gives a framework's words for what a job is, or the usual ones.
+func speakOf[J training.Job](f Framework[J], j J) func(string) string {
+	return func(of string) string {
+		words := ""
+		if s, ok := f.(Speaker[J]); ok {
+			words = s.Speak(j, of)
+		}
+		if words == "" && of != unseen {
+			words = fmt.Sprintf("%s %s is %s.", f.Traits().Kind, j.GetName(), strings.ToLower(of))
+		}
+		return words
+	}
+}
+
+// unseen is a job that has ended before it was seen running.
+const unseen = "Unseen"
+
 // A reporter writes a decision's status, and notes what has changed in it.
 type reporter struct {
 	*decision
 	kind string
-	now  time.Time
+	// speak says what a job is: Created, Suspended or Resumed.
+	speak func(of string) string
+	now   time.Time
 }
 
 // set says something of the job, and tells whether that is news. If it is, an
@@ -38,9 +57,9 @@ func (r *reporter) tell(kind, reason, message string) {
 	}
 }
 
-func (r *reporter) created(name string) {
+func (r *reporter) created() {
 	if len(r.status.Conditions) == 0 {
-		r.set(training.JobCreated, true, "Created", fmt.Sprintf("%s %s is created.", r.kind, name))
+		r.set(training.JobCreated, true, "Created", r.speak("Created"))
 	}
 }
 
@@ -57,8 +76,8 @@ func (r *reporter) invalid(problem error) {
 	}
 }
 
-func (r *reporter) suspended(name string) {
-	message := fmt.Sprintf("%s %s is suspended.", r.kind, name)
+func (r *reporter) suspended() {
+	message := r.speak("Suspended")
 	r.waitsNoMore()
 	for _, s := range r.status.ReplicaStatuses {
 		s.Active = 0
@@ -72,9 +91,9 @@ func (r *reporter) suspended(name string) {
 }
 
 // resumed starts the job's clock anew if it was suspended.
-func (r *reporter) resumed(name string) {
+func (r *reporter) resumed() {
 	if r.status.Is(training.JobSuspended) {
-		r.set(training.JobSuspended, false, "Resumed", fmt.Sprintf("%s %s is resumed.", r.kind, name))
+		r.set(training.JobSuspended, false, "Resumed", r.speak("Resumed"))
 		r.status.StartTime = &metav1.Time{Time: r.now}
 	}
 }
@@ -91,6 +110,24 @@ func (r *reporter) complete() {
 	if r.status.CompletionTime == nil {
 		r.status.CompletionTime = &metav1.Time{Time: r.now}
 	}
+}
+
+// ended says of a job that it never ran, where there are words for that.
+func (r *reporter) ended() {
+	message := r.speak(unseen)
+	if !r.status.Finished() || message == "" {
+		return
+	}
+	for _, c := range r.status.Conditions {
+		if c.Type == training.JobRunning {
+			return
+		}
+	}
+	now := metav1.NewTime(r.now)
+	r.status.Conditions = append(r.status.Conditions, training.JobCondition{
+		Type: training.JobRunning, Status: corev1.ConditionFalse, Reason: r.kind + string(training.JobRunning), Message: message,
+		LastUpdateTime: now, LastTransitionTime: now,
+	})
 }
 
 // verdict says what the framework makes of the replicas. A job that has
@@ -115,8 +152,12 @@ func (r *reporter) verdict(name string, v Verdict, seen Seen) {
 	}
 	if v.Condition == training.JobFailed {
 		r.complete()
-		setCondition(&r.status, training.JobFailed, true, r.kind+"Failed", v.Message, r.now)
-		r.tell(corev1.EventTypeNormal, "Failed", v.Message)
+		reason := v.Reason
+		if reason == "" {
+			reason = r.kind + "Failed"
+		}
+		setCondition(&r.status, training.JobFailed, true, reason, v.Message, r.now)
+		r.changes = append(r.changes, notice{kind: corev1.EventTypeNormal, reason: reason, action: "Failed", message: v.Message})
 		return
 	}
 

@@ -87,8 +87,10 @@ func (r *Reconciler[J]) failed(j J, reason string, o client.Object, kind string,
 // by place, so to create what a late watch has not shown yet does no harm.
 func (r *Reconciler[J]) create(ctx context.Context, j J, objects []client.Object) error {
 	return inParallel(objects, func(o client.Object) error {
-		kind := o.GetObjectKind().GroupVersionKind().Kind
+		is := o.GetObjectKind().GroupVersionKind()
+		kind := is.Kind
 		err := r.client.Create(ctx, o)
+		o.GetObjectKind().SetGroupVersionKind(is) // Once written, it may no longer say.
 		if apierrors.IsAlreadyExists(err) {
 			err = r.claim(ctx, j, o)
 			if err == nil || errors.Is(err, errGone) {

@@ -15,6 +15,7 @@ import (
 	"github.com/weir-ml/weir/platform/admission"
 	"github.com/weir-ml/weir/platform/training/jax"
 	"github.com/weir-ml/weir/platform/training/job"
+	"github.com/weir-ml/weir/platform/training/mpi"
 	"github.com/weir-ml/weir/platform/training/mxnet"
 	"github.com/weir-ml/weir/platform/training/paddle"
 	"github.com/weir-ml/weir/platform/training/pytorch"
@@ -27,6 +28,8 @@ type Options struct {
 	job.Options
 	TensorFlow tensorflow.Framework
 	PyTorch    pytorch.Framework
+	MPI        mpi.Framework
+	MPIV2      mpi.V2
 }
 
 // Setup adds a controller for each kind to a manager. The kinds must be
@@ -49,6 +52,8 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		job.Setup(ctx, mgr, paddle.Framework{}, o.Options),
 		job.Setup(ctx, mgr, jax.Framework{}, o.Options),
 		job.Setup(ctx, mgr, mxnet.Framework{}, o.Options),
+		job.Setup(ctx, mgr, o.MPI, o.Options),
+		job.Setup(ctx, mgr, o.MPIV2, o.Options),
 	)
 }
 
@@ -56,6 +61,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 func Kinds() []client.Object {
 	return []client.Object{
 		&training.TFJob{}, &training.PyTorchJob{}, &training.XGBoostJob{}, &training.PaddleJob{}, &training.JAXJob{}, &training.MXJob{},
+		&training.MPIJob{},
 	}
 }
 
@@ -69,7 +75,13 @@ func Rules() []admission.Rule {
 		rule[*training.PaddleJob](training.PaddleJobKind),
 		rule[*training.JAXJob](training.JAXJobKind),
 		rule[*training.MXJob](training.MXJobKind),
+		rule[*training.MPIJob](training.MPIJobKind),
 	}
+}
+
+// Conversions are of the kinds whose versions differ by more than their names.
+func Conversions() []admission.Conversion {
+	return []admission.Conversion{{Kind: training.MPIJobPlural + "." + training.GroupVersion.Group, Convert: mpi.Convert}}
 }
 
 func rule[J interface {
