@@ -116,6 +116,6 @@ func dependencies(ctx context.Context, c Config, server *kubeletoptions.KubeletS
 		PodStartupLatencyTracker:  kubeletutil.NewPodStartupLatencyTracker(),
 		NodeStartupLatencyTracker: kubeletutil.NewNodeStartupLatencyTracker(klog.FromContext(ctx)),
 		TracerProvider:            nooptrace.NewTracerProvider(),
-		Options:                   []kubelet.Option{c.Relister.attach, shortenVolumeWaits},
+		Options:                   []kubelet.Option{c.Relister.attach, shortenVolumeWaits, writeAllocationsLater},
 	}, nil
 }
