@@ -210,6 +210,8 @@ func newEnvironmentListCommand(f *folder) *cobra.Command {
 // meaning is a recipe in a few words.
 func meaning(r environment.Recipe) string {
 	switch {
+	case r.Machine:
+		return "this machine's programs"
 	case r.Files != "":
 		return "the files in " + r.Files
 	case r.Folder != "":
@@ -262,11 +264,5 @@ func openEnvironments(f *folder) (*environment.Store, []environment.Recipe, erro
 	if err != nil {
 		return nil, nil, err
 	}
-	recipes := s.Environments
-	for _, image := range []string{"tensorflow/tensorflow:latest", "python:3"} {
-		if r, ok := store.Find(image); ok {
-			recipes = append(recipes, r)
-		}
-	}
-	return store, recipes, nil
+	return store, append(s.Environments, environment.BuiltIn()...), nil
 }

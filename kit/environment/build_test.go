@@ -365,3 +365,27 @@ exec chroot . /opt/environment/bin/pip --version
 		t.Errorf("pip in a root of its own: %v\n%s", err, out)
 	}
 }
+
+// An image that is a shell and no more means this machine's programs, with an
+// nslookup that knows the names that any program would find.
+func TestMachine(t *testing.T) {
+	s := newStore(t, Options{})
+	r, _ := s.Find("alpine:3.10")
+	e, err := s.Build(t.Context(), r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, ok := s.Built(r); !ok || again.ID != e.ID {
+		t.Errorf("built again it is %v, %v, want %s", again, ok, e.ID)
+	}
+	if len(e.Variables) > 0 || len(e.Path) == 0 {
+		t.Fatalf("path %v, variables %v", e.Path, e.Variables)
+	}
+	program := filepath.Join(e.Path[0], "nslookup")
+	if out, err := exec.CommandContext(t.Context(), program, "localhost").CombinedOutput(); err != nil {
+		t.Errorf("nslookup localhost: %v: %s", err, out)
+	}
+	if err := exec.CommandContext(t.Context(), program, "nobody.invalid").Run(); err == nil {
+		t.Error("nslookup finds a name that is nobody's")
+	}
+}

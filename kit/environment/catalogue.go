@@ -8,48 +8,94 @@ import (
 // leadingVersion is the version that a tag begins with.
 var leadingVersion = regexp.MustCompile(`^\d+(\.\d+)*`)
 
+// builtIns are the images that weir brings recipes for, with what makes one of
+// the version that an image's tag begins with. (Nothing changes it.)
+var builtIns = []struct {
+	images []string
+	make   func(image, version string) Recipe
+}{
+	{[]string{"tensorflow/tensorflow:*"}, tensorflow},
+	{[]string{"pytorch/pytorch:*"}, library("torch", "torchvision")},
+	{[]string{"paddlepaddle/paddle:*", "registry.baidubce.com/paddlepaddle/paddle:*"}, library("paddlepaddle", "setuptools")},     // It imports setuptools, and does not ask for it.
+	{[]string{"nvcr.io/nvidia/jax:*", "ghcr.io/nvidia/jax:*"}, func(image, _ string) Recipe { return library("jax")(image, "") }}, // Tags are months.
+	{[]string{"weir.local/jax:*"}, library("jax")},
+	{[]string{"weir.local/xgboost:*"}, library("xgboost", "lightgbm")},
+	{[]string{"python:3*", "python:latest"}, python},
+	{[]string{"alpine:*", "busybox:*"}, func(image, _ string) Recipe { return Recipe{Image: image, Machine: true, Command: []string{"/bin/sh"}} }},
+}
+
 // builtIn returns the recipe that weir brings for an image.
 func builtIn(image string) (Recipe, bool) {
 	_, tag := split(image)
-	version := leadingVersion.FindString(tag)
-	switch {
-	case matches("tensorflow/tensorflow:*", image):
-		return tensorflow(version), true
-	case matches("python:3*", image), matches("python:latest", image):
-		return python(version), true
+	for _, b := range builtIns {
+		for _, pattern := range b.images {
+			if matches(pattern, image) {
+				return b.make(pattern, leadingVersion.FindString(tag)), true
+			}
+		}
 	}
 	return Recipe{}, false
 }
 
-// tensorflow is the environment of TensorFlow's images. Keras 3 cannot be
-// trained by MultiWorkerMirroredStrategy, so tf-keras is there and is what
-// tf.keras means.
-func tensorflow(version string) Recipe {
-	current := Recipe{
-		Image:        "tensorflow/tensorflow:*",
-		Requirements: []string{"tensorflow-cpu", "keras", "tf-keras", "numpy", "scikit-learn", "pillow", "boto3"},
-		Command:      []string{"/bin/bash"},
-		Variables:    map[string]string{"TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "1", "PYTHONUNBUFFERED": "1"},
+// BuiltIn are the recipes that weir brings, without a version.
+func BuiltIn() []Recipe {
+	var all []Recipe
+	for _, b := range builtIns {
+		for _, pattern := range b.images {
+			all = append(all, b.make(pattern, ""))
+		}
 	}
-	// Python may well be newer than any that TensorFlow has been built for.
+	return all
+}
+
+// besides are packages that examples use beside any library.
+func besides() []string { return []string{"numpy", "scikit-learn", "pillow", "boto3"} }
+
+// library is the environment of images that hold a library: of the version that
+// a tag begins with if there is one, and of its newest otherwise.
+func library(name string, others ...string) func(image, version string) Recipe {
+	return func(image, version string) Recipe {
+		return versioned(image, version, []string{"/bin/bash"}, map[string]string{"PYTHONUNBUFFERED": "1"}, func(v string) []string {
+			return append(append([]string{name + v}, others...), besides()...)
+		})
+	}
+}
+
+// versioned is a recipe that goes from the version wanted to the newest one, and
+// from there to an older Python: the one here may well be newer than any that a
+// library has been built for. packages are given what follows a package's name.
+func versioned(image, version string, command []string, variables map[string]string, packages func(version string) []string) Recipe {
+	current := Recipe{Image: image, Requirements: packages(""), Command: command, Variables: variables}
 	older := current
 	older.Python = "3.12"
 	current.Otherwise = &older
 	if version == "" {
 		return current
 	}
-
-	pinned := current
-	pinned.Otherwise = &current
-	parts := strings.Split(version, ".")
-	if len(parts) < 3 {
+	if strings.Count(version, ".") < 2 {
 		version += ".*"
 	}
-	pinned.Requirements = []string{"tensorflow-cpu==" + version, "keras", "numpy", "scikit-learn", "pillow", "boto3"}
-	if len(parts) >= 2 && hasLegacyKeras(parts[0], parts[1]) {
-		pinned.Requirements = append(pinned.Requirements, "tf-keras=="+parts[0]+"."+parts[1]+".*")
-	}
+	pinned := current
+	pinned.Requirements, pinned.Otherwise = packages("=="+version), &current
 	return pinned
+}
+
+// tensorflow is the environment of TensorFlow's images. Keras 3 cannot be
+// trained by MultiWorkerMirroredStrategy, so tf-keras is there and is what
+// tf.keras means.
+func tensorflow(image, version string) Recipe {
+	variables := map[string]string{"TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "1", "PYTHONUNBUFFERED": "1"}
+	return versioned(image, version, []string{"/bin/bash"}, variables, func(v string) []string {
+		all := append([]string{"tensorflow-cpu" + v, "keras"}, besides()...)
+		parts := strings.Split(strings.TrimPrefix(v, "=="), ".")
+		switch {
+		case v == "":
+			return append(all, "tf-keras")
+		case len(parts) >= 2 && hasLegacyKeras(parts[0], parts[1]):
+			return append(all, "tf-keras=="+parts[0]+"."+parts[1]+".*")
+		}
+		return all
+	})
 }
 
 // hasLegacyKeras says whether there is a tf-keras for a version of TensorFlow:
@@ -59,8 +105,8 @@ func hasLegacyKeras(major, minor string) bool {
 }
 
 // python is the environment of Python's images: an interpreter and pip.
-func python(version string) Recipe {
-	plain := Recipe{Image: "python:3*", Command: []string{"python3"}, Variables: map[string]string{"PYTHONUNBUFFERED": "1"}}
+func python(image, version string) Recipe {
+	plain := Recipe{Image: image, Command: []string{"python3"}, Variables: map[string]string{"PYTHONUNBUFFERED": "1"}}
 	parts := strings.Split(version, ".")
 	if len(parts) < 2 {
 		return plain

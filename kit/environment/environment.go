@@ -41,6 +41,10 @@ type Recipe struct {
 	// would be. It goes with Folder, or alone.
 	Files string `json:"files,omitempty"`
 
+	// Machine is for images that are no more than a shell and its programs: they
+	// mean those of this machine. No Python is involved.
+	Machine bool `json:"machine,omitempty"`
+
 	Entrypoint []string          `json:"entrypoint,omitempty"`
 	Command    []string          `json:"command,omitempty"`
 	Variables  map[string]string `json:"variables,omitempty"`

@@ -2,6 +2,7 @@ package environment
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,11 +10,14 @@ import (
 
 // asItLies says whether a recipe names something that is used and not built.
 func (r Recipe) asItLies() bool {
-	return r.Folder != "" || r.Files != "" || len(r.Requirements) == 0 && strings.Contains(r.Python, "/")
+	return r.Machine || r.Folder != "" || r.Files != "" || len(r.Requirements) == 0 && strings.Contains(r.Python, "/")
 }
 
 // found is the environment of a recipe that is used as it lies.
 func (s *Store) found(ctx context.Context, r Recipe) (*Environment, error) {
+	if r.Machine {
+		return s.machine(r)
+	}
 	if r.Folder != "" || r.Files != "" {
 		return foundFolders(r)
 	}
@@ -32,6 +36,33 @@ func (s *Store) found(ctx context.Context, r Recipe) (*Environment, error) {
 		e.Variables["VIRTUAL_ENV"] = python.Prefix
 	}
 	return e, nil
+}
+
+// standInNslookup is what such an image has and this machine may lack: it finds
+// a name as programs do, and needs little memory for it.
+const standInNslookup = `#!/bin/sh
+exec getent hosts "$1"
+`
+
+// machine is the environment of an image that means this machine's programs.
+func (s *Store) machine(r Recipe) (*Environment, error) {
+	bin := s.path("machine", "bin")
+	if err := os.MkdirAll(bin, 0o755); err != nil {
+		return nil, fmt.Errorf("make room for this machine's programs: %w", err)
+	}
+	program := filepath.Join(bin, "nslookup")
+	if _, err := os.Stat(program); err != nil {
+		// Written aside, so that nobody runs half of it.
+		temp := fmt.Sprintf("%s.%d", program, os.Getpid())
+		if err := os.WriteFile(temp, []byte(standInNslookup), 0o755); err != nil {
+			return nil, fmt.Errorf("write a stand-in for nslookup: %w", err)
+		}
+		if err := os.Rename(temp, program); err != nil {
+			return nil, fmt.Errorf("write a stand-in for nslookup: %w", err)
+		}
+	}
+	r.Folder = s.path("machine")
+	return foundFolders(r)
 }
 
 // probe asks the Python at a recipe's path about itself, once.

@@ -49,6 +49,12 @@ func TestCatalogue(t *testing.T) {
 		"GPU":         {why: "There are no GPUs in this one.", image: "tensorflow/tensorflow:latest-gpu", want: "tensorflow-cpu"},
 		"Pinned":      {why: "A tag's version is the version.", image: "tensorflow/tensorflow:2.21.0", want: "tensorflow-cpu==2.21.0"},
 		"PinnedMinor": {why: "A minor version is any of its patches.", image: "tensorflow/tensorflow:2.16-jupyter", want: "tensorflow-cpu==2.16.*"},
+		"Torch":       {why: "What follows a version in a tag is about the image.", image: "pytorch/pytorch:2.5.1-cuda12.4-cudnn9-runtime", want: "torch==2.5.1"},
+		"TorchLatest": {image: "pytorch/pytorch", want: "torch"},
+		"Paddle":      {why: "Paddle's own registry means the same.", image: "registry.baidubce.com/paddlepaddle/paddle:2.4.0rc0-cpu", want: "paddlepaddle==2.4.0"},
+		"JAX":         {why: "NVIDIA's tags are months, and no versions.", image: "nvcr.io/nvidia/jax:24.10-py3", want: "jax"},
+		"OwnJAX":      {image: "weir.local/jax:0.7", want: "jax==0.7.*"},
+		"XGBoost":     {image: "weir.local/xgboost", want: "xgboost"},
 		"Python":      {why: "The version found will do.", image: "python:3", want: ""},
 		"Python312":   {why: "A version is looked for.", image: "python:3.12.4-slim-bookworm", want: "3.12"},
 		"OwnFirst":    {why: "The user's own come first.", image: "python:3.9", want: "/opt/old"},
@@ -68,6 +74,12 @@ func TestCatalogue(t *testing.T) {
 				t.Errorf("%s Find(%q) is about %q, want %q", c.why, c.image, got, c.want)
 			}
 		})
+	}
+
+	for _, image := range []string{"alpine:3.10", "docker.io/library/busybox"} {
+		if r, ok := s.Find(image); !ok || !r.Machine {
+			t.Errorf("Find(%q) = %v, %v, want this machine's programs", image, r, ok)
+		}
 	}
 
 	s.SetRecipes(nil)
