@@ -167,6 +167,12 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 		s.Metrics.URL = fmt.Sprintf("http://127.0.0.1:%d/metrics", m.metrics[0].Addr().(*net.TCPAddr).Port)
 	}
 
+	if o.has("controllers") && o.has("node") {
+		if platform.Reports, err = openReports(dir, k.Address()); err != nil {
+			return err
+		}
+	}
+
 	// What needs nothing but the API server starts side by side.
 	var starts errgroup.Group
 	if o.has("node") {

@@ -25,6 +25,7 @@ import (
 	"github.com/weir-ml/weir/platform/routes"
 	"github.com/weir-ml/weir/platform/training/jobs"
 	"github.com/weir-ml/weir/platform/training/jobset"
+	"github.com/weir-ml/weir/platform/training/trainerstatus"
 	"github.com/weir-ml/weir/platform/training/trainjob"
 )
 
@@ -40,6 +41,8 @@ type platformOptions struct {
 	// Admission says how the API server reaches the checks of objects on their
 	// way in; nil does without, and the controllers say what is wrong later.
 	Admission *admission.Options
+	// Reports is where the programs of TrainJobs report to; nil is nowhere.
+	Reports *reports
 	// Store is the S3 that pods are led to; nil is none.
 	Store *admission.Store
 }
@@ -75,7 +78,7 @@ func startPlatform(ctx context.Context, config *rest.Config, o platformOptions) 
 	if err := jobset.Setup(ctx, manager); err != nil {
 		return err
 	}
-	if err := trainjob.Setup(manager, trainjob.Options{}); err != nil {
+	if err := trainJobs(manager, o.Reports); err != nil {
 		return err
 	}
 	core, err := kubernetes.NewForConfig(config)
@@ -102,6 +105,17 @@ func startPlatform(ctx context.Context, config *rest.Config, o platformOptions) 
 	case <-ctx.Done():
 	}
 	return installRuntimes(ctx, config)
+}
+
+// trainJobs sets up TrainJobs, and where their programs report to, if they may.
+func trainJobs(manager ctrl.Manager, r *reports) error {
+	if r == nil {
+		return trainjob.Setup(manager, trainjob.Options{})
+	}
+	if err := trainerstatus.Setup(manager, r.listener); err != nil {
+		return err
+	}
+	return trainjob.Setup(manager, trainjob.Options{Reporting: r.address})
 }
 
 // admit sets up what looks at objects on their way in, and turns them into other

@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/weir-ml/weir/cluster/pki"
 	"github.com/weir-ml/weir/kit/s3"
 	"github.com/weir-ml/weir/platform/admission"
 )
@@ -56,17 +55,9 @@ func startS3(ctx context.Context, dir string, m *machine) (*storage, error) {
 // withTLS puts TLS before the machine's listeners of S3, and returns the file of
 // the authority to trust.
 func withTLS(dir string, m *machine) (string, error) {
-	authority, err := pki.Open(filepath.Join(dir, "pki"))
+	authority, certificate, err := certificateFor(dir, "s3", append([]string{"localhost", "127.0.0.1"}, m.names...)...)
 	if err != nil {
 		return "", err
-	}
-	pair, err := authority.Server("s3", append([]string{"localhost", "127.0.0.1"}, m.names...)...)
-	if err != nil {
-		return "", err
-	}
-	certificate, err := tls.LoadX509KeyPair(pair.CertFile, pair.KeyFile)
-	if err != nil {
-		return "", fmt.Errorf("read the certificate of S3: %w", err)
 	}
 	for i, l := range m.s3 {
 		m.s3[i] = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12})

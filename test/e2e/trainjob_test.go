@@ -1,15 +1,15 @@
 package e2e_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
 
 // A TrainJob of a runtime of its namespace: nodes find each other by what they
-// are told, and end.
+// are told, and one reports how far it is.
 func TestTrainJob(t *testing.T) {
-	t.Parallel()
-	s := shared.story(t)
+	s := begin(t)
 	s.apply(`
 apiVersion: trainer.kubeflow.org/v1alpha1
 kind: TrainingRuntime
@@ -29,7 +29,16 @@ spec:
                 - name: node
                   image: python:3.11
                   command: [python, -c]
-                  args: ["import os, socket; print(socket.gethostbyname(os.environ['PET_MASTER_ADDR']), os.environ['PET_NODE_RANK'], 'of', os.environ['PET_NNODES'])"]
+                  args:
+                  - |
+                    import json, os, socket, ssl, urllib.request
+                    print("reached", socket.gethostbyname(os.environ["PET_MASTER_ADDR"]), flush=True)
+                    print("node", os.environ["PET_NODE_RANK"], "of", os.environ["PET_NNODES"], flush=True)
+                    said = {"trainerStatus": {"progressPercentage": 50, "metrics": [{"name": "loss", "value": "0.25"}], "lastUpdatedTime": "2026-01-02T03:04:05Z"}}
+                    urllib.request.urlopen(urllib.request.Request(
+                        os.environ["KUBEFLOW_TRAINER_SERVER_URL"], json.dumps(said).encode(),
+                        {"Authorization": "Bearer " + open(os.environ["KUBEFLOW_TRAINER_SERVER_TOKEN"]).read(), "Content-Type": "application/json"},
+                    ), context=ssl.create_default_context(cafile=os.environ["KUBEFLOW_TRAINER_SERVER_CA_CERT"]))
 ---
 apiVersion: trainer.kubeflow.org/v1alpha1
 kind: TrainJob
@@ -39,10 +48,32 @@ spec:
   trainer: {numNodes: 2}
 `)
 	s.trained("hello", 2*time.Minute)
+	out := s.nodeLogs("hello")
+	for _, want := range []string{"reached 10.", "node 0 of 2", "node 1 of 2"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no word of %q:\n%s", want, out)
+		}
+	}
+	status := s.kubectl("get", "trainjob/hello", "-o", "jsonpath={.status.trainerStatus.progressPercentage} {.status.trainerStatus.metrics[0].name}={.status.trainerStatus.metrics[0].value} {.status.jobsStatus[0].name} {.status.jobsStatus[0].succeeded}")
+	if want := "50 loss=0.25 node 1"; status != want {
+		t.Errorf("status %q, want %q", status, want)
+	}
 }
 
 // trained waits until a TrainJob is complete.
 func (s *story) trained(name string, within time.Duration) {
 	s.Helper()
-	s.kubectl("wait", "--for=condition=Complete", "--timeout="+within.String(), "trainjob/"+name)
+	s.eventually(within, "TrainJob "+name+" is complete", func() (bool, string) {
+		conditions := s.kubectl("get", "trainjob/"+name, "-o", `jsonpath={range .status.conditions[?(@.status=="True")]}{.type} {.reason}: {.message}{"\n"}{end}`)
+		if strings.Contains(conditions, "Failed") {
+			s.Fatalf("TrainJob %s: %s%s", name, conditions, s.nodeLogs(name))
+		}
+		return strings.Contains(conditions, "Complete"), conditions
+	})
+}
+
+// nodeLogs is what the pods of a TrainJob have printed.
+func (s *story) nodeLogs(name string) string {
+	s.Helper()
+	return s.kubectl("logs", "-l", "jobset.sigs.k8s.io/jobset-name="+name, "--all-containers", "--tail=-1", "--prefix")
 }
