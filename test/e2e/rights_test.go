@@ -41,6 +41,12 @@ func TestWithoutRights(t *testing.T) {
 			t.Errorf("kubectl logs: %q", out)
 		}
 	})
+	t.Run("Pip", func(t *testing.T) {
+		s.apply(pod("pip", `command: [sh, -c, "python -m pip install --quiet six && python -c 'import six; print(six.__name__)'"]`))
+		if out := s.ends("pip", corev1.PodSucceeded); out != "six\n" {
+			t.Errorf("the pod said %q", out)
+		}
+	})
 	t.Run("Copy", func(t *testing.T) {
 		file := filepath.Join(w.dir, "letter")
 		write(t, file, "to whom it concerns")

@@ -1,0 +1,106 @@
+package e2e_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/weir-ml/weir/kit/environment"
+)
+
+// trainingClient is the published client of Kubeflow's training jobs.
+var trainingClient = environment.Recipe{Image: "weir.local/training-client", Requirements: []string{"kubeflow-training==1.9.4"}}
+
+// The published client of training jobs, as it is, does all it can do: from this
+// machine by the kubeconfig, and in a pod by its service account.
+func TestTrainingClient(t *testing.T) {
+	for story, why := range map[string]string{
+		"life":    "a job from a function, with packages that pip installs in its pods, from its creation to its deletion",
+		"trouble": "jobs that fail, and jobs that are refused",
+		"kinds":   "an object of every kind",
+	} {
+		t.Run(story, func(t *testing.T) {
+			s := begin(t)
+			t.Log(why)
+			s.python(trainingClient, "sdk/training.py", story, s.meeting(), s.namespace)
+		})
+	}
+	t.Run("inside", func(t *testing.T) {
+		s := begin(t)
+		s.mapTo(t, trainingClient.Image, "--package", trainingClient.Requirements[0])
+		s.kubectl("create", "configmap", "code", "--from-file", "sdk/training.py")
+		s.apply(strings.ReplaceAll(`
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: scientist}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: scientist}
+rules:
+- {apiGroups: [kubeflow.org], resources: ["*"], verbs: ["*"]}
+- {apiGroups: [""], resources: [pods, pods/log, events], verbs: [get, list, watch]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: scientist}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: scientist}
+subjects: [{kind: ServiceAccount, name: scientist}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: client}
+spec:
+  serviceAccountName: scientist
+  restartPolicy: Never
+  volumes: [{name: code, configMap: {name: code}}, {name: meeting, hostPath: {path: MEETING}}]
+  containers:
+  - name: main
+    image: weir.local/training-client
+    command: [python, /code/training.py, life, MEETING]
+    volumeMounts: [{name: code, mountPath: /code}, {name: meeting, mountPath: MEETING}]
+`, "MEETING", s.meeting()))
+		s.ends("client", corev1.PodSucceeded)
+	})
+}
+
+// meeting is a folder in which this machine and the story's pods meet.
+func (s *story) meeting() string {
+	s.Helper()
+	dir := filepath.Join(open, s.namespace)
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		s.Fatal(err)
+	}
+	return dir
+}
+
+// python runs a program on this machine, which reaches the weir by its
+// kubeconfig and has the packages of a recipe, and must succeed.
+func (s *story) python(with environment.Recipe, args ...string) {
+	s.Helper()
+	dir, err := environments()
+	if err != nil {
+		s.Fatal(err)
+	}
+	store, err := environment.Open(dir, environment.Options{})
+	if err != nil {
+		s.Fatal(err)
+	}
+	built, err := store.Build(s.Context(), with, func(said string) { s.Log(said) })
+	if err != nil {
+		s.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(s.Context(), 5*time.Minute)
+	defer cancel()
+	c := exec.CommandContext(ctx, filepath.Join(built.Folders[0].Source, "bin", "python"), args...)
+	c.Env = append(os.Environ(), "KUBECONFIG="+filepath.Join(s.dir, "kubeconfig"), "PYTHONDONTWRITEBYTECODE=1")
+	if out, err := c.CombinedOutput(); err != nil {
+		s.Fatalf("%v: %v\n%s", args, err, out)
+	}
+}
