@@ -1,8 +1,10 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -10,7 +12,8 @@ import (
 
 // A symptom is something a program prints before it ends, that says more than
 // its exit code. In sentence and remedy, $1 is what the pattern found, WHO the
-// container, IMAGE its image, ENDING how it ended, and LOGS how to read all of it.
+// container, PACKAGE the package of a Python module so called, IMAGE its image,
+// ENDING how it ended, and LOGS how to read all of it.
 type symptom struct {
 	reason, pattern, sentence, remedy string
 
@@ -18,7 +21,7 @@ type symptom struct {
 }
 
 func symptoms() []symptom {
-	return []symptom{
+	known := []symptom{
 		{
 			reason:   "KerasNeedsLegacy",
 			pattern:  `Attempt to convert a value \(PerReplica`,
@@ -29,7 +32,7 @@ func symptoms() []symptom {
 			reason:   "PackageMissing",
 			pattern:  `ModuleNotFoundError: No module named '([^'.]+)`,
 			sentence: `WHO imports $1, which image "IMAGE" does not have.`,
-			remedy:   `Add it to the image's packages: weir environment add IMAGE --package $1`,
+			remedy:   `Add it to the image's packages: weir environment add IMAGE --package PACKAGE`,
 		},
 		{
 			reason:   "ScriptNotFound",
@@ -46,13 +49,13 @@ func symptoms() []symptom {
 		},
 		{
 			reason:   "GPUOutOfMemory",
-			pattern:  `(CUDA out of memory|OOM when allocating tensor)`,
+			pattern:  `(CUDA out of memory|OOM when allocating tensor|CUDA_ERROR_OUT_OF_MEMORY|RESOURCE_EXHAUSTED: Out of memory)`,
 			sentence: `WHO used more memory than the GPU has.`,
 			remedy:   `Use smaller batches or a smaller model, or let fewer programs share the GPU.`,
 		},
 		{
 			reason:   "PortInUse",
-			pattern:  `(?i)(address already in use)`,
+			pattern:  `(?i)(address already in use|No address added out of total)`,
 			sentence: `WHO listens on a port that is taken already.`,
 			remedy:   `Use another port, or end what has it: two containers of a pod share its ports.`,
 		},
@@ -74,13 +77,13 @@ func symptoms() []symptom {
 			sentence: `WHO asked for the address of a name that nobody knows ($1).`,
 			remedy:   `Correct the host's name; a Service is found as NAME.NAMESPACE.svc once it exists.`,
 		},
-		{
-			reason:   "ProgramError",
-			pattern:  `(?m)^((?:\w+\.)*\w*(?:Error|Exception|Interrupt)\b: .+)$`,
-			sentence: `WHO ENDING: $1`,
-			remedy:   `Correct the program; all it printed: LOGS`,
-		},
 	}
+	return slices.Concat(known, training(), []symptom{{
+		reason:   "ProgramError",
+		pattern:  `(?m)^(?:\[rank\d+\]: )?((?:\w+\.)*\w*(?:Error|Exception|Interrupt)\b: .+)$`,
+		sentence: `WHO ENDING: $1`,
+		remedy:   `Correct the program; all it printed: LOGS`,
+	}})
 }
 
 // ofOutput explains the end of a container by what it printed.
@@ -98,10 +101,20 @@ func ofOutput(c container, t *corev1.ContainerStateTerminated, lines []string) (
 		if last := all[len(all)-1]; len(last) > 1 {
 			found = shortened(last[1], 200)
 		}
-		fill := strings.NewReplacer("$1", found, "WHO", c.who(), "IMAGE", c.spec.Image, "ENDING", ending(t), "LOGS", command("logs", "Pod", c.pod.Namespace, c.pod.Name)).Replace
+		fill := strings.NewReplacer("$1", found, "PACKAGE", packageOf(found), "WHO", c.who(), "IMAGE", c.spec.Image, "ENDING", ending(t), "LOGS", command("logs", "Pod", c.pod.Namespace, c.pod.Name)).Replace
 		return Explanation{Reason: s.reason, Sentence: sentence(fill(s.sentence)), Remedy: fill(s.remedy)}, true
 	}
 	return Explanation{}, false
+}
+
+// packageOf names the package that has a Python module, for the best known of
+// those that are called otherwise.
+func packageOf(module string) string {
+	others := map[string]string{
+		"cv2": "opencv-python-headless", "sklearn": "scikit-learn", "PIL": "pillow", "yaml": "pyyaml", "skimage": "scikit-image",
+		"bs4": "beautifulsoup4", "dotenv": "python-dotenv", "dateutil": "python-dateutil",
+	}
+	return cmp.Or(others[module], module)
 }
 
 func shortened(s string, n int) string {

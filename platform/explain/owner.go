@@ -231,6 +231,10 @@ func pods(n int) string {
 func worstOf(replicas []Explanation) *Explanation {
 	rank := func(e Explanation) int {
 		switch {
+		case e.State == Failed && !follows(e.Reason):
+			return 8
+		case e.State == Stuck && !follows(e.Reason):
+			return 7
 		case e.State == Failed:
 			return 6
 		case e.State == Stuck:
