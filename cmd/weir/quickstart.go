@@ -80,8 +80,7 @@ func (q *quickstart) run(ctx context.Context) (err error) {
 	}
 
 	// Its pods go with a job of an earlier time, so that their names are free.
-	// The data first: a training that began before it would go on from the
-	// checkpoints of the last one, which new data removes.
+	// The data first, so that its pod is seen and the training need not wait.
 	if err := q.kubectl(ctx, dir, "delete", "--ignore-not-found", "--cascade=foreground", "tfjob/"+quickstartJob, "job/"+quickstartData); err != nil {
 		return err
 	}

@@ -72,6 +72,18 @@ spec:
 	if out := s.ends("predict", corev1.PodSucceeded); accuracyIn(out) < 0.8 {
 		t.Errorf("the model that was loaded guesses badly:\n%s", out)
 	}
+
+	// Applied again, by hand and with its data, it trains from the beginning, and
+	// its evaluator does not take the checkpoints of before for its own.
+	s.kubectl("delete", "--cascade=foreground", "-k", example(t, "digits"))
+	s.kubectl("apply", "-k", example(t, "digits"))
+	s.becomes("digits", "Succeeded", tensorflowFor)
+	for replica, first := range map[string]string{"chief-0": "Epoch 1/6", "evaluator-0": "Epoch "} {
+		out := s.must("logs", "tfjob/digits", "--replica", replica)
+		if at := strings.Index(out, "Epoch "); at < 0 || !strings.HasPrefix(out[at:], first) || strings.HasPrefix(out[at:], "Epoch 6/6") {
+			t.Errorf("%s of the second training does not begin anew:\n%s", replica, out)
+		}
+	}
 }
 
 // accuracyIn is the last accuracy that a program printed, or 0.

@@ -23,9 +23,6 @@ def main():
     parts = train_test_split(images, labels, test_size=0.2, random_state=1, stratify=labels)
 
     bucket = boto3.resource("s3").create_bucket(Bucket=args.bucket)
-    # A new data set means a new training.
-    for prefix in ("checkpoints/", "model/"):
-        bucket.objects.filter(Prefix=prefix).delete()
     for name, part_images, part_labels in (("train", parts[0], parts[2]), ("test", parts[1], parts[3])):
         data = io.BytesIO()
         np.savez(data, images=part_images, labels=part_labels)

@@ -48,7 +48,8 @@ def train(args, bucket, chief):
         model = build()
 
     folder = pathlib.Path(tempfile.mkdtemp())
-    start = latest(bucket)
+    last = checkpoint(bucket)
+    start = 0 if last["finished"] else last["epoch"]
     agree(strategy, start)
     if start:
         restore(model, bucket, folder, start)
@@ -81,6 +82,7 @@ def train(args, bucket, chief):
         put_json(bucket, "model/finished.json", {"epochs": args.epochs, "accuracy": accuracy})
         print(f"held-out accuracy: {accuracy:.4f}")
         print(f"model: s3://{args.bucket}/model/model.keras", flush=True)
+        mark(bucket, args.epochs, finished=True)
 
 
 def agree(strategy, start):
@@ -97,10 +99,13 @@ def agree(strategy, start):
 def evaluate(args, bucket):
     model = build()
     folder = pathlib.Path(tempfile.mkdtemp())
+    # What an earlier training has left, which is not ours to test.
+    old = checkpoint(bucket)
     seen, deadline = 0, time.time() + args.patience
     while seen < args.epochs and time.time() < deadline:
-        epoch = latest(bucket)
-        if epoch == seen:
+        last = checkpoint(bucket)
+        epoch = last["epoch"]
+        if epoch == seen or (old["finished"] and last == old):
             time.sleep(0.5)
             continue
         restore(model, bucket, folder, epoch)
@@ -166,12 +171,17 @@ class Checkpoint(tf.keras.callbacks.Callback):
         np.savez(path, *self.model.get_weights())
         self.bucket.upload_file(str(path), f"checkpoints/{epoch + 1}.npz")
         # Written last: a checkpoint that it names is whole.
-        put_json(self.bucket, "checkpoints/latest.json", {"epoch": epoch + 1})
+        mark(self.bucket, epoch + 1)
 
 
-def latest(bucket):
-    """The epoch of the newest checkpoint, or 0."""
-    return get_json(bucket, "checkpoints/latest.json", {}).get("epoch", 0)
+def mark(bucket, epoch, finished=False):
+    """Says which checkpoint is the newest, and whether its training is over."""
+    put_json(bucket, "checkpoints/latest.json", {"epoch": epoch, "finished": finished, "written": time.time()})
+
+
+def checkpoint(bucket):
+    """The newest checkpoint; that of epoch 0 is none."""
+    return {"epoch": 0, "finished": False} | get_json(bucket, "checkpoints/latest.json", {})
 
 
 def restore(model, bucket, folder, epoch):
