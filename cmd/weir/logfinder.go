@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/weir-ml/weir/cluster/podlogs"
 	"github.com/weir-ml/weir/platform/explain"
@@ -144,6 +145,8 @@ func (f *logFinder) kept(isPod bool) ([]podlogs.Pod, error) {
 		return f.store.Find(f.target.namespace, labels.SelectorFromSet(labels.Set{"batch.kubernetes.io/job-name": f.target.name}))
 	case kind.Group == "kubeflow.org" && kind.Kind == "MPIJob":
 		return f.store.Find(f.target.namespace, labels.SelectorFromSet(labels.Set{"training.kubeflow.org/job-name": f.target.name}))
+	case isJobSet(kind):
+		return f.store.Find(f.target.namespace, labels.SelectorFromSet(labels.Set{"jobset.sigs.k8s.io/jobset-name": f.target.name}))
 	case kind.Group == "kubeflow.org":
 		return f.store.Find(f.target.namespace, labels.SelectorFromSet(labels.Set{
 			"training.kubeflow.org/job-name":      f.target.name,
@@ -153,13 +156,25 @@ func (f *logFinder) kept(isPod bool) ([]podlogs.Pod, error) {
 	return nil, nil
 }
 
-// replica is what a pod is called among the pods of its job: "worker-1". Pods of
-// other kinds have no name but their own: what follows their owner's is random.
+// isJobSet is whether the pods of a kind are a JobSet's: that of a TrainJob has
+// its name.
+func isJobSet(kind schema.GroupVersionKind) bool {
+	return kind.Kind == "JobSet" || kind.Kind == "TrainJob"
+}
+
+// replica is what a pod is called among the pods of its job: "worker-1", or
+// "node-0-1" in a JobSet, without the random letters after it. Pods of other
+// kinds have no name but their own: what follows their owner's is random.
 func (f *logFinder) replica(pod string) string {
-	if !strings.HasSuffix(f.target.kind.Group, "kubeflow.org") {
-		return pod
+	name, ours := strings.CutPrefix(pod, f.target.name+"-")
+	switch kind := f.target.kind; {
+	case !ours:
+	case isJobSet(kind) && strings.Contains(name, "-"):
+		return name[:strings.LastIndexByte(name, '-')]
+	case kind.Group == "kubeflow.org":
+		return name
 	}
-	return strings.TrimPrefix(pod, f.target.name+"-")
+	return pod
 }
 
 func (f *logFinder) wants(p podlogs.Pod) bool {

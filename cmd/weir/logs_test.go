@@ -79,13 +79,16 @@ func TestParseTarget(t *testing.T) {
 // are gone, and no weir runs: the logs are found all the same.
 func TestLogsOfAJobThatIsGone(t *testing.T) {
 	dir := t.TempDir()
-	k := keeper{t, dir, time.Unix(1e9, 0).UTC()}
+	k := keeper{t: t, dir: dir, now: time.Unix(1e9, 0).UTC()}
 	k.keep("mnist-worker-0", "u1", "tensorflow", 0, "zero, first try")
 	k.keep("mnist-worker-0", "u1", "tensorflow", 1, "zero, again")
 	k.keep("mnist-worker-1", "u2", "tensorflow", 0, "one, first pod")
 	k.keep("mnist-worker-1", "u3", "tensorflow", 0, "one, second pod")
 	k.keep("mnist-chief-0", "u4", "tensorflow", 0, "chief")
 	k.keep("mnist-chief-0", "u4", "sidecar", 0, "beside")
+	k.labels = map[string]string{"jobset.sigs.k8s.io/jobset-name": "bert"}
+	k.keep("bert-node-0-0-x7k2p", "u5", "node", 0, "node zero")
+	k.keep("bert-node-0-1-mm4dz", "u6", "node", 0, "node one")
 
 	cases := map[string]struct {
 		why  string
@@ -97,6 +100,16 @@ func TestLogsOfAJobThatIsGone(t *testing.T) {
 			why:  "Of each container its last start, in the order of time.",
 			args: "tfjob/mnist",
 			want: "worker-0           | zero, again\nworker-1           | one, second pod\nchief-0/tensorflow | chief\nchief-0/sidecar    | beside\n",
+		},
+		"TrainJob": {
+			why:  "Its pods are its JobSet's, and have random letters after their names.",
+			args: "trainjob/bert",
+			want: "node-0-0 | node zero\nnode-0-1 | node one\n",
+		},
+		"JobSet": {
+			why:  "A JobSet's replica, by the name it is shown by.",
+			args: "jobset/bert --replica node-0-1",
+			want: "node one\n",
 		},
 		"OneReplica": {
 			why:  "One replica needs no name before its lines.",
@@ -226,6 +239,8 @@ type keeper struct {
 	t   *testing.T
 	dir string
 	now time.Time
+	// labels are those of the pod; without, it is of TFJob mnist.
+	labels map[string]string
 }
 
 func (k *keeper) keep(pod, uid, container string, attempt uint32, text string) {
@@ -239,10 +254,10 @@ func (k *keeper) keep(pod, uid, container string, attempt uint32, text string) {
 	if err := os.WriteFile(file, fmt.Appendf(nil, "%s stdout F %s\n", k.now.Format(time.RFC3339Nano), text), 0o600); err != nil {
 		k.t.Fatal(err)
 	}
-	p := podlogs.Pod{Namespace: "ada", Name: pod, UID: uid, Created: k.now, Labels: map[string]string{
-		"training.kubeflow.org/job-name":      "mnist",
-		"training.kubeflow.org/operator-name": "tfjob-controller",
-	}}
+	p := podlogs.Pod{Namespace: "ada", Name: pod, UID: uid, Created: k.now, Labels: k.labels}
+	if p.Labels == nil {
+		p.Labels = map[string]string{"training.kubeflow.org/job-name": "mnist", "training.kubeflow.org/operator-name": "tfjob-controller"}
+	}
 	if err := store.Keep(p, container, attempt, file); err != nil {
 		k.t.Fatal(err)
 	}
