@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -160,12 +161,13 @@ func compare(l *lab, name string, want capture) {
 
 // belongings are what belongs to a job, as far as a controller decides it.
 type belongings struct {
-	Pods     map[string]podFacts
-	Services map[string]serviceFacts
+	Pods        map[string]podFacts
+	Services    map[string]serviceFacts
+	Autoscalers map[string]autoscalerFacts
 }
 
 func newBelongings() belongings {
-	return belongings{map[string]podFacts{}, map[string]serviceFacts{}}
+	return belongings{map[string]podFacts{}, map[string]serviceFacts{}, map[string]autoscalerFacts{}}
 }
 
 // factsOf reads what belonged to a captured job.
@@ -185,6 +187,9 @@ func factsOf(l *lab, owned []json.RawMessage) belongings {
 			decode(l, raw, &s)
 			all.Services[s.Name] = factsOfService(s)
 		case "HorizontalPodAutoscaler":
+			var h autoscalingv2.HorizontalPodAutoscaler
+			decode(l, raw, &h)
+			all.Autoscalers[h.Name] = autoscalerFacts{owners(h.OwnerReferences), h.Spec}
 		default:
 			l.Errorf("the capture has a %s, which is compared with nothing", kind.Kind)
 		}
@@ -201,6 +206,15 @@ func (l *lab) belongings(name string) belongings {
 	}
 	for _, s := range l.services(name) {
 		all.Services[s.Name] = factsOfService(s)
+	}
+	var autoscalers autoscalingv2.HorizontalPodAutoscalerList
+	if err := l.client.List(l.Context(), &autoscalers, client.InNamespace(l.namespace)); err != nil {
+		l.Fatal(err)
+	}
+	for _, h := range autoscalers.Items {
+		if h.Name == name {
+			all.Autoscalers[h.Name] = autoscalerFacts{owners(h.OwnerReferences), h.Spec}
+		}
 	}
 	return all
 }
@@ -305,6 +319,11 @@ type serviceFacts struct {
 
 func factsOfService(s corev1.Service) serviceFacts {
 	return serviceFacts{s.Labels, owners(s.OwnerReferences), s.Spec.ClusterIP, s.Spec.Selector, s.Spec.Ports}
+}
+
+type autoscalerFacts struct {
+	Owners []metav1.OwnerReference
+	Spec   autoscalingv2.HorizontalPodAutoscalerSpec
 }
 
 func owners(refs []metav1.OwnerReference) []metav1.OwnerReference {

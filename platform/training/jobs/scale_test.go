@@ -1,0 +1,91 @@
+package jobs_test
+
+import (
+	"testing"
+
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	training "github.com/weir-ml/weir/api/training/v1"
+)
+
+// Workers come and go by kubectl scale, and by whatever else knows of scales.
+func TestScale(t *testing.T) {
+	l := newLab(t, "scale")
+	for _, k := range kinds {
+		if k.name != training.PyTorchJobKind && k.name != training.PaddleJobKind && k.name != training.JAXJobKind {
+			continue
+		}
+		t.Run(k.name, func(t *testing.T) {
+			l := l.of(t, k)
+			name := "scaled-" + k.container
+			l.create(k.job(l, name, "", ""))
+			l.untilPods(name, 2)
+			before := l.workers(name)
+			l.until("the scale to name its pods", func() bool {
+				scale := &autoscalingv1.Scale{}
+				if err := l.client.SubResource("scale").Get(t.Context(), l.job(name), scale); err != nil {
+					t.Fatal(err)
+				}
+				return scale.Spec.Replicas == before && scale.Status.Selector == training.LabelJobName+"="+name+","+
+					training.LabelOperatorName+"="+l.pods(name)[0].Labels[training.LabelOperatorName]+","+training.LabelReplicaType+"=worker"
+			})
+
+			for _, n := range []int32{before + 2, before} {
+				scale := &autoscalingv1.Scale{}
+				scale.Spec.Replicas = n
+				j := l.job(name)
+				if err := l.client.SubResource("scale").Update(t.Context(), j, client.WithSubResourceBody(scale)); err != nil {
+					t.Fatal(err)
+				}
+				l.untilPods(name, 2+int(n-before))
+			}
+		})
+	}
+}
+
+// workers is how many workers a job should have.
+func (l *lab) workers(name string) int32 { return *l.job(name).Replicas()["Worker"].Replicas }
+
+// An elastic job with metrics has an autoscaler, which follows its bounds, and
+// goes while the job is suspended and when it has ended.
+func TestAutoscaler(t *testing.T) {
+	l := newLab(t, "autoscaler")
+	l = l.of(t, kinds[1])
+	j := &unstructured.Unstructured{Object: parse(t, `
+apiVersion: kubeflow.org/v1
+kind: PyTorchJob
+metadata: {name: elastic}
+spec:
+  elasticPolicy: {minReplicas: 1, maxReplicas: 3, metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 80}}}]}
+  pytorchReplicaSpecs: {Worker: {replicas: 2, template: {spec: {containers: [{name: pytorch, image: x}]}}}}`)}
+	l.create(j)
+	l.untilPods("elastic", 2)
+	most := func() int32 {
+		h := &autoscalingv2.HorizontalPodAutoscaler{}
+		err := l.client.Get(t.Context(), client.ObjectKey{Namespace: l.namespace, Name: "elastic"}, h)
+		if apierrors.IsNotFound(err) {
+			return 0
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h.Spec.MaxReplicas
+	}
+	l.until("the autoscaler", func() bool { return most() == 3 })
+	l.patch("elastic", `{"spec": {"elasticPolicy": {"maxReplicas": 4}}}`)
+	l.until("the autoscaler to follow", func() bool { return most() == 4 })
+	l.patch("elastic", `{"spec": {"runPolicy": {"suspend": true}}}`)
+	l.until("the autoscaler to go with the pods", func() bool { return most() == 0 })
+	l.patch("elastic", `{"spec": {"runPolicy": {"suspend": false}}}`)
+	l.until("the autoscaler to come back", func() bool { return most() == 4 })
+
+	l.untilPods("elastic", 2)
+	l.end("elastic-worker-1", 0)
+	l.untilState("elastic", training.JobSucceeded, corev1.ConditionTrue)
+	l.until("the autoscaler to go with the job", func() bool { return most() == 0 })
+}
