@@ -1,6 +1,7 @@
 package environment
 
 import (
+	_ "embed" // for fetch.py
 	"regexp"
 	"strings"
 )
@@ -20,6 +21,9 @@ var builtIns = []struct {
 	{[]string{"nvcr.io/nvidia/jax:*", "ghcr.io/nvidia/jax:*"}, func(image, _ string) Recipe { return library("jax")(image, "") }}, // Tags are months.
 	{[]string{"weir.local/jax:*"}, library("jax")},
 	{[]string{"weir.local/xgboost:*"}, library("xgboost", "lightgbm")},
+	{[]string{"ghcr.io/kubeflow/trainer/xgboost-runtime:*"}, func(image, _ string) Recipe { return library("xgboost", "lightgbm")(image, "") }}, // Tags are the trainer's.
+	{[]string{"ghcr.io/kubeflow/trainer/dataset-initializer:*"}, fetcher("dataset")},
+	{[]string{"ghcr.io/kubeflow/trainer/model-initializer:*"}, fetcher("model")},
 	{[]string{"python:3*", "python:latest"}, python},
 	{[]string{"alpine:*", "busybox:*"}, func(image, _ string) Recipe { return Recipe{Image: image, Machine: true, Command: []string{"/bin/sh"}} }},
 }
@@ -46,6 +50,20 @@ func BuiltIn() []Recipe {
 		}
 	}
 	return all
+}
+
+// fetch is a program that fetches datasets and models.
+//
+//go:embed fetch.py
+var fetch string
+
+// fetcher is the environment of images that fetch a dataset or a model.
+func fetcher(what string) func(image, version string) Recipe {
+	return func(image, _ string) Recipe {
+		return versioned(image, "", []string{"python3", "-c", fetch, what}, map[string]string{"PYTHONUNBUFFERED": "1"}, func(string) []string {
+			return []string{"boto3", "huggingface_hub"}
+		})
+	}
 }
 
 // besides are packages that examples use beside any library.

@@ -55,6 +55,8 @@ func TestCatalogue(t *testing.T) {
 		"JAX":         {why: "NVIDIA's tags are months, and no versions.", image: "nvcr.io/nvidia/jax:24.10-py3", want: "jax"},
 		"OwnJAX":      {image: "weir.local/jax:0.7", want: "jax==0.7.*"},
 		"XGBoost":     {image: "weir.local/xgboost", want: "xgboost"},
+		"Trainer":     {why: "The tags of the trainer's images are its own versions.", image: "ghcr.io/kubeflow/trainer/xgboost-runtime:v2.3.0", want: "xgboost"},
+		"Initializer": {image: "ghcr.io/kubeflow/trainer/dataset-initializer:v2.3.0", want: "boto3"},
 		"Python":      {why: "The version found will do.", image: "python:3", want: ""},
 		"Python312":   {why: "A version is looked for.", image: "python:3.12.4-slim-bookworm", want: "3.12"},
 		"OwnFirst":    {why: "The user's own come first.", image: "python:3.9", want: "/opt/old"},

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -76,4 +77,54 @@ func (s *story) trained(name string, within time.Duration) {
 func (s *story) nodeLogs(name string) string {
 	s.Helper()
 	return s.kubectl("logs", "-l", "jobset.sigs.k8s.io/jobset-name="+name, "--all-containers", "--tail=-1", "--prefix")
+}
+
+// TrainJobs train by the runtimes that come with weir, over two nodes each.
+func TestTrainJobExamples(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string][]string{
+		"xgboost":    {"2 nodes, error: 0.0", "[10]"},
+		"jax":        {"node 0 of 2, step 60, loss: 0.0", "node 1 of 2", "weights [1.0, -2.0, 3.0, 0.5]"},
+		"tensorflow": {"worker 0 of 2, accuracy: 0.9", "worker 1 of 2, accuracy: 0.9"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := shared.story(t)
+			s.kubectl("apply", "-f", filepath.Join(example(t, "trainjob"), name+".yaml"))
+			s.trained(name, tensorflowFor)
+			out := s.nodeLogs(name)
+			for _, w := range want {
+				if !strings.Contains(out, w) {
+					t.Errorf("no word of %q:\n%s", w, out)
+				}
+			}
+		})
+	}
+}
+
+// An initializer fetches from S3, and the nodes find it where they expect it.
+func TestTrainJobInitializer(t *testing.T) {
+	s := begin(t)
+	b := s.bucket(t, "trainjob-data")
+	b.put("set/a/numbers.txt", "1 2 3")
+	b.put("set/skip.bin", "x")
+	b.put("settle/other.txt", "not of the set")
+	s.apply(`
+apiVersion: trainer.kubeflow.org/v1alpha1
+kind: TrainJob
+metadata: {name: fetched}
+spec:
+  runtimeRef: {name: xgboost-distributed}
+  initializer:
+    dataset:
+      storageUri: s3://trainjob-data/set
+      env: [{name: IGNORE_PATTERNS, value: "*.bin"}]
+  trainer:
+    image: python:3.11
+    command: [sh, -c, "cd /workspace/dataset && find . -type f && cat a/numbers.txt"]
+`)
+	s.trained("fetched", tensorflowFor)
+	out := s.nodeLogs("fetched")
+	if !strings.Contains(out, "1 2 3") || strings.Contains(out, "skip.bin") || strings.Contains(out, "other.txt") {
+		t.Errorf("the node sees something else:\n%s", out)
+	}
 }
