@@ -120,6 +120,9 @@ func proceed[J training.Job](f Framework[J], g gang, j J, w world, seen Seen, d 
 	pause := rest(&d.status, say.now)
 	if pause == 0 && len(w.before) == 0 && (g == "" || g.admits(w.group)) {
 		d.create = missing(f, g, j, w, seen)
+		if len(w.pods) == 0 {
+			d.create = beginning(d.create)
+		}
 	}
 	d.wake = pause
 	keepDoor(g, j, w, seen, d, say)
@@ -160,6 +163,18 @@ func missing[J training.Job](f Framework[J], g gang, j J, w world, seen Seen) []
 		}
 	}
 	return all
+}
+
+// beginning is what a job without pods gets first: one pod, with its service. It
+// is seen when it is there, and the others come then. So of many jobs at once,
+// each has begun before the first has all it wants.
+func beginning(missing []client.Object) []client.Object {
+	for i, o := range missing {
+		if _, is := o.(*corev1.Pod); is {
+			return missing[:i+1]
+		}
+	}
+	return missing
 }
 
 // surplus are the pods that others take the place of, those of earlier rounds,

@@ -54,9 +54,15 @@ func TestDecide(t *testing.T) {
 		expired bool
 	}{
 		"New": {
-			why: "A new job gets a service and a pod for each replica.",
-			job: jobOf(workers(2)), state: "Created",
-			create: []string{"Pod/mnist-worker-0", "Pod/mnist-worker-1", "Service/mnist-worker-0", "Service/mnist-worker-1"},
+			why: "A new job gets one pod, with its service, so that the next job's turn comes soon.",
+			job: jobOf(workers(3)), state: "Created",
+			create: []string{"Pod/mnist-worker-0", "Service/mnist-worker-0"},
+		},
+		"Begun": {
+			why: "Once that is seen, it gets a service and a pod for each other replica.",
+			job: jobOf(workers(3)), state: "Created",
+			world:  worldOf(worker(0, phase(corev1.PodPending))),
+			create: []string{"Pod/mnist-worker-1", "Pod/mnist-worker-2", "Service/mnist-worker-1", "Service/mnist-worker-2"},
 		},
 		"AllThere": {
 			why: "When all is there and runs, there is nothing to do.",

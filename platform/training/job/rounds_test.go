@@ -86,12 +86,12 @@ func TestRounds(t *testing.T) {
 		"Begins": {
 			why:   "After it, all begin anew, in a round of their own.",
 			job:   jobOf(workers(2), whole, inRound(2, 2, 1980)),
-			state: "Created", says: "TFJob mnist is created.", rounds: training.Rounds{Round: 2, Restarts: 2, Since: unix(1980)}, creates: 4,
+			state: "Created", says: "TFJob mnist is created.", rounds: training.Rounds{Round: 2, Restarts: 2, Since: unix(1980)}, creates: 2,
 		},
 		"ReadLate": {
 			why: "A status that is older than its pods touches none.",
 			job: jobOf(workers(2), whole), pods: []*corev1.Pod{worker(0, phase(corev1.PodFailed), ofRoundNumber(1))},
-			state: "Created", says: "TFJob mnist is created.", creates: 4,
+			state: "Created", says: "TFJob mnist is created.", creates: 2,
 		},
 		"LimitReached": {
 			why: "After the last restart, the next failure is the job's.",
