@@ -1,0 +1,152 @@
+package e2e_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/weir-ml/weir/kit/environment"
+)
+
+// trainerClient is the published client of Kubeflow's trainer.
+var trainerClient = environment.Recipe{Image: "weir.local/trainer-client", Requirements: []string{"kubeflow==0.5.0"}}
+
+// Runtimes of jobs that need nothing but Python: one whose nodes meet the test
+// in a folder, and one that does not try again.
+const plainRuntimes = `
+apiVersion: trainer.kubeflow.org/v1alpha1
+kind: TrainingRuntime
+metadata: {name: meeting, labels: {trainer.kubeflow.org/framework: plain}}
+spec:
+  mlPolicy: {numNodes: 1}
+  template:
+    spec:
+      replicatedJobs:
+      - name: node
+        template:
+          metadata: {labels: {trainer.kubeflow.org/trainjob-ancestor-step: trainer}}
+          spec:
+            template:
+              spec:
+                volumes: [{name: meeting, hostPath: {path: MEETING}}]
+                containers: [{name: node, image: "python:3.11", volumeMounts: [{name: meeting, mountPath: MEETING}]}]
+---
+apiVersion: trainer.kubeflow.org/v1alpha1
+kind: TrainingRuntime
+metadata: {name: once, labels: {trainer.kubeflow.org/framework: plain}}
+spec:
+  mlPolicy: {numNodes: 1}
+  template:
+    spec:
+      replicatedJobs:
+      - name: node
+        template:
+          metadata: {labels: {trainer.kubeflow.org/trainjob-ancestor-step: trainer}}
+          spec: {backoffLimit: 0, template: {spec: {restartPolicy: Never, containers: [{name: node, image: "python:3.11"}]}}}
+`
+
+// The published client of the trainer, as it is, does all it can do: from this
+// machine by the kubeconfig, and in a pod by its service account.
+func TestTrainerClient(t *testing.T) {
+	for story, why := range map[string]string{
+		"life":        "a job from a function, with packages that pip installs in its pods, from its creation to its deletion",
+		"trouble":     "a job that fails, and one that is refused",
+		"runtimes":    "what jobs can be run by",
+		"initializer": "a dataset that is fetched from S3",
+	} {
+		t.Run(story, func(t *testing.T) {
+			s := begin(t)
+			t.Log(why)
+			meeting := s.meeting()
+			s.apply(strings.ReplaceAll(plainRuntimes, "MEETING", meeting))
+			if story == "initializer" {
+				s.bucket(t, "trainer-sdk").put("set/numbers.txt", "1 2 3\n")
+				s.writeMapping(t, "weir.local/reader", map[string]any{"python": trainersPython(t), "command": []string{"cat", "/workspace/dataset/numbers.txt"}})
+				store := s.is(t).S3
+				s.writeJSON(filepath.Join(meeting, "s3.json"), map[string]string{
+					"endpoint": s.podS3(), "access_key_id": store.AccessKey, "secret_access_key": store.SecretKey, "region": "us-east-1",
+				})
+			}
+			s.python(trainerClient, "sdk/trainer.py", story, meeting, s.namespace)
+		})
+	}
+	t.Run("inside", func(t *testing.T) {
+		s := begin(t)
+		meeting := s.meeting()
+		s.mapTo(t, trainerClient.Image, "--package", trainerClient.Requirements[0])
+		s.kubectl("create", "configmap", "code", "--from-file", "sdk/trainer.py")
+		s.apply(strings.ReplaceAll(plainRuntimes+`
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: scientist}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: scientist}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: edit}
+subjects: [{kind: ServiceAccount, name: scientist}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: client}
+spec:
+  serviceAccountName: scientist
+  restartPolicy: Never
+  volumes: [{name: code, configMap: {name: code}}, {name: meeting, hostPath: {path: MEETING}}]
+  containers:
+  - name: main
+    image: weir.local/trainer-client
+    command: [python, /code/trainer.py, life, MEETING]
+    volumeMounts: [{name: code, mountPath: /code}, {name: meeting, mountPath: MEETING}]
+---
+apiVersion: trainer.kubeflow.org/v1alpha1
+kind: TrainJob
+metadata: {name: reports}
+spec:
+  runtimeRef: {name: once, kind: TrainingRuntime}
+  trainer: {image: weir.local/trainer-client, command: [python, /code/trainer.py, report, /tmp]}
+  runtimePatches:
+  - manager: weir-ml.github.io/test
+    trainingRuntimeSpec:
+      template:
+        spec:
+          replicatedJobs:
+          - name: node
+            template: {spec: {template: {spec: {serviceAccountName: scientist, volumes: [{name: code, configMap: {name: code}}], containers: [{name: node, volumeMounts: [{name: code, mountPath: /code}]}]}}}}
+`, "MEETING", meeting))
+		s.trained("reports", 4*time.Minute)
+		if got := s.kubectl("get", "trainjob/reports", "-o", "jsonpath={.status.trainerStatus.progressPercentage} {.status.trainerStatus.estimatedRemainingSeconds} {.status.trainerStatus.metrics[0].value}"); got != "75 9 0.5" {
+			t.Errorf("reported %q", got)
+		}
+		s.ends("client", corev1.PodSucceeded)
+	})
+}
+
+func (s *story) writeJSON(file string, value any) {
+	s.Helper()
+	data, err := json.Marshal(value)
+	if err != nil {
+		s.Fatal(err)
+	}
+	if err := os.WriteFile(file, data, 0o644); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// podS3 is where pods reach S3, as those that ask for it are told.
+func (s *story) podS3() string {
+	s.Helper()
+	s.apply(`
+apiVersion: v1
+kind: Pod
+metadata: {name: where, labels: {weir-ml.github.io/s3: "true"}}
+spec: {restartPolicy: Never, containers: [{name: main, image: "python:3.11", command: [sh, -c, 'echo "$AWS_ENDPOINT_URL"']}]}
+`)
+	return strings.TrimSpace(s.ends("where", corev1.PodSucceeded))
+}
