@@ -80,7 +80,15 @@ type trial struct {
 // begin makes the job and has its pods run.
 func (t *trial) begin(policy, restart string) {
 	t.Helper()
-	t.create(t.kind.job(t.lab, t.name, policy, restart))
+	t.beginWith(policy, restart, nil)
+}
+
+// beginWith does so with annotations on the job.
+func (t *trial) beginWith(policy, restart string, annotations map[string]string) {
+	t.Helper()
+	j := t.kind.job(t.lab, t.name, policy, restart)
+	j.SetAnnotations(annotations)
+	t.create(j)
 	t.untilPods(t.name, 2)
 	t.run(t.leader, t.worker)
 	t.untilState(t.name, training.JobRunning, corev1.ConditionTrue)
@@ -186,6 +194,29 @@ var rules = map[string]struct {
 			})
 		},
 	},
+	"AllStartAnew": {
+		why: "Where a job asks for it, one replica that fails has all start anew, whatever its own policy; beyond the limit the job has failed.",
+		try: func(t *trial) {
+			t.beginWith("cleanPodPolicy: Running", "Never", map[string]string{training.AnnotationRestart: training.RestartJob, training.AnnotationRestartLimit: "1"})
+			old := []*corev1.Pod{t.pod(t.leader), t.pod(t.worker)}
+			t.end(t.worker, 137)
+			message := t.worker + " failed with exit code 137: all replicas are started again in 10s (restart 1 of 1)."
+			t.untilEvent(t.name, occurrence{"Warning", t.reason("Restarting"), message})
+			for _, p := range old {
+				t.untilReplaced(p)
+			}
+			t.run(t.leader, t.worker)
+			t.untilState(t.name, training.JobRunning, corev1.ConditionTrue)
+
+			t.end(t.worker, 1)
+			s := t.untilState(t.name, training.JobFailed, corev1.ConditionTrue).Report()
+			want := fmt.Sprintf("%s %s has failed: %s failed with exit code 1, after 1 restart of all replicas.", t.kind.name, t.name, t.worker)
+			if c := s.Conditions[len(s.Conditions)-1]; c.Message != want || s.Rounds.Restarts != 1 {
+				t.Errorf("after %d restarts it says %q, want %q", s.Rounds.Restarts, c.Message, want)
+			}
+			t.untilPods(t.name, 1) // What has ended stays, what runs goes.
+		},
+	},
 	"BackoffLimit": {
 		why: "Containers that are restarted too often fail the job, and the clean-up policy is kept to.",
 		try: func(t *trial) {
@@ -273,8 +304,10 @@ var rules = map[string]struct {
 }
 
 // Every rule is tried with every kind.
-func TestRules(t *testing.T) {
-	l := newLab(t, "rules")
+func TestRules(t *testing.T) { tryRules(t, newLab(t, "rules"), kinds...) }
+
+func tryRules(t *testing.T, l *lab, kinds ...kind) {
+	t.Helper()
 	t.Run("kinds", func(t *testing.T) { // waits for what is parallel in it
 		for _, k := range kinds {
 			t.Run(k.name, func(t *testing.T) {

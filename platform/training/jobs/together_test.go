@@ -25,41 +25,15 @@ func annotated(name, value string) func(*training.TFJob) {
 	}
 }
 
-// One worker is killed, and both start anew; then one fails again, and the job
-// has failed.
-func TestWholeJobRestarts(t *testing.T) {
-	l := newLab(t, "whole")
-	l.create(jobOf("mnist", replicas("Worker", 2), cleanPods(training.CleanPodRunning),
-		annotated(training.AnnotationRestart, training.RestartJob), annotated(training.AnnotationRestartLimit, "1")))
-	l.untilPods("mnist", 2)
-	l.run("mnist-worker-0", "mnist-worker-1")
-	l.untilState("mnist", training.JobRunning, corev1.ConditionTrue)
-
-	old := []*corev1.Pod{l.pod("mnist-worker-0"), l.pod("mnist-worker-1")}
-	l.end("mnist-worker-1", 137)
-	l.untilEvent("mnist", occurrence{"Warning", "TFJobRestarting", "mnist-worker-1 failed with exit code 137: all replicas are started again in 10s (restart 1 of 1)."})
-	l.until("the pods of the round to go", func() bool { return len(l.pods("mnist")) == 0 })
-	for _, p := range old {
-		l.untilReplaced(p)
-	}
-	l.untilState("mnist", training.JobRestarting, corev1.ConditionTrue)
-	l.run("mnist-worker-0", "mnist-worker-1")
-	l.untilState("mnist", training.JobRunning, corev1.ConditionTrue)
-
-	l.end("mnist-worker-0", 1)
-	j := l.untilState("mnist", training.JobFailed, corev1.ConditionTrue)
-	want := "TFJob mnist has failed: mnist-worker-0 failed with exit code 1, after 1 restart of all replicas."
-	if c := j.Report().Conditions[len(j.Report().Conditions)-1]; c.Message != want || j.Report().Rounds.Restarts != 1 {
-		t.Errorf("after %d restarts it says %q, want %q", j.Report().Rounds.Restarts, c.Message, want)
-	}
-	l.untilPods("mnist", 1) // What has ended stays, what runs goes.
-}
-
 // Twenty jobs each want 60 % of a node, by two pods of 30 %. Started one pod
 // after the other, three pods of three jobs would have it, and wait for ever.
 func TestJobsThatDoNotAllFitGoOneByOne(t *testing.T) {
-	const jobs, node = 20, "gang-node"
-	l := newLab(t, "one-by-one")
+	goOneByOne(t, newLab(t, "one-by-one"), 20)
+}
+
+func goOneByOne(t *testing.T, l *lab, jobs int) {
+	t.Helper()
+	node := l.namespace
 	l.node(node, "4")
 	for i := range jobs {
 		l.create(jobOf(fmt.Sprintf("job-%d", i), replicas("Worker", 2), asking("1200m", node), annotated(training.AnnotationGang, "true")))
