@@ -57,6 +57,7 @@ its own process, unless it is told --without controllers.`,
 	flags.StringVar(&o.Jobs.GangScheduler, "gang-scheduler-name", "", "scheduler that starts the pods of a job together: volcano, or the name of one with scheduler-plugins")
 	flags.StringVar(&o.Jobs.PyTorch.WaitImage, "pytorch-init-container-image", "alpine:3.10", "image in which workers of a PyTorchJob wait for their master: it needs sh, seq and nslookup")
 	flags.IntVar(&o.Jobs.PyTorch.WaitTries, "pytorch-init-container-max-tries", 100, "how often they look, every two seconds")
+	flags.StringVar(&o.Progress.Dir, "progress-dir", "", "folder where the course of each job's loss, accuracy and so on is kept; without one, in memory")
 	flags.StringVar(&address, "metrics-bind-address", ":8080", "where Prometheus finds the metrics, with TLS unless it is a loopback; 0 is nowhere")
 	flags.StringVar(&host, "webhook-host", "", "host by which the API server reaches this, to have objects checked and turned into other versions; empty is neither")
 	flags.StringVar(&webhooks, "webhook-bind-address", ":9443", "where that host is answered")

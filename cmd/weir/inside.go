@@ -18,7 +18,9 @@ import (
 	"github.com/weir-ml/weir/cluster"
 	"github.com/weir-ml/weir/cluster/namespaces"
 	"github.com/weir-ml/weir/cluster/network/outside"
+	"github.com/weir-ml/weir/cluster/podlogs"
 	"github.com/weir-ml/weir/platform/admission"
+	"github.com/weir-ml/weir/platform/training/progress"
 )
 
 // version is stamped at build time.
@@ -144,6 +146,16 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 			return err
 		}
 		platform.Admission = &admission.Options{Kept: kept}
+		settings, err := readSettings(dir)
+		if err != nil {
+			return err
+		}
+		platform.Progress = progress.Options{
+			Dir:     courses(dir),
+			Logs:    keptLogs{podlogs.View(cluster.KeptLogs(dir))},
+			Keep:    settings.Logs.retention().Age,
+			Volumes: true,
+		}
 	}
 	k, err := cluster.Start(ctx, config)
 	if err != nil {

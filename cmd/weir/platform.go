@@ -25,6 +25,7 @@ import (
 	"github.com/weir-ml/weir/platform/routes"
 	"github.com/weir-ml/weir/platform/training/jobs"
 	"github.com/weir-ml/weir/platform/training/jobset"
+	"github.com/weir-ml/weir/platform/training/progress"
 	"github.com/weir-ml/weir/platform/training/trainerstatus"
 	"github.com/weir-ml/weir/platform/training/trainjob"
 )
@@ -36,6 +37,8 @@ type platformOptions struct {
 	LeaderElection bool
 	// Jobs are for the controllers of training jobs.
 	Jobs jobs.Options
+	// Progress says where what jobs say of themselves is read and kept.
+	Progress progress.Options
 	// Listener is where the controllers answer over HTTP; nil is nowhere.
 	Listener net.Listener
 	// Admission says how the API server reaches the checks of objects on their
@@ -92,8 +95,12 @@ func startPlatform(ctx context.Context, config *rest.Config, o platformOptions) 
 	if err != nil {
 		return err
 	}
+	courses, err := progress.Setup(manager, core, o.Progress)
+	if err != nil {
+		return err
+	}
 	if o.Listener != nil {
-		if err := routes.Setup(manager, o.Listener, routes.Metrics()); err != nil {
+		if err := routes.Setup(manager, o.Listener, routes.Metrics(), progress.Route(courses, manager.Elected())); err != nil {
 			return err
 		}
 	}

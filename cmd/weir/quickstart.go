@@ -87,13 +87,13 @@ func (q *quickstart) run(ctx context.Context) (err error) {
 	if err := q.kubectl(ctx, dir, "apply", "-k", q.example, "--selector", "app=digits,part=data"); err != nil {
 		return err
 	}
-	if err := q.watch(ctx, dir, "job", quickstartData); err != nil {
+	if err := q.watch(ctx, "job", quickstartData); err != nil {
 		return err
 	}
 	if err := q.kubectl(ctx, dir, "apply", "-k", q.example); err != nil {
 		return err
 	}
-	if err := q.watch(ctx, dir, "tfjob", quickstartJob); err != nil {
+	if err := q.watch(ctx, "tfjob", quickstartJob); err != nil {
 		return err
 	}
 	return q.conclude(ctx, dir, time.Since(began))
@@ -112,16 +112,12 @@ func (q *quickstart) kubectl(ctx context.Context, dir string, args ...string) er
 
 // watch shows the replicas of a job until it has ended, and says why if that was
 // not well.
-func (q *quickstart) watch(ctx context.Context, dir, kind, name string) error {
-	config, err := q.folder.rest()
+func (q *quickstart) watch(ctx context.Context, kind, name string) error {
+	w, err := newWatch(q.folder, []string{kind, name}, "default", newScreen(q.out, true))
 	if err != nil {
 		return err
 	}
-	view, err := newReplicaView(dir, config, kind, "default", name, q.out)
-	if err != nil {
-		return err
-	}
-	end, err := view.show(ctx)
+	end, err := w.show(ctx)
 	if err != nil {
 		return err
 	}

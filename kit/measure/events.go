@@ -25,6 +25,7 @@ const maxRecord = 1 << 20
 type EventReader struct {
 	unread []byte
 	skip   uint64 // bytes still to come of a record that is passed over
+	passed int64  // and those that have come
 	offset int64
 	broken error
 }
@@ -32,6 +33,9 @@ type EventReader struct {
 // Offset is how many bytes of the file have been read to the end of a record:
 // where another reader would go on.
 func (r *EventReader) Offset() int64 { return r.offset }
+
+// Next is where the bytes lie that Read takes next.
+func (r *EventReader) Next() int64 { return r.offset + r.passed + int64(len(r.unread)) }
 
 // From goes on at an offset that an earlier reader returned.
 func (r *EventReader) From(offset int64) { *r = EventReader{offset: offset} }
@@ -48,7 +52,10 @@ func (r *EventReader) Read(data []byte) ([]Sample, error) {
 		if gone := min(r.skip, uint64(len(r.unread))); gone > 0 {
 			r.unread = r.unread[gone:]
 			r.skip -= gone
-			r.offset += int64(gone)
+			r.passed += int64(gone)
+		}
+		if r.skip == 0 {
+			r.offset, r.passed = r.offset+r.passed, 0
 		}
 		if r.skip > 0 || len(r.unread) < 12 {
 			return all, nil

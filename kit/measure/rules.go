@@ -34,7 +34,7 @@ func stepRules() []rule {
 		},
 		{
 			example: "12/60 [====>....] - loss: 0.4", // Keras
-			needs:   "- ", pattern: `^\s*(?P<step>\d+)/(?P<steps>\d+)\s+(?:\[[=>.]|[━╸]|-\s).*?- \w+: [-\d.]+(?:e[-+]?\d+)?(?:\s|$)`,
+			needs:   "- ", pattern: `^\s*(?P<step>\d+)/(?P<steps>\d+)\s+(?:\[[=>.]|[━╸]|-\s).*?- \w+: (?:[-\d.]+(?:e[-+]?\d+)?|nan|-?inf)(?:\s|$)`,
 			perEpoch: true,
 		},
 		{

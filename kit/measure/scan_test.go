@@ -18,6 +18,7 @@ func TestLinesOfFrameworks(t *testing.T) {
 		"KerasBar":           {" 12/60 [=====>........................] - ETA: 0s - loss: 0.4321 - accuracy: 0.8750", "loss=0.4321 accuracy=0.875; step 12/60 of the epoch"},
 		"Keras3Bar":          {"\x1b[1m12/60\x1b[0m \x1b[32m━━━\x1b[0m\x1b[37m━━━━━\x1b[0m \x1b[1m0s\x1b[0m 4ms/step - accuracy: 0.8750 - loss: 0.4321", "accuracy=0.875 loss=0.4321; step 12/60 of the epoch"},
 		"KerasOneLine":       {"45/45 - 1s - loss: 0.4101 - val_loss: 0.5034 - val_accuracy: 0.8702 - 1s/epoch - 26ms/step", "loss=0.4101 val_loss=0.5034 val_accuracy=0.8702; step 45/45 of the epoch"},
+		"KerasNaN":           {"5/10 [=====>....] - ETA: 0s - loss: nan", "loss=NaN; step 5/10 of the epoch"},
 		"KerasEpoch":         {"Epoch 3/6", "; epoch 3/6"},
 		"KerasCheckpoint":    {"Epoch 00003: val_loss improved from 0.52 to 0.49, saving model to /m/best-0.49.h5", "; epoch 3"},
 		"KerasRateDrops":     {"Epoch 5: ReduceLROnPlateau reducing learning rate to 0.00020000000949949026.", "; epoch 5"},
