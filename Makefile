@@ -16,7 +16,7 @@ export WEIR_BINARY := $(CURDIR)/bin/weir
 
 .PHONY: help
 help: ## Say what each target does
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
 
 .PHONY: build
 build: ## Build bin/weir
@@ -41,6 +41,10 @@ unit: ## Run the tests that need no cluster
 .PHONY: e2e
 e2e: build ## Run the tests against the real program
 	@go test -count=1 -timeout 30m ./test/e2e/...
+
+.PHONY: e2e-full
+e2e-full: build ## The same, and train with PyTorch, which takes 6 GB of the disk
+	@WEIR_E2E_FULL=1 go test -count=1 -timeout 60m ./test/e2e/...
 
 .PHONY: conformance
 conformance: build ## Run Kubernetes's own suite: FOCUS=regular-expression DIR=folder-of-a-running-weir

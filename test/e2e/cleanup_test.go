@@ -65,7 +65,7 @@ func TestTimeToLive(t *testing.T) {
 	s.becomes("it", "Succeeded", 2*time.Minute)
 	s.eventually(time.Minute, "the job is gone, and its pods with it", func() (bool, string) {
 		seen := phases(s.pods(""))
-		return s.tfjob("it") == nil && seen == "", seen
+		return s.job("it") == nil && seen == "", seen
 	})
 	if out := s.must("logs", "tfjob/it", "--replica", "chief-0"); out != "done\n" {
 		t.Errorf("weir logs of a job that is gone: %q", out)
@@ -122,7 +122,7 @@ func TestSuspend(t *testing.T) {
 		}
 		return p.UID != first.UID && p.Status.Phase == corev1.PodRunning, said(p)
 	})
-	if _, is := condition(s.tfjob("it"), "Suspended"); is {
+	if _, is := condition(s.job("it"), "Suspended"); is {
 		t.Error("it is still called suspended")
 	}
 }

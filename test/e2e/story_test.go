@@ -169,16 +169,20 @@ func said(p *corev1.Pod) string {
 	return all
 }
 
-var tfjobs = schema.GroupVersionResource{Group: "kubeflow.org", Version: "v1", Resource: "tfjobs"}
-
-// tfjob returns a job as it is now; nil if there is none.
-func (s *story) tfjob(name string) *unstructured.Unstructured {
+// job returns a training job as it is now, by the name that kubectl knows,
+// "jaxjob/mnist"; nil if there is none. Without a kind it is a TFJob.
+func (s *story) job(name string) *unstructured.Unstructured {
 	s.Helper()
+	kind, short, said := strings.Cut(name, "/")
+	if !said {
+		kind, short = "tfjob", name
+	}
 	client, err := dynamic.NewForConfig(s.rest(s.T))
 	if err != nil {
 		s.Fatal(err)
 	}
-	o, err := client.Resource(tfjobs).Namespace(s.namespace).Get(context.Background(), name, metav1.GetOptions{})
+	resource := schema.GroupVersionResource{Group: "kubeflow.org", Version: "v1", Resource: kind + "s"}
+	o, err := client.Resource(resource).Namespace(s.namespace).Get(context.Background(), short, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
@@ -204,20 +208,20 @@ func condition(o *unstructured.Unstructured, kind string) (message string, is bo
 }
 
 // becomes waits until a job has a condition, and returns its message. A job that
-// ends otherwise ends the story.
+// ends otherwise ends the story. Its name is as for job.
 func (s *story) becomes(name, kind string, within time.Duration) string {
 	s.Helper()
 	var message string
-	s.eventually(within, fmt.Sprintf("TFJob %s is %s", name, kind), func() (bool, string) {
-		o := s.tfjob(name)
+	s.eventually(within, fmt.Sprintf("job %s is %s", name, kind), func() (bool, string) {
+		o := s.job(name)
 		for _, end := range []string{"Succeeded", "Failed"} {
 			if m, ended := condition(o, end); ended && end != kind && kind != "Running" {
-				s.Fatalf("TFJob %s is %s, not %s: %s", name, end, kind, m)
+				s.Fatalf("job %s is %s, not %s: %s", name, end, kind, m)
 			}
 		}
 		var is bool
 		message, is = condition(o, kind)
-		return is, phases(s.pods("training.kubeflow.org/job-name=" + name))
+		return is, phases(s.pods("training.kubeflow.org/job-name=" + name[strings.Index(name, "/")+1:]))
 	})
 	return message
 }
@@ -230,7 +234,7 @@ func (s *story) howThingsStand() string {
 		fmt.Fprintf(&all, "$ weir %s\n%s%s\n", strings.Join(args, " "), a.out, a.err)
 		return a.out
 	}
-	look("kubectl", "get", "tfjobs,jobs,deployments,pods,services,pvc", "-o", "wide")
+	look("kubectl", "get", "tfjobs,pytorchjobs,xgboostjobs,paddlejobs,jaxjobs,jobs,deployments,pods,services,pvc", "-o", "wide")
 	look("kubectl", "get", "events", "--sort-by=.lastTimestamp", "-o", "custom-columns=TYPE:.type,REASON:.reason,OBJECT:.involvedObject.name,MESSAGE:.message")
 	list, err := s.core(s.T).CoreV1().Pods(s.namespace).List(context.Background(), metav1.ListOptions{})
 	if err != nil {

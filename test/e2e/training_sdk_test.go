@@ -84,18 +84,7 @@ func (s *story) meeting() string {
 // kubeconfig and has the packages of a recipe, and must succeed.
 func (s *story) python(with environment.Recipe, args ...string) {
 	s.Helper()
-	dir, err := environments()
-	if err != nil {
-		s.Fatal(err)
-	}
-	store, err := environment.Open(dir, environment.Options{})
-	if err != nil {
-		s.Fatal(err)
-	}
-	built, err := store.Build(s.Context(), with, func(said string) { s.Log(said) })
-	if err != nil {
-		s.Fatal(err)
-	}
+	built := s.build(s.environments(), with)
 	ctx, cancel := context.WithTimeout(s.Context(), 5*time.Minute)
 	defer cancel()
 	c := exec.CommandContext(ctx, filepath.Join(built.Folders[0].Source, "bin", "python"), args...)

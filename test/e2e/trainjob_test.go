@@ -85,10 +85,17 @@ func TestTrainJobExamples(t *testing.T) {
 	for name, want := range map[string][]string{
 		"xgboost":    {"2 nodes, error: 0.0", "[10]"},
 		"jax":        {"node 0 of 2, step 60, loss: 0.0", "node 1 of 2", "weights [1.0, -2.0, 3.0, 0.5]"},
+		"torch":      {"node 0 of 2, step 60, loss: 0.0", "node 1 of 2, step 60, loss: 0.0"},
 		"tensorflow": {"worker 0 of 2, accuracy: 0.9", "worker 1 of 2, accuracy: 0.9"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := shared.story(t)
+			if name == "torch" {
+				needsFull(t)
+			}
+			s := shared.byDefault(t)
+			if name == "xgboost" {
+				s.follow("trainjob")
+			}
 			s.kubectl("apply", "-f", filepath.Join(example(t, "trainjob"), name+".yaml"))
 			s.trained(name, tensorflowFor)
 			out := s.nodeLogs(name)

@@ -26,7 +26,7 @@ def main():
     x, x_test, y, y_test = train_test_split(digits.data, digits.target, test_size=0.2, random_state=1, stratify=digits.target)
     tracker = None
     if RANK == 0:
-        tracker = RabitTracker(n_workers=WORLD, host_ip=address(socket.gethostname()), port=PORT)
+        tracker = RabitTracker(n_workers=WORLD, host_ip=address(socket.gethostname()), port=PORT, sortby="task")
         tracker.start()
 
     master = address(os.environ["MASTER_ADDR"])
