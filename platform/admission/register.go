@@ -16,8 +16,9 @@ import (
 // domain is what the names of our webhooks end in.
 const domain = ".weir-ml.github.io"
 
-// patience is how many seconds the API server waits for an answer.
-const patience = 5
+// patience is how many seconds the API server waits for an answer: the most that
+// it can be told, since on a busy machine we may take long to start.
+const patience = 30
 
 // registrations are what the API server knows of us.
 var registrations = apply.Set{Name: "admission", Kinds: []schema.GroupVersionKind{

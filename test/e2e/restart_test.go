@@ -13,6 +13,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 )
 
 // What was there when weir stopped is there when it starts again: objects, what
@@ -157,11 +158,12 @@ func TestAdmissionIsThereAtOnce(t *testing.T) {
 	w.starts(t)
 	s := w.story(t)
 	for round, end := range []func(){func() { w.isKilled(t) }, func() { w.stops(t) }} {
-		core := w.core(t)
 		end()
 		started := make(chan error, 1)
 		go func() { started <- w.up() }()
+		var core kubernetes.Interface
 		s.eventually(2*time.Minute, "the API server answers", func() (bool, string) {
+			core = w.core(t) // which may be at another port than before
 			_, err := core.CoreV1().Namespaces().Get(t.Context(), s.namespace, metav1.GetOptions{})
 			return err == nil, fmt.Sprint(err)
 		})
