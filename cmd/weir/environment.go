@@ -210,6 +210,8 @@ func newEnvironmentListCommand(f *folder) *cobra.Command {
 // meaning is a recipe in a few words.
 func meaning(r environment.Recipe) string {
 	switch {
+	case r.Programs:
+		return "a program of weir's"
 	case r.Machine:
 		return "this machine's programs"
 	case r.Files != "":

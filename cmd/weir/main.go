@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -16,6 +17,9 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if run, ok := programs[filepath.Base(os.Args[0])]; ok {
+		os.Exit(run(ctx, os.Args[1:]))
+	}
 	err := newCommand().ExecuteContext(ctx)
 	var exit exitError
 	switch {

@@ -24,7 +24,11 @@ func nodeOf(ctx context.Context, dir string, o upOptions, m machine) (*cluster.N
 	if err != nil {
 		return nil, err
 	}
-	store, err := environment.Open(environmentsDir(dir), environment.Options{Recipes: s.Environments})
+	programs, err := layPrograms(filepath.Join(dir, "programs"))
+	if err != nil {
+		return nil, err
+	}
+	store, err := environment.Open(environmentsDir(dir), environment.Options{Recipes: s.Environments, Programs: programs})
 	if err != nil {
 		return nil, err
 	}

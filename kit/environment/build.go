@@ -210,6 +210,7 @@ func (s *Store) environment(r Recipe, id string, rec record) *Environment {
 	}
 	e.describe(r)
 	e.Variables["VIRTUAL_ENV"] = Target
+	s.layPrograms(e, s.path(id, "files"), Target)
 	return e
 }
 

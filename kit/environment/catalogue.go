@@ -24,6 +24,11 @@ var builtIns = []struct {
 	{[]string{"ghcr.io/kubeflow/trainer/xgboost-runtime:*"}, func(image, _ string) Recipe { return library("xgboost", "lightgbm")(image, "") }}, // Tags are the trainer's.
 	{[]string{"ghcr.io/kubeflow/trainer/dataset-initializer:*"}, fetcher("dataset")},
 	{[]string{"ghcr.io/kubeflow/trainer/model-initializer:*"}, fetcher("model")},
+	{[]string{"mpioperator/kubectl-delivery:*", "kubeflow/kubectl-delivery:*"}, func(image, _ string) Recipe {
+		return Recipe{Image: image, Programs: true, Entrypoint: []string{"kubectl-delivery"}}
+	}},
+	{[]string{"mpioperator/*:*mpich*", "mpioperator/*mpich*", "weir.local/mpich:*"}, mpi("mpich")},
+	{[]string{"mpioperator/*", "weir.local/openmpi:*"}, mpi("openmpi<5")}, // Since 5 it reads neither the variables nor the options of MPIJobs.
 	{[]string{"python:3*", "python:latest"}, python},
 	{[]string{"alpine:*", "busybox:*"}, func(image, _ string) Recipe { return Recipe{Image: image, Machine: true, Command: []string{"/bin/sh"}} }},
 }
@@ -120,6 +125,16 @@ func tensorflow(image, version string) Recipe {
 // since 2.15, when keras itself was about to become Keras 3.
 func hasLegacyKeras(major, minor string) bool {
 	return major == "2" && (len(minor) > 2 || len(minor) == 2 && minor >= "15")
+}
+
+// mpi is the environment of images that hold an MPI, and Python's way to it.
+func mpi(library string) func(image, version string) Recipe {
+	return func(image, _ string) Recipe {
+		return Recipe{
+			Image: image, Requirements: []string{library, "mpi4py", "numpy"}, Command: []string{"/bin/bash"},
+			Variables: map[string]string{"PYTHONUNBUFFERED": "1"},
+		}
+	}
 }
 
 // python is the environment of Python's images: an interpreter and pip.

@@ -45,6 +45,10 @@ type Recipe struct {
 	// mean those of this machine. No Python is involved.
 	Machine bool `json:"machine,omitempty"`
 
+	// Programs is for images that are one of the store's own programs, which the
+	// entrypoint names.
+	Programs bool `json:"-"`
+
 	Entrypoint []string          `json:"entrypoint,omitempty"`
 	Command    []string          `json:"command,omitempty"`
 	Variables  map[string]string `json:"variables,omitempty"`
@@ -80,6 +84,11 @@ type Folder struct {
 type Options struct {
 	Recipes []Recipe // looked at before those that are built in
 
+	// Programs is a folder whose files are laid over the root where an image is
+	// one of its programs, and where there is an MPI: it has the ssh and the sshd
+	// that an MPI calls, which work without settings. Empty is none.
+	Programs string
+
 	// Environ is the environment of uv and pip, with its settings of indexes,
 	// certificates and proxies; os.Environ() when nil.
 	Environ []string
@@ -87,8 +96,9 @@ type Options struct {
 
 // A Store keeps environments in a folder. Several processes may use one folder.
 type Store struct {
-	dir     string
-	environ []string
+	dir      string
+	environ  []string
+	programs string
 
 	mu      sync.Mutex
 	recipes []Recipe
@@ -102,7 +112,7 @@ func Open(dir string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open environments: %w", err)
 	}
-	s := &Store{dir: dir, environ: o.Environ, recipes: slices.Clone(o.Recipes), probed: map[string]interpreter{}}
+	s := &Store{dir: dir, environ: o.Environ, programs: o.Programs, recipes: slices.Clone(o.Recipes), probed: map[string]interpreter{}}
 	if s.environ == nil {
 		s.environ = os.Environ()
 	}

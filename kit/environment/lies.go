@@ -10,13 +10,19 @@ import (
 
 // asItLies says whether a recipe names something that is used and not built.
 func (r Recipe) asItLies() bool {
-	return r.Machine || r.Folder != "" || r.Files != "" || len(r.Requirements) == 0 && strings.Contains(r.Python, "/")
+	return r.Machine || r.Programs || r.Folder != "" || r.Files != "" || len(r.Requirements) == 0 && strings.Contains(r.Python, "/")
 }
 
 // found is the environment of a recipe that is used as it lies.
 func (s *Store) found(ctx context.Context, r Recipe) (*Environment, error) {
 	if r.Machine {
 		return s.machine(r)
+	}
+	if r.Programs {
+		r.Files = s.programs
+		if r.Files == "" {
+			return nil, fmt.Errorf("image %s is a program of weir's, and there are none here", r.Image)
+		}
 	}
 	if r.Folder != "" || r.Files != "" {
 		return foundFolders(r)
@@ -35,7 +41,29 @@ func (s *Store) found(ctx context.Context, r Recipe) (*Environment, error) {
 		e.Folders = append([]Folder{{Source: python.Prefix, Target: python.Prefix, CopyOnWrite: true}}, e.Folders...)
 		e.Variables["VIRTUAL_ENV"] = python.Prefix
 	}
+	s.layPrograms(e, python.Prefix, python.Prefix)
 	return e, nil
+}
+
+// layPrograms adds what an MPI needs to an environment that has one: the programs
+// that it calls, and variables that tell it where it lies and that it may run as
+// root. folder is the environment on this machine, seen is it in a container.
+func (s *Store) layPrograms(e *Environment, folder, seen string) {
+	has := func(program string) bool {
+		_, err := os.Stat(filepath.Join(folder, "bin", program))
+		return err == nil
+	}
+	if has("mpirun") && s.programs != "" {
+		e.Folders = append(e.Folders, Folder{Source: s.programs, Target: "/", CopyOnWrite: true})
+	}
+	if !has("ompi_info") {
+		return
+	}
+	for name, value := range map[string]string{"OPAL_PREFIX": seen, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"} {
+		if _, said := e.Variables[name]; !said {
+			e.Variables[name] = value
+		}
+	}
 }
 
 // standInNslookup is what such an image has and this machine may lack: it finds
