@@ -2,6 +2,7 @@ package node
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/pkg/kubelet/cm"
 	"k8s.io/utils/ptr"
@@ -9,13 +10,25 @@ import (
 
 // newContainerManager is the kubelet's view of cgroups here: it keeps none. The
 // runtime gives each container its own group; a pod has none around them.
-func newContainerManager(users Users) cm.ContainerManager {
-	return containerManager{cm.NewStubContainerManager(), users}
+func newContainerManager(users Users, dir string) cm.ContainerManager {
+	return containerManager{cm.NewStubContainerManager(), users, dir}
 }
 
 type containerManager struct {
 	cm.ContainerManager
 	users Users
+	dir   string
+}
+
+// GetCapacity is how big the disk is that weir's folder lies on. Pods that ask
+// for some of it find room; what they write is not counted.
+func (c containerManager) GetCapacity(logger klog.Logger, _ bool) corev1.ResourceList {
+	disk, err := (&machine{dir: c.dir}).RootFsInfo()
+	if err != nil {
+		logger.Error(err, "The node offers no disk")
+		return nil
+	}
+	return corev1.ResourceList{corev1.ResourceEphemeralStorage: *resource.NewQuantity(int64(disk.Capacity), resource.BinarySI)}
 }
 
 func (containerManager) NewPodContainerManager() cm.PodContainerManager {

@@ -106,7 +106,7 @@ func dependencies(ctx context.Context, c Config, server *kubeletoptions.KubeletS
 		RemoteImageService:        c.Images,
 		CAdvisorInterface:         &machine{dir: c.Dir},
 		OSInterface:               withoutLinks{},
-		ContainerManager:          newContainerManager(c.Users),
+		ContainerManager:          newContainerManager(c.Users, c.Dir),
 		VolumePlugins:             volumePlugins(),
 		TLSOptions:                tls,
 		OOMAdjuster:               oom.NewFakeOOMAdjuster(),

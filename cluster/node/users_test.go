@@ -33,7 +33,7 @@ func TestPodsOfStrangers(t *testing.T) {
 		"OnFailure": {why: "A job's pod is not made again for ever.", pod: corev1.PodSpec{RestartPolicy: corev1.RestartPolicyOnFailure, Containers: []corev1.Container{{SecurityContext: as(1000, 0)}}}, want: "runAsUser 1000 does not exist"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newContainerManager(one{}).GetAllocateResourcesPodAdmitHandler(klog.Background())
+			h := newContainerManager(one{}, t.TempDir()).GetAllocateResourcesPodAdmitHandler(klog.Background())
 			got := h.Admit(t.Context(), &lifecycle.PodAdmitAttributes{Pod: &corev1.Pod{Spec: c.pod}, Operation: lifecycle.AddOperation})
 			if got.Admit != (c.want == "") || !strings.HasPrefix(got.Message, c.want) {
 				t.Errorf("%s Got %+v, want %q", c.why, got, c.want)
