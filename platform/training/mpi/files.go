@@ -26,17 +26,19 @@ func hostfile(j *training.MPIJob, hosts []string) string {
 }
 
 // kubexec starts a command in a pod: what it is given is the pod's name and the
-// command. Hydra, which Intel's MPI and MPICH have, puts options before.
+// command. Hydra, which Intel's MPI and MPICH have, puts options before, and has
+// the workers call it by the launcher's name, which none of them knows.
 func kubexec(j *training.MPIJob) string {
-	script := "#!/bin/sh\nset -x\nPOD_NAME=$1\n"
+	begin, command := "#!/bin/sh\nset -x\nPOD_NAME=$1\n", "$*"
 	if j.Implementation() != training.MPIOpen {
-		script += "while [ \"${POD_NAME#-}\" != \"$POD_NAME\" ]; do shift; POD_NAME=$1; done\n"
+		begin += "while [ \"${POD_NAME#-}\" != \"$POD_NAME\" ]; do shift; POD_NAME=$1; done\nADDRESS=$(hostname -i)\n"
+		command = `$(echo "$*" | sed "s/ $(hostname):/ ${ADDRESS%% *}:/g")`
 	}
 	container := ""
 	if j.Spec.MainContainer != "" {
 		container = " --container " + j.Spec.MainContainer
 	}
-	return script + "shift\n" + kubectlFolder + "/kubectl exec ${POD_NAME}" + container + ` -- /bin/sh -c "$*"`
+	return begin + "shift\n" + kubectlFolder + "/kubectl exec ${POD_NAME}" + container + ` -- /bin/sh -c "` + command + `"`
 }
 
 // discoverHosts prints the workers that run now, for jobs whose workers come and
