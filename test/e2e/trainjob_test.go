@@ -79,7 +79,8 @@ func (s *story) nodeLogs(name string) string {
 	return s.kubectl("logs", "-l", "jobset.sigs.k8s.io/jobset-name="+name, "--all-containers", "--tail=-1", "--prefix")
 }
 
-// TrainJobs train by the runtimes that come with weir, over two nodes each.
+// TrainJobs train by the runtimes that come with weir, over two nodes each. Those
+// that need gigabytes of packages are run by make e2e-full.
 func TestTrainJobExamples(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string][]string{
@@ -87,9 +88,10 @@ func TestTrainJobExamples(t *testing.T) {
 		"jax":        {"node 0 of 2, step 60, loss: 0.0", "node 1 of 2", "weights [1.0, -2.0, 3.0, 0.5]"},
 		"torch":      {"node 0 of 2, step 60, loss: 0.0", "node 1 of 2, step 60, loss: 0.0"},
 		"tensorflow": {"worker 0 of 2, accuracy: 0.9", "worker 1 of 2, accuracy: 0.9"},
+		"paddle":     {"node 0 of 2, step 60, loss: 0.0"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if name == "torch" {
+			if name == "torch" || name == "paddle" {
 				needsFull(t)
 			}
 			s := shared.byDefault(t)

@@ -36,7 +36,7 @@ func (k kind) complete(j Job) {
 
 // check says what is wrong with a job that would be wrong with any.
 func (k kind) check(j Job) field.ErrorList {
-	problems := append(validateName(j), validateTogether(j)...)
+	problems := append(validateName(j), ValidateTogether(j)...)
 	problems = append(problems, validatePolicy(j.Policy(), field.NewPath("spec", "runPolicy"), k.managers...)...)
 	return append(problems, validateReplicas(j.Replicas(), k.types, k.container, k.at())...)
 }

@@ -59,8 +59,8 @@ func RestartsWhole(j Job) bool { return j.GetAnnotations()[AnnotationRestart] ==
 
 // RestartLimit is how often all replicas are started again.
 func RestartLimit(j Job) int32 {
-	if n, err := strconv.ParseInt(j.GetAnnotations()[AnnotationRestartLimit], 10, 32); err == nil {
-		return int32(n)
+	if n, ok := RestartLimitOf(j); ok {
+		return n
 	}
 	if limit := j.Policy().BackoffLimit; limit != nil {
 		return *limit
@@ -68,11 +68,18 @@ func RestartLimit(j Job) int32 {
 	return DefaultRestartLimit
 }
 
+// RestartLimitOf is how often an object says that all its replicas are started
+// again, if it does.
+func RestartLimitOf(o metav1.Object) (int32, bool) {
+	n, err := strconv.ParseInt(o.GetAnnotations()[AnnotationRestartLimit], 10, 32)
+	return int32(n), err == nil
+}
+
 // IsGang tells whether no replica is started until all fit.
 func IsGang(j Job) bool { return j.GetAnnotations()[AnnotationGang] == "true" }
 
-// validateTogether holds the annotations of this file to what they may say.
-func validateTogether(j Job) field.ErrorList {
+// ValidateTogether holds the annotations of this file to what they may say.
+func ValidateTogether(j metav1.Object) field.ErrorList {
 	at := field.NewPath("metadata", "annotations")
 	var problems field.ErrorList
 	for _, a := range []struct {

@@ -26,13 +26,13 @@ func secretName(j *training.MPIJob) string { return j.Name + "-ssh" }
 func newSecret(j *training.MPIJob, seen job.Seen) *corev1.Secret {
 	s := &corev1.Secret{TypeMeta: typeOf(secret), ObjectMeta: named(j, secretName(j)), Type: corev1.SecretTypeSSHAuth}
 	if _, there := seen.Furniture(secret, s.Name); !there {
-		s.Data = newKeys()
+		s.Data = NewKeys()
 	}
 	return s
 }
 
-// newKeys are a private key and its public half, as SSH writes them.
-func newKeys() map[string][]byte {
+// NewKeys are a private key and its public half, as SSH writes them.
+func NewKeys() map[string][]byte {
 	key, err := ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
 	if err != nil {
 		panic(err) // A machine without randomness has stopped us before.

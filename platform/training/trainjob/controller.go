@@ -201,10 +201,7 @@ func (r *Reconciler) makeKeys(ctx context.Context, j *trainer.TrainJob) error {
 	if !apierrors.IsNotFound(err) {
 		return err
 	}
-	keys, err := newKeys(j.Name)
-	if err != nil {
-		return err
-	}
+	keys := newKeys(j.Name)
 	keys.Namespace, keys.OwnerReferences = j.Namespace, []metav1.OwnerReference{ownerOf(j)}
 	if err := r.client.Create(ctx, keys, client.FieldOwner(manager)); err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("create secret %s/%s: %w", keys.Namespace, keys.Name, err)

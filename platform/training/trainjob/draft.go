@@ -11,6 +11,7 @@ import (
 	jobsetv1alpha2 "sigs.k8s.io/jobset/api/jobset/v1alpha2"
 
 	trainer "github.com/weir-ml/weir/api/trainer/v1alpha1"
+	training "github.com/weir-ml/weir/api/training/v1"
 )
 
 // A draft is the JobSet that a TrainJob is to become, while it is written.
@@ -39,6 +40,7 @@ func newDraft(j *trainer.TrainJob, by *trainer.TrainingRuntimeSpec) (*draft, err
 	d.spec.Suspend = new(j.Suspended())
 	d.count()
 	d.mount()
+	d.restartWhole()
 	for i := range d.spec.ReplicatedJobs {
 		d.spec.ReplicatedJobs[i].Replicas = max(1, d.spec.ReplicatedJobs[i].Replicas)
 	}
@@ -143,6 +145,23 @@ func (d *draft) count() {
 			n = d.nodes
 		}
 		r.Template.Spec.Parallelism, r.Template.Spec.Completions = &n, &n
+	}
+}
+
+// restartWhole has all nodes start again when one fails, if the TrainJob asks for
+// it and its runtime does not say what else to do.
+func (d *draft) restartWhole() {
+	if d.job.Annotations[training.AnnotationRestart] != training.RestartJob || d.spec.FailurePolicy != nil {
+		return
+	}
+	limit, ok := training.RestartLimitOf(d.job)
+	if !ok {
+		limit = training.DefaultRestartLimit
+	}
+	d.spec.FailurePolicy = &jobsetv1alpha2.FailurePolicy{MaxRestarts: limit}
+	for _, r := range d.training() { // A node that fails is not tried again by itself.
+		r.Template.Spec.BackoffLimit = new(int32(0))
+		r.Template.Spec.Template.Spec.RestartPolicy = corev1.RestartPolicyNever
 	}
 }
 

@@ -1,19 +1,14 @@
 package trainjob
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"strings"
 
-	"golang.org/x/crypto/ssh"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	trainer "github.com/weir-ml/weir/api/trainer/v1alpha1"
+	"github.com/weir-ml/weir/platform/training/mpi"
 )
 
 // Names in pods of MPI programs.
@@ -123,27 +118,12 @@ func (d *draft) hostfile() *corev1.ConfigMap {
 }
 
 // newKeys makes a pair of keys for ssh. They cannot be changed.
-func newKeys(job string) (*corev1.Secret, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
-	if err != nil {
-		return nil, fmt.Errorf("make ssh keys: %w", err)
-	}
-	private, err := x509.MarshalECPrivateKey(key)
-	if err != nil {
-		return nil, fmt.Errorf("make ssh keys: %w", err)
-	}
-	public, err := ssh.NewPublicKey(&key.PublicKey)
-	if err != nil {
-		return nil, fmt.Errorf("make ssh keys: %w", err)
-	}
+func newKeys(job string) *corev1.Secret {
 	return &corev1.Secret{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
 		ObjectMeta: metav1.ObjectMeta{Name: keysName(job)},
 		Type:       corev1.SecretTypeSSHAuth,
 		Immutable:  new(true),
-		Data: map[string][]byte{
-			corev1.SSHAuthPrivateKey: pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: private}),
-			publicKey:                ssh.MarshalAuthorizedKey(public),
-		},
-	}, nil
+		Data:       mpi.NewKeys(),
+	}
 }

@@ -385,9 +385,38 @@ func TestHostfile(t *testing.T) {
 			t.Errorf("%s: %q, want %q", implementation, c.Data["hostfile"], want)
 		}
 	}
-	keys, err := newKeys("t")
-	if err != nil || keys.Name != "t-mpi-ssh-auth" || !strings.HasPrefix(string(keys.Data["ssh-publickey"]), "ecdsa-sha2-nistp521 ") || !*keys.Immutable {
-		t.Errorf("keys: %v, %v", keys, err)
+	keys := newKeys("t")
+	if keys.Name != "t-mpi-ssh-auth" || !strings.HasPrefix(string(keys.Data["ssh-publickey"]), "ecdsa-sha2-nistp521 ") || !*keys.Immutable {
+		t.Errorf("keys: %v", keys)
+	}
+}
+
+// All nodes start again when one fails, if the TrainJob says so and the runtime
+// nothing else.
+func TestRestartWhole(t *testing.T) {
+	for limit, want := range map[string]int32{"": 3, "7": 7} {
+		j := jobOf(t, `{runtimeRef: {name: r}}`)
+		j.Annotations = map[string]string{"weir-ml.github.io/restart": "job"}
+		if limit != "" {
+			j.Annotations["weir-ml.github.io/restart-limit"] = limit
+		}
+		by := shipped(t, "torch-distributed")
+		p, err := newPlan(j, by, Options{}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		js, _ := planned(t, p)
+		node := jobNamed(t, js, "node").Template.Spec
+		if js.Spec.FailurePolicy.MaxRestarts != want || *node.BackoffLimit != 0 || node.Template.Spec.RestartPolicy != corev1.RestartPolicyNever {
+			t.Errorf("limit %q: %+v, %+v", limit, js.Spec.FailurePolicy, node)
+		}
+		by.spec.Template.Spec.FailurePolicy = &jobsetv1alpha2.FailurePolicy{MaxRestarts: 1}
+		if p, err = newPlan(j, by, Options{}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if js, _ = planned(t, p); js.Spec.FailurePolicy.MaxRestarts != 1 || jobNamed(t, js, "node").Template.Spec.BackoffLimit != nil {
+			t.Errorf("the runtime's own policy: %+v", js.Spec.FailurePolicy)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	trainer "github.com/weir-ml/weir/api/trainer/v1alpha1"
+	training "github.com/weir-ml/weir/api/training/v1"
 	"github.com/weir-ml/weir/platform/admission"
 )
 
@@ -86,7 +87,7 @@ func checkJob(live client.Reader) admission.Checker[*trainer.TrainJob] {
 		if err != nil {
 			return nil, field.ErrorList{field.InternalError(at, err)}
 		}
-		return warnings(now, by), now.Validate(&by.spec)
+		return warnings(now, by), append(training.ValidateTogether(now), now.Validate(&by.spec)...)
 	}
 }
 
@@ -94,6 +95,9 @@ func warnings(j *trainer.TrainJob, by *runtimeOf) []string {
 	var all []string
 	if by.meta.Labels[trainer.LabelSupport] == "deprecated" {
 		all = append(all, fmt.Sprintf("%s %q is deprecated and will be removed: name another in spec.runtimeRef", by.kind, by.meta.Name))
+	}
+	if j.Annotations[training.AnnotationGang] == "true" {
+		all = append(all, training.AnnotationGang+" has no effect on a TrainJob: name a runtime with spec.podGroupPolicy")
 	}
 	if p := by.spec.MLPolicy; p != nil && p.Torch != nil && p.Torch.ElasticPolicy != nil && len(p.Torch.ElasticPolicy.Metrics) > 0 {
 		all = append(all, "elasticPolicy.metrics has no effect: a JobSet cannot be scaled")
