@@ -20,7 +20,7 @@ type keptLogs struct{ store *podlogs.Store }
 // Waits between looks at a log that nothing was added to.
 const (
 	soonest = 200 * time.Millisecond
-	latest  = 2 * time.Second
+	latest  = time.Second
 )
 
 // Follow hands over the lines of a container until it has ended.

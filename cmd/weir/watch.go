@@ -65,6 +65,8 @@ type watch struct {
 	screen *screen
 	// course is how the replicas stand, given the pods that there are.
 	course func(ctx context.Context, pods []corev1.Pod) ([]progress.Replica, error)
+	// kept is whether that is known from the beginning, and need not be read first.
+	kept bool
 }
 
 // newWatch looks at an object. What weir's controllers keep is read where it
@@ -100,7 +102,7 @@ func newWatch(f *folder, args []string, namespace string, s *screen) (*watch, er
 	logs := progress.APILogs(core)
 	if f.kubeconfig == "" {
 		if progress.HasCourse(job.Kind) {
-			w.course = keptCourse(progress.Open(courses(dir)), job)
+			w.course, w.kept = keptCourse(progress.Open(courses(dir)), job), true
 			return w, nil
 		}
 		logs = keptLogs{podlogs.View(cluster.KeptLogs(dir))}
@@ -150,7 +152,7 @@ func (w *watch) show(ctx context.Context) (explain.Explanation, error) {
 		if over && ended.IsZero() {
 			ended = now
 		}
-		if over && (first || now.Sub(ended) > heardFor || now.Sub(ended) > silentAfter && now.Sub(heard) > silentAfter) {
+		if over && (first && w.kept || now.Sub(ended) > heardFor || now.Sub(ended) > silentAfter && now.Sub(heard) > silentAfter) {
 			w.screen.note = ""
 			w.screen.draw(now, true)
 			return e, nil

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
@@ -61,8 +62,8 @@ func Setup(mgr ctrl.Manager, core kubernetes.Interface, o Options) (*Store, erro
 	store := Open(o.Dir)
 	reporter := newReporter(mgr.GetClient(), mgr.GetAPIReader())
 	r := &reconciler{
-		options: o, pods: mgr.GetClient(), live: mgr.GetAPIReader(), store: store,
-		follower: newFollower(o.Logs, store, reporter.changed),
+		options: o, cached: mgr.GetClient(), scheme: mgr.GetScheme(), live: mgr.GetAPIReader(), store: store,
+		follower: newFollower(o.Logs, store, o.Limit, reporter.changed),
 		jobs:     map[types.UID]known{}, watched: map[Job]bool{},
 	}
 	isPart := predicate.NewPredicateFuncs(func(o client.Object) bool {
@@ -87,7 +88,8 @@ func Setup(mgr ctrl.Manager, core kubernetes.Interface, o Options) (*Store, erro
 // A reconciler sees to it that the pods of training jobs are followed.
 type reconciler struct {
 	options  Options
-	pods     client.Reader // cached
+	cached   client.Reader
+	scheme   *runtime.Scheme
 	live     client.Reader
 	store    *Store
 	follower *follower
@@ -142,7 +144,7 @@ func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{RequeueAfter: 100 * time.Millisecond}, nil
 	}
 	pod := &corev1.Pod{}
-	if err := r.pods.Get(ctx, req.NamespacedName, pod); apierrors.IsNotFound(err) {
+	if err := r.cached.Get(ctx, req.NamespacedName, pod); apierrors.IsNotFound(err) {
 		r.follower.gone(req.Namespace, req.Name)
 		return reconcile.Result{}, nil
 	} else if err != nil {
@@ -156,12 +158,8 @@ func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if err != nil || !ok {
 		return reconcile.Result{}, err
 	}
-	room, err := r.follower.follow(running, job.Job, ReplicaOf(pod, job.Name), c, ended, r.options.Limit)
-	if err != nil {
+	if err := r.follower.follow(running, job.Job, ReplicaOf(pod, job.Name), c, ended); err != nil {
 		return reconcile.Result{}, err
-	}
-	if !room {
-		return reconcile.Result{RequeueAfter: 5 * time.Second}, nil
 	}
 	if job.events != "" && (!ended || fresh(pod)) {
 		r.watchEvents(running, job)
@@ -211,9 +209,8 @@ func (r *reconciler) jobOf(ctx context.Context, pod *corev1.Pod) (known, bool, e
 		if err != nil {
 			break
 		}
-		o := &metav1.PartialObjectMetadata{}
-		o.SetGroupVersionKind(gv.WithKind(owner.Kind))
-		if err := r.live.Get(ctx, client.ObjectKey{Namespace: pod.Namespace, Name: owner.Name}, o); apierrors.IsNotFound(err) {
+		o, err := r.read(ctx, gv.WithKind(owner.Kind), client.ObjectKey{Namespace: pod.Namespace, Name: owner.Name})
+		if apierrors.IsNotFound(err) {
 			return known{}, false, nil
 		} else if err != nil && job.UID != "" {
 			break // Whoever owns a job is no matter of ours.
@@ -221,7 +218,7 @@ func (r *reconciler) jobOf(ctx context.Context, pod *corev1.Pod) (known, bool, e
 			return known{}, false, fmt.Errorf("read owner %s/%s of pod %s/%s: %w", strings.ToLower(owner.Kind), owner.Name, pod.Namespace, pod.Name, err)
 		}
 		if slices.Contains(groups(), gv.Group) {
-			job = known{Job{strings.ToLower(owner.Kind), pod.Namespace, owner.Name, string(owner.UID)}, o.Annotations[AnnotationEvents]}
+			job = known{Job{strings.ToLower(owner.Kind), pod.Namespace, owner.Name, string(owner.UID)}, o.GetAnnotations()[AnnotationEvents]}
 		}
 		owner = metav1.GetControllerOf(o)
 	}
@@ -232,4 +229,20 @@ func (r *reconciler) jobOf(ctx context.Context, pod *corev1.Pod) (known, bool, e
 	}
 	r.jobs[first] = job
 	return job, job.UID != "", nil
+}
+
+// read reads an object's metadata: of the kinds that the controllers have in
+// their cache from there.
+func (r *reconciler) read(ctx context.Context, kind schema.GroupVersionKind, key client.ObjectKey) (client.Object, error) {
+	if kind.Group == "kubeflow.org" {
+		if o, err := r.scheme.New(kind); err == nil {
+			o := o.(client.Object)
+			if err := r.cached.Get(ctx, key, o); err == nil {
+				return o, nil
+			}
+		}
+	}
+	o := &metav1.PartialObjectMetadata{}
+	o.SetGroupVersionKind(kind)
+	return o, r.live.Get(ctx, key, o)
 }

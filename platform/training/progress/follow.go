@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -47,80 +48,75 @@ const (
 	longestWait  = 30 * time.Second
 )
 
-// A follower follows logs, a goroutine for each.
+// A follower follows logs, a goroutine for each, and so many at once; others
+// wait until one of these has ended.
 type follower struct {
 	logs  Logs
 	store *Store
+	limit int
 	// changed is told of each job of which something new is known.
 	changed func(*Course)
 
 	mu        sync.Mutex
 	following map[Container]*pursuit
+	waiting   []*pursuit
 	wait      sync.WaitGroup
 }
 
 // A pursuit is the following of one container.
 type pursuit struct {
-	job    Job
-	cancel context.CancelFunc
-	mu     sync.Mutex
-	ended  bool
+	job       Job
+	replica   string
+	container Container
+	ended     atomic.Bool
 }
 
-func (p *pursuit) over() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.ended
-}
-
-func (p *pursuit) end() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.ended = true
-}
-
-func newFollower(logs Logs, store *Store, changed func(*Course)) *follower {
-	return &follower{logs: logs, store: store, changed: changed, following: map[Container]*pursuit{}}
+func newFollower(logs Logs, store *Store, limit int, changed func(*Course)) *follower {
+	return &follower{logs: logs, store: store, limit: limit, changed: changed, following: map[Container]*pursuit{}}
 }
 
 // follow sees to it that a container is followed, and knows whether it has
-// ended. It is false when as many are followed as may be.
-func (f *follower) follow(ctx context.Context, job Job, replica string, c Container, ended bool, limit int) (bool, error) {
+// ended.
+func (f *follower) follow(ctx context.Context, job Job, replica string, c Container, ended bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if p := f.following[c]; p != nil {
-		if ended {
-			p.end()
-		}
-		return true, nil
+		p.ended.Store(p.ended.Load() || ended)
+		return nil
 	}
 	course, err := f.store.take(job)
 	if err != nil {
-		return true, err
+		return err
 	}
+	defer f.store.release(course)
 	if course.mark(c.source()).ended {
-		f.store.release(course)
-		return true, nil
+		return nil
 	}
-	if len(f.following) >= limit {
-		f.store.release(course)
-		return false, nil
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	p := &pursuit{job: job, cancel: cancel, ended: ended}
+	p := &pursuit{job: job, replica: replica, container: c}
+	p.ended.Store(ended)
 	f.following[c] = p
-	f.wait.Go(func() {
-		defer cancel()
-		err := f.pursue(ctx, course, replica, c, p)
-		if err != nil && ctx.Err() == nil {
-			klog.FromContext(ctx).Error(err, "Cannot follow what a replica says", "pod", klog.KRef(c.Namespace, c.Pod))
-		}
-		f.mu.Lock()
-		delete(f.following, c)
-		f.mu.Unlock()
-		f.store.release(course)
-	})
-	return true, nil
+	f.waiting = append(f.waiting, p)
+	f.proceed(ctx)
+	return nil
+}
+
+// proceed begins to follow those that wait, as far as there is room.
+func (f *follower) proceed(ctx context.Context) {
+	for len(f.waiting) > 0 && len(f.following)-len(f.waiting) < f.limit {
+		p := f.waiting[0]
+		f.waiting = f.waiting[1:]
+		f.wait.Go(func() {
+			if err := f.pursue(ctx, p); err != nil && ctx.Err() == nil {
+				klog.FromContext(ctx).Error(err, "Cannot follow what a replica says", "pod", klog.KRef(p.container.Namespace, p.container.Pod))
+			}
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			delete(f.following, p.container)
+			if ctx.Err() == nil {
+				f.proceed(ctx)
+			}
+		})
+	}
 }
 
 // gone says that a pod is no more: what it has printed is read to its end.
@@ -129,7 +125,7 @@ func (f *follower) gone(namespace, pod string) {
 	defer f.mu.Unlock()
 	for c, p := range f.following {
 		if c.Namespace == namespace && c.Pod == pod {
-			p.end()
+			p.ended.Store(true)
 		}
 	}
 }
@@ -139,7 +135,7 @@ func (f *follower) busy(job Job) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, p := range f.following {
-		if p.job == job && !p.over() {
+		if p.job == job && !p.ended.Load() {
 			return true
 		}
 	}
@@ -150,21 +146,26 @@ func (f *follower) busy(job Job) bool {
 var errGone = errors.New("the log is gone")
 
 // pursue reads a log to its end, with ever longer waits when it cannot.
-func (f *follower) pursue(ctx context.Context, course *kept, replica string, c Container, p *pursuit) error {
-	r := &reading{store: f.store, course: course, replica: replica, source: c.source(), changed: f.changed}
+func (f *follower) pursue(ctx context.Context, p *pursuit) error {
+	course, err := f.store.take(p.job)
+	if err != nil {
+		return err
+	}
+	defer f.store.release(course)
+	c := p.container
+	r := &reading{store: f.store, course: course, replica: p.replica, source: c.source(), changed: f.changed}
 	r.until = course.mark(c.source()).until
-	r.scanner.Progress = course.progressOf(replica)
-	if r.until.IsZero() {
-		r.scanner.Progress = measure.Progress{} // Another start begins anew.
+	if !r.until.IsZero() { // Else another start begins anew.
+		r.scanner.Progress = course.progressOf(p.replica)
 	}
 	for wait := shortestWait; ; wait = min(2*wait, longestWait) {
 		stop := r.flushing(ctx)
-		err := f.logs.Follow(ctx, c, r.until, p.over, r.take)
+		err := f.logs.Follow(ctx, c, r.until, p.ended.Load, r.take)
 		stop()
 		switch {
 		case ctx.Err() != nil:
 			return r.flush(false)
-		case err == nil || errors.Is(err, errGone) || p.over():
+		case err == nil || errors.Is(err, errGone) || p.ended.Load():
 			return errors.Join(err, r.flush(true))
 		}
 		select {
@@ -193,7 +194,7 @@ type reading struct {
 func (r *reading) take(at time.Time, line string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !at.After(r.until) && at.Before(r.until) {
+	if at.Before(r.until) {
 		return // It was read before.
 	}
 	before := r.scanner.Progress
@@ -235,9 +236,9 @@ func (r *reading) flushing(ctx context.Context) (stop func()) {
 // flush keeps what was found, if anything was, or if it is the end.
 func (r *reading) flush(ended bool) error {
 	r.mu.Lock()
-	if !r.moved && !ended {
+	if !r.moved && (!ended || r.until.IsZero()) {
 		r.mu.Unlock()
-		return nil
+		return nil // Nothing is known of who has said nothing.
 	}
 	b := &batch{Replica: r.replica, Source: r.source, Until: r.until.UTC(), Ended: ended, Progress: newWireProgress(r.scanner.Progress)}
 	for _, name := range r.names {
@@ -245,9 +246,6 @@ func (r *reading) flush(ended bool) error {
 	}
 	r.series, r.names, r.moved = nil, nil, false
 	r.mu.Unlock()
-	if r.until.IsZero() && ended {
-		b.Until = time.Time{}
-	}
 	if err := r.store.append(r.course, b); err != nil {
 		return err
 	}

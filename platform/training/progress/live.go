@@ -21,7 +21,7 @@ func NewLive(job Job, logs Logs) (*Live, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Live{job, newFollower(logs, store, func(*Course) {}), course}, nil
+	return &Live{job, newFollower(logs, store, maxLive, func(*Course) {}), course}, nil
 }
 
 // Look follows the object's pods as they are now, until ctx ends.
@@ -31,7 +31,7 @@ func (l *Live) Look(ctx context.Context, pods []corev1.Pod) error {
 		if !started || !isFollowed(&pods[i]) {
 			continue
 		}
-		if _, err := l.follower.follow(ctx, l.job, ReplicaOf(&pods[i], l.job.Name), c, ended, maxLive); err != nil {
+		if err := l.follower.follow(ctx, l.job, ReplicaOf(&pods[i], l.job.Name), c, ended); err != nil {
 			return err
 		}
 	}
