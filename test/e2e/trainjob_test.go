@@ -88,6 +88,7 @@ func TestTrainJobExamples(t *testing.T) {
 		"jax":        {"node 0 of 2, step 60, loss: 0.0", "node 1 of 2", "weights [1.0, -2.0, 3.0, 0.5]"},
 		"torch":      {"node 0 of 2, step 60, loss: 0.0", "node 1 of 2, step 60, loss: 0.0"},
 		"tensorflow": {"worker 0 of 2, accuracy: 0.9", "worker 1 of 2, accuracy: 0.9"},
+		"mpi":        {"pi is 3.141593 by 4 processes on mpi-launcher-0-0, mpi-node-0-0"},
 		"paddle":     {"node 0 of 2, step 60, loss: 0.0"},
 	} {
 		t.Run(name, func(t *testing.T) {
