@@ -104,6 +104,9 @@ func ofStartingPod(pod *corev1.Pod, f facts) Explanation {
 	}
 	for _, c := range containersOf(pod) {
 		if c.init && c.status.State.Running != nil && !(c.status.Started != nil && *c.status.Started && isSidecar(c.spec)) {
+			if c.spec.Name == "kubectl-delivery" { // An MPIJob's launcher has it.
+				return Explanation{State: Moving, Reason: "WaitsForWorkers", Sentence: fmt.Sprintf("Pod %s waits until all workers of its job run.", pod.Name)}
+			}
 			return Explanation{State: Moving, Reason: "Initializing", Sentence: fmt.Sprintf("Pod %s waits for its init container %s, which runs.", pod.Name, c.spec.Name)}
 		}
 	}

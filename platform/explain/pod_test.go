@@ -303,6 +303,12 @@ func TestOfPod(t *testing.T) {
 				Sentence: "Pod w runs and waits for its peers: w-1 is pending.",
 				Remedy:   "See what holds the first of them up: weir explain pod/w-1 -n ada"},
 		},
+		"Launcher": {
+			why: "The launcher of an MPIJob begins when its workers have.",
+			pod: podOf(initRuns("kubectl-delivery")),
+			want: Explanation{State: Moving, Reason: "WaitsForWorkers",
+				Sentence: "Pod w waits until all workers of its job run."},
+		},
 		"InitContainer": {
 			why: "A pod with init containers says which of them it is.",
 			pod: podOf(initEnded(terminated(2, "Error"))),
@@ -457,6 +463,13 @@ func initEnded(t corev1.ContainerStateTerminated) option {
 	return func(p *corev1.Pod) {
 		p.Spec.InitContainers = []corev1.Container{{Name: "setup"}}
 		p.Status.InitContainerStatuses = []corev1.ContainerStatus{{Name: "setup", State: corev1.ContainerState{Terminated: &t}}}
+	}
+}
+
+func initRuns(name string) option {
+	return func(p *corev1.Pod) {
+		p.Spec.InitContainers = []corev1.Container{{Name: name}}
+		p.Status.InitContainerStatuses = []corev1.ContainerStatus{{Name: name, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}}
 	}
 }
 

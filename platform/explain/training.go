@@ -26,6 +26,18 @@ func training() []symptom {
 			remedy:   `Correct the command after mpirun's options, or use an image that has it. mpirun takes the first word that is no option of its own for the program.`,
 		},
 		{
+			reason:   "SSHNotAnswered",
+			pattern:  `ssh: connect to host ([^\s.]+)\S* port \d+: `,
+			sentence: `WHO cannot reach $1 by ssh.`,
+			remedy:   `See whether that pod runs, and runs sshd: without a command of its own a worker does.`,
+		},
+		{
+			reason:   "SSHKeyRefused",
+			pattern:  `(Permission denied \(publickey|Host key verification failed|attempted methods \[none publickey\])`,
+			sentence: `WHO is not let in by a worker's sshd ("$1").`,
+			remedy:   `Have spec.sshAuthMountPath be .ssh in the home of the user whom launcher and workers run as. Where the image brings its own sshd, it must not mind modes of keys (StrictModes no), nor ssh new hosts (StrictHostKeyChecking no).`,
+		},
+		{
 			reason:   "MPIWorkerNotReached",
 			pattern:  `((?:ORTE|PRTE) (?:was unable to reliably start|daemon has unexpectedly failed)|A daemon failed to report back after being spawned|Launch proxy failed)`,
 			sentence: `WHO could not start mpirun's daemon on a worker ("$1").`,
@@ -139,5 +151,5 @@ func training() []symptom {
 // follows is whether a replica fails in such a way since another does, which
 // then says more.
 func follows(reason string) bool {
-	return slices.Contains([]string{"PeersMissing", "MasterNotReached", "PeerTimedOut", "PeerLost", "MPIWorkerNotReached"}, reason)
+	return slices.Contains([]string{"PeersMissing", "MasterNotReached", "PeerTimedOut", "PeerLost", "MPIWorkerNotReached", "SSHNotAnswered"}, reason)
 }
