@@ -11,9 +11,13 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	training "github.com/weir-ml/weir/api/training/v1"
+	"github.com/weir-ml/weir/platform/admission"
+	"github.com/weir-ml/weir/platform/training/jobs"
 )
 
 // pi is an MPIJob of a version with two workers, with lines of its spec besides.
@@ -318,4 +322,31 @@ func TestSecondWayFails(t *testing.T) {
 	if c := l.untilSaid("e", "Failed True MPIJobEvicted"); c.Message != "1/2 workers are evicted" {
 		t.Errorf("message %q", c.Message)
 	}
+}
+
+// While nobody converts, the API server says so, and serves jobs as they are
+// stored. Once it is told that nobody will, it serves them as any version.
+func TestNobodyConverts(t *testing.T) {
+	var l *lab
+	t.Run("WhileSomebodyDoes", func(t *testing.T) {
+		l = newLab(t, "nobody")
+		l.write(pi("v2beta1", "pi"))
+		l.read("v1alpha1", "pi")
+	})
+	l = &lab{T: t, client: l.client, namespace: l.namespace}
+	as := func(version string) error {
+		o := &unstructured.Unstructured{}
+		o.SetGroupVersionKind(schema.GroupVersionKind{Group: "kubeflow.org", Version: version, Kind: "MPIJob"})
+		return l.get("pi", o)
+	}
+	if err := as("v2beta1"); err == nil || !strings.Contains(err.Error(), "conversion webhook for kubeflow.org/v1, Kind=MPIJob failed") {
+		t.Errorf("while nobody converts: %v", err)
+	}
+	if err := as("v1"); err != nil {
+		t.Errorf("as it is stored: %v", err)
+	}
+	if err := admission.Withdraw(t.Context(), l.client, jobs.Conversions()...); err != nil {
+		t.Fatal(err)
+	}
+	l.until("the job as v2beta1", func() bool { return as("v2beta1") == nil })
 }
