@@ -24,6 +24,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
@@ -37,7 +38,6 @@ import (
 // +kubebuilder:rbac:groups=kubeflow.org,resources=tfjobs/status;pytorchjobs/status;xgboostjobs/status;paddlejobs/status;jaxjobs/status;mxjobs/status,verbs=get;update;patch
 // +kubebuilder:rbac:groups=kubeflow.org,resources=tfjobs/finalizers;pytorchjobs/finalizers;xgboostjobs/finalizers;paddlejobs/finalizers;jaxjobs/finalizers;mxjobs/finalizers,verbs=update
 // +kubebuilder:rbac:groups="",resources=pods;services,verbs=get;list;watch;create;patch;delete
-// +kubebuilder:rbac:groups=autoscaling,resources=horizontalpodautoscalers,verbs=get;list;watch;create;update;delete
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 // +kubebuilder:rbac:groups="",resources=events,verbs=create;patch
 // +kubebuilder:rbac:groups=scheduling.volcano.sh;scheduling.x-k8s.io,resources=podgroups,verbs=get;list;watch;create;update;delete
@@ -231,13 +231,20 @@ func (r *Reconciler[J]) report(ctx context.Context, j J, d decision) error {
 	was.SetResourceVersion(j.GetResourceVersion())
 	next.SetResourceVersion(j.GetResourceVersion())
 
-	patch := client.MergeFromWithOptions(was, client.MergeFromWithOptimisticLock{})
-	if err := r.client.Status().Patch(ctx, next, patch); apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+	patch, err := client.MergeFromWithOptions(was, client.MergeFromWithOptimisticLock{}).Data(next)
+	if err != nil {
+		return fmt.Errorf("report status of %s: %w", r.name(j), err)
+	}
+	written := &unstructured.Unstructured{} // The answer is the whole job, which may not be readable.
+	written.SetGroupVersionKind(training.GroupVersion.WithKind(r.framework.Traits().Kind))
+	written.SetNamespace(j.GetNamespace())
+	written.SetName(j.GetName())
+	if err := r.client.Status().Patch(ctx, written, client.RawPatch(types.MergePatchType, patch)); apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return nil // The job has changed since it was read, so there will be another look.
 	} else if err != nil {
 		return fmt.Errorf("report status of %s: %w", r.name(j), err)
 	}
-	r.memory.wrote(j, next.GetResourceVersion())
+	r.memory.wrote(j, written.GetResourceVersion())
 	r.metrics.changed(j.GetNamespace(), &before, &d.status)
 	r.tell(j, d.changes)
 	return nil

@@ -1,6 +1,7 @@
 package job
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -62,6 +63,10 @@ func decide[J training.Job](f Framework[J], g gang, j J, w world, now time.Time)
 		if left, ok := untilExpiry(j.Policy(), &d.status, now); ok && f.Traits().Delegate == "" {
 			d.expired, d.wake = left <= 0, max(0, left)
 		}
+		return *d
+	}
+	if why := training.Unreadable(j); why != "" {
+		say.invalid(errors.New(why))
 		return *d
 	}
 	if problems := j.Validate(); len(problems) > 0 {
