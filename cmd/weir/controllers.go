@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/util/cert"
 	"k8s.io/klog/v2"
@@ -42,18 +43,26 @@ its own process, unless it is told --without controllers.`,
 				}
 				o.Admission = &admission.Options{Kept: kept}
 			}
+			if o.LeaderNamespace == "" && kubeconfig != "" {
+				o.LeaderNamespace = metav1.NamespaceSystem
+			}
+			ended := make(chan error, 1)
+			o.Ended = ended
 			ctrl.SetLogger(klog.Background())
 			if err := startPlatform(cmd.Context(), config, o); err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "controllers work on %s\n", config.Host)
-			<-cmd.Context().Done()
+			if err := <-ended; err != nil { // As when another copy leads.
+				return fmt.Errorf("the controllers ended: %w", err)
+			}
 			return nil
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&kubeconfig, "kubeconfig", "", "kubeconfig of the cluster; empty means the cluster that this runs in")
 	flags.BoolVar(&o.LeaderElection, "leader-elect", false, "let one of several copies work")
+	flags.StringVar(&o.LeaderNamespace, "leader-elect-namespace", "", "namespace of the lease by which they agree; if empty the one that this runs in, or kube-system beside a cluster")
 	flags.StringVar(&o.Jobs.GangScheduler, "gang-scheduler-name", "", "scheduler that starts the pods of a job together: volcano, or the name of one with scheduler-plugins")
 	flags.StringVar(&o.Jobs.PyTorch.WaitImage, "pytorch-init-container-image", "alpine:3.10", "image in which workers of a PyTorchJob wait for their master: it needs sh, seq and nslookup")
 	flags.IntVar(&o.Jobs.PyTorch.WaitTries, "pytorch-init-container-max-tries", 100, "how often they look, every two seconds")

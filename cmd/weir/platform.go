@@ -35,6 +35,12 @@ import (
 type platformOptions struct {
 	// LeaderElection lets one of several copies work.
 	LeaderElection bool
+	// LeaderNamespace is where the lease is by which they agree; the one that
+	// this runs in if it is not said, which must then be in a cluster.
+	LeaderNamespace string
+	// Ended is told when the controllers have ended after they worked, with why
+	// if nobody asked them to; nil tells nobody. It must have room for one.
+	Ended chan<- error
 	// Jobs are for the controllers of training jobs.
 	Jobs jobs.Options
 	// Progress says where what jobs say of themselves is read and kept.
@@ -68,6 +74,7 @@ func startPlatform(ctx context.Context, config *rest.Config, o platformOptions) 
 		Metrics:                       server.Options{BindAddress: "0"},
 		LeaderElection:                o.LeaderElection,
 		LeaderElectionID:              "weir-controllers",
+		LeaderElectionNamespace:       o.LeaderNamespace,
 		LeaderElectionReleaseOnCancel: true,
 	})
 	if err != nil {
@@ -104,7 +111,7 @@ func startPlatform(ctx context.Context, config *rest.Config, o platformOptions) 
 			return err
 		}
 	}
-	if err := runManager(ctx, manager); err != nil {
+	if err := runManager(ctx, manager, o.Ended); err != nil {
 		return err
 	}
 	select {
@@ -208,8 +215,9 @@ var (
 	runtimeKinds = []schema.GroupVersionKind{{Group: "trainer.kubeflow.org", Version: "v1alpha1", Kind: "ClusterTrainingRuntime"}}
 )
 
-// runManager starts the controllers and returns when they have read what there is.
-func runManager(ctx context.Context, manager ctrl.Manager) error {
+// runManager starts the controllers and returns when they have read what there
+// is. How they end after that is told later.
+func runManager(ctx context.Context, manager ctrl.Manager, later chan<- error) error {
 	ended := make(chan error, 1)
 	go func() { ended <- manager.Start(ctx) }()
 	synced := make(chan bool, 1)
@@ -218,6 +226,9 @@ func runManager(ctx context.Context, manager ctrl.Manager) error {
 	case err := <-ended:
 		return fmt.Errorf("run controllers: %w", err)
 	case <-synced:
+		if later != nil {
+			go func() { later <- <-ended }()
+		}
 		return ctx.Err()
 	}
 }

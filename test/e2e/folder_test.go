@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -145,40 +146,115 @@ func TestControllersBesideACluster(t *testing.T) {
 	t.Parallel()
 	w := newWeir(t)
 	w.starts(t, "--without", "controllers,s3")
-	controllers := w.command(context.Background(), "controllers", "--kubeconfig", filepath.Join(w.dir, "kubeconfig"), "--metrics-bind-address", "0")
-	log, err := os.Create(filepath.Join(w.dir, "controllers.log"))
+	c := w.controllers(t)
+	t.Cleanup(func() {
+		if err := c.stop(t); err != nil {
+			t.Errorf("weir controllers ended: %v", err)
+		}
+	})
+	s := w.story(t)
+	s.knowsJobs()
+	s.apply(work("it", "", "echo done"))
+	s.becomes("it", "Succeeded", 2*time.Minute)
+}
+
+// Of two copies of the controllers one works, and the other takes its place.
+func TestOneOfTwoControllersWorks(t *testing.T) {
+	t.Parallel()
+	w := newWeir(t)
+	w.starts(t, "--without", "controllers,s3")
+	s := w.story(t)
+	first := w.controllers(t, "--leader-elect")
+	s.knowsJobs()
+	s.apply(work("one", "", "echo done"))
+	s.becomes("one", "Succeeded", 2*time.Minute)
+	holder := func() string {
+		return s.kubectl("get", "lease", "-n", "kube-system", "weir-controllers", "-o", "jsonpath={.spec.holderIdentity}")
+	}
+	led := holder()
+
+	second := w.controllers(t, "--leader-elect")
+	if err := first.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-first.ended
+	s.apply(work("two", "", "echo done"))
+	s.becomes("two", "Succeeded", 2*time.Minute)
+	if now := holder(); now == led || now == "" {
+		t.Errorf("the lease was %q's, and after that one was killed it is %q's", led, now)
+	}
+
+	// One that is asked to end leaves its place at once; one that loses it ends.
+	if err := second.stop(t); err != nil {
+		t.Errorf("weir controllers ended: %v", err)
+	}
+	if now := holder(); now != "" {
+		t.Errorf("after all have ended the lease is %q's", now)
+	}
+	third := w.controllers(t, "--leader-elect")
+	s.eventually(time.Minute, "the third leads", func() (bool, string) { return holder() != "", "" })
+	s.kubectl("patch", "lease", "-n", "kube-system", "weir-controllers", "--type", "merge", "-p", `{"spec": {"holderIdentity": "another", "leaseDurationSeconds": 3600}}`)
+	select {
+	case err := <-third.ended:
+		if err == nil {
+			t.Error("controllers that no longer lead end as if all were well")
+		}
+	case <-time.After(2 * time.Minute):
+		t.Error("controllers that no longer lead go on")
+		_ = third.Process.Kill()
+	}
+}
+
+// knowsJobs waits until the kinds of jobs are installed.
+func (s *story) knowsJobs() {
+	s.Helper()
+	s.eventually(2*time.Minute, "the kinds are installed", func() (bool, string) {
+		a := s.ask(s.T, "", "kubectl", "get", "tfjobs")
+		return a.code == 0, a.err
+	})
+}
+
+// A controllersProcess is weir controllers beside a weir.
+type controllersProcess struct {
+	*exec.Cmd
+	ended chan error
+}
+
+// controllers starts weir controllers beside a weir. What it says is shown if
+// the test fails.
+func (w *weir) controllers(t *testing.T, flags ...string) *controllersProcess {
+	t.Helper()
+	args := append([]string{"controllers", "--kubeconfig", filepath.Join(w.dir, "kubeconfig"), "--metrics-bind-address", "0"}, flags...)
+	c := &controllersProcess{w.command(context.Background(), args...), make(chan error, 1)}
+	log, err := os.CreateTemp(t.TempDir(), "controllers")
 	if err != nil {
 		t.Fatal(err)
 	}
-	controllers.Stdout, controllers.Stderr = log, log
-	if err := controllers.Start(); err != nil {
+	c.Stdout, c.Stderr = log, log
+	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- controllers.Wait() }()
+	go func() { c.ended <- c.Wait() }()
 	t.Cleanup(func() {
-		_ = controllers.Process.Signal(os.Interrupt)
-		select {
-		case err := <-ended:
-			if err != nil {
-				t.Errorf("weir controllers ended: %v", err)
-			}
-		case <-time.After(20 * time.Second):
-			t.Error("weir controllers does not end on Ctrl-C")
-			_ = controllers.Process.Kill()
-		}
 		if t.Failed() {
 			said, _ := os.ReadFile(log.Name())
 			t.Logf("weir controllers said:\n%s", said)
 		}
 	})
-	s := w.story(t)
-	s.eventually(time.Minute, "the kinds are installed", func() (bool, string) {
-		a := s.ask(t, "", "kubectl", "get", "tfjobs")
-		return a.code == 0, a.err
-	})
-	s.apply(work("it", "", "echo done"))
-	s.becomes("it", "Succeeded", 2*time.Minute)
+	return c
+}
+
+// stop is Ctrl-C; it returns how they ended.
+func (c *controllersProcess) stop(t *testing.T) error {
+	_ = c.Process.Signal(os.Interrupt)
+	select {
+	case err := <-c.ended:
+		return err
+	case <-time.After(20 * time.Second):
+		t.Error("weir controllers does not end on Ctrl-C")
+		return c.Process.Kill()
+	}
 }
 
 // Prometheus reads the controllers' metrics with a token that the cluster gives.
