@@ -3,7 +3,6 @@ package job_test
 import (
 	"fmt"
 	"maps"
-	"math/rand"
 	"slices"
 	"testing"
 
@@ -69,7 +68,7 @@ func look[J training.Job](t *testing.T, seed int64, f job.Framework[J]) {
 // filler fills a job at random, with what its rules ask for often enough.
 func filler(seed int64, container string) *randfill.Filler {
 	pick := func(c randfill.Continue, from ...string) string { return from[c.Intn(len(from))] }
-	return randfill.New().RandSource(rand.NewSource(seed)).NilChance(0.3).NumElements(0, 2).MaxDepth(12).Funcs(
+	return randfill.NewWithSeed(seed).NilChance(0.3).NumElements(0, 2).MaxDepth(12).Funcs(
 		func(n *int32, c randfill.Continue) { *n = int32(c.Intn(6)) - 1 },
 		func(*metav1.ObjectMeta, randfill.Continue) {},
 		func(t *training.ReplicaType, c randfill.Continue) {
