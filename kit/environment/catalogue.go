@@ -22,6 +22,7 @@ var builtIns = []struct {
 	{[]string{"weir.local/jax:*"}, library("jax")},
 	{[]string{"weir.local/xgboost:*"}, library("xgboost", "lightgbm")},
 	{[]string{"ghcr.io/kubeflow/trainer/xgboost-runtime:*"}, func(image, _ string) Recipe { return library("xgboost", "lightgbm")(image, "") }}, // Tags are the trainer's.
+	{[]string{"ghcr.io/kubeflow/trainer/deepspeed-runtime:*"}, mpi("openmpi<5", "torch", "deepspeed")},
 	{[]string{"ghcr.io/kubeflow/trainer/dataset-initializer:*"}, fetcher("dataset")},
 	{[]string{"ghcr.io/kubeflow/trainer/model-initializer:*"}, fetcher("model")},
 	{[]string{"mpioperator/kubectl-delivery:*", "kubeflow/kubectl-delivery:*"}, func(image, _ string) Recipe {
@@ -128,10 +129,10 @@ func hasLegacyKeras(major, minor string) bool {
 }
 
 // mpi is the environment of images that hold an MPI, and Python's way to it.
-func mpi(library string) func(image, version string) Recipe {
+func mpi(library string, others ...string) func(image, version string) Recipe {
 	return func(image, _ string) Recipe {
 		return Recipe{
-			Image: image, Requirements: []string{library, "mpi4py", "numpy"}, Command: []string{"/bin/bash"},
+			Image: image, Requirements: append([]string{library, "mpi4py", "numpy"}, others...), Command: []string{"/bin/bash"},
 			Variables: map[string]string{"PYTHONUNBUFFERED": "1"},
 		}
 	}

@@ -56,6 +56,7 @@ func TestCatalogue(t *testing.T) {
 		"OwnJAX":      {image: "weir.local/jax:0.7", want: "jax==0.7.*"},
 		"XGBoost":     {image: "weir.local/xgboost", want: "xgboost"},
 		"Trainer":     {why: "The tags of the trainer's images are its own versions.", image: "ghcr.io/kubeflow/trainer/xgboost-runtime:v2.3.0", want: "xgboost"},
+		"DeepSpeed":   {why: "Its processes are started by an MPI.", image: "ghcr.io/kubeflow/trainer/deepspeed-runtime", want: "openmpi<5"},
 		"Initializer": {image: "ghcr.io/kubeflow/trainer/dataset-initializer:v2.3.0", want: "boto3"},
 		"Python":      {why: "The version found will do.", image: "python:3", want: ""},
 		"Python312":   {why: "A version is looked for.", image: "python:3.12.4-slim-bookworm", want: "3.12"},

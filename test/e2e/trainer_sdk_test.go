@@ -57,6 +57,7 @@ func TestTrainerClient(t *testing.T) {
 		"life":        "a job from a function, with packages that pip installs in its pods, from its creation to its deletion",
 		"trouble":     "a job that fails, and one that is refused",
 		"runtimes":    "what jobs can be run by",
+		"mpi":         "a function that mpirun starts on several nodes",
 		"initializer": "a dataset that is fetched from S3",
 	} {
 		t.Run(story, func(t *testing.T) {

@@ -175,6 +175,7 @@ func TestEnvironment(t *testing.T) {
 			runtime: "mpi-distributed", job: "launcher", count: 1,
 			spec: `{runtimeRef: {name: r}, trainer: {numNodes: 3, numProcPerNode: 2, env: [{name: A, value: b}]}}`,
 			want: []string{
+				"OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1",
 				"OMPI_MCA_orte_default_hostfile=/etc/mpi/hostfile", "OMPI_MCA_orte_keep_fqdn_hostnames=true",
 				"OMPI_MCA_orte_set_default_slots=2", "OMPI_MCA_plm_rsh_args=-o ConnectionAttempts=10", "A=b",
 			},
@@ -183,12 +184,14 @@ func TestEnvironment(t *testing.T) {
 			why:     "The launcher is one of the nodes, so there is one less of the others.",
 			runtime: "mpi-distributed", job: "node", count: 2,
 			spec: `{runtimeRef: {name: r}, trainer: {numNodes: 3}}`,
+			want: []string{"OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"},
 		},
 		"DeepSpeed": {
 			why:     "Here it is MPI.",
 			runtime: "deepspeed-distributed", job: "launcher", count: 1,
 			spec: `{runtimeRef: {name: r}, trainer: {resourcesPerNode: {limits: {nvidia.com/gpu: 4}}}}`,
 			want: []string{
+				"OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1",
 				"OMPI_MCA_orte_default_hostfile=/etc/mpi/hostfile", "OMPI_MCA_orte_keep_fqdn_hostnames=true",
 				"OMPI_MCA_orte_set_default_slots=4", "OMPI_MCA_plm_rsh_args=-o ConnectionAttempts=10",
 			},

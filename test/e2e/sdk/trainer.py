@@ -112,6 +112,24 @@ def runtimes():
     CLIENT.get_runtime_packages(packages)
 
 
+def pi():
+    from mpi4py import MPI
+
+    world = MPI.COMM_WORLD
+    n = 10 ** 5
+    part = sum(4 / (1 + ((i + 0.5) / n) ** 2) for i in range(world.rank, n, world.size)) / n
+    total = world.allreduce(part)
+    if world.rank == 0:
+        print("pi is", round(total, 6), "by", world.size, flush=True)
+
+
+def mpi():
+    """A function that mpirun starts on two nodes."""
+    name = CLIENT.train(runtime="mpi-distributed", trainer=CustomTrainer(func=pi, num_nodes=2))
+    CLIENT.wait_for_job_status(name, timeout=280, polling_interval=1)
+    assert "pi is 3.141593 by 2" in list(CLIENT.get_job_logs(name)), list(CLIENT.get_job_logs(name))
+
+
 def initializer():
     """A dataset out of S3, before the training and by other keys than the namespace's."""
     with open(os.path.join(FOLDER, "s3.json")) as file:
