@@ -14,6 +14,7 @@ import (
 	training "github.com/weir-ml/weir/api/training/v1"
 	"github.com/weir-ml/weir/platform/training/jax"
 	"github.com/weir-ml/weir/platform/training/job"
+	"github.com/weir-ml/weir/platform/training/mpi"
 	"github.com/weir-ml/weir/platform/training/mxnet"
 	"github.com/weir-ml/weir/platform/training/paddle"
 	"github.com/weir-ml/weir/platform/training/pytorch"
@@ -34,6 +35,8 @@ func FuzzDecide(f *testing.F) {
 		look(t, seed, paddle.Framework{})
 		look(t, seed, jax.Framework{})
 		look(t, seed, mxnet.Framework{})
+		look(t, seed, mpi.Framework{})
+		look(t, seed, mpi.V2{})
 	})
 }
 
@@ -72,7 +75,7 @@ func filler(seed int64, container string) *randfill.Filler {
 		func(n *int32, c randfill.Continue) { *n = int32(c.Intn(6)) - 1 },
 		func(*metav1.ObjectMeta, randfill.Continue) {},
 		func(t *training.ReplicaType, c randfill.Continue) {
-			*t = training.ReplicaType(pick(c, "Master", "Worker", "worker", "Chief", "PS", "Scheduler", "Server", "Tuner", "Other"))
+			*t = training.ReplicaType(pick(c, "Master", "Worker", "worker", "Chief", "PS", "Scheduler", "Server", "Tuner", "Launcher", "Other"))
 		},
 		func(p *training.RestartPolicy, c randfill.Continue) {
 			*p = training.RestartPolicy(pick(c, "", "Always", "OnFailure", "Never", "ExitCode"))
