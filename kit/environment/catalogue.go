@@ -3,6 +3,7 @@ package environment
 import (
 	_ "embed" // for fetch.py
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -16,7 +17,7 @@ var builtIns = []struct {
 	make   func(image, version string) Recipe
 }{
 	{[]string{"tensorflow/tensorflow:*"}, tensorflow},
-	{[]string{"pytorch/pytorch:*"}, library("torch", "torchvision")},
+	{[]string{"pytorch/pytorch:*"}, pytorch},
 	{[]string{"paddlepaddle/paddle:*", "registry.baidubce.com/paddlepaddle/paddle:*"}, library("paddlepaddle", "setuptools")},     // It imports setuptools, and does not ask for it.
 	{[]string{"nvcr.io/nvidia/jax:*", "ghcr.io/nvidia/jax:*"}, func(image, _ string) Recipe { return library("jax")(image, "") }}, // Tags are months.
 	{[]string{"weir.local/jax:*"}, library("jax")},
@@ -30,6 +31,7 @@ var builtIns = []struct {
 	}},
 	{[]string{"mpioperator/*:*mpich*", "mpioperator/*mpich*", "weir.local/mpich:*"}, mpi("mpich")},
 	{[]string{"mpioperator/*", "weir.local/openmpi:*"}, mpi("openmpi<5")}, // Since 5 it reads neither the variables nor the options of MPIJobs.
+	{[]string{"ghcr.io/kubeflow/training-v1/storage-initializer:*"}, storageInitializer},
 	{[]string{"python:3*", "python:latest"}, python},
 	{[]string{"alpine:*", "busybox:*"}, func(image, _ string) Recipe { return Recipe{Image: image, Machine: true, Command: []string{"/bin/sh"}} }},
 }
@@ -82,6 +84,29 @@ func library(name string, others ...string) func(image, version string) Recipe {
 		return versioned(image, version, []string{"/bin/bash"}, map[string]string{"PYTHONUNBUFFERED": "1"}, func(v string) []string {
 			return append(append([]string{name + v}, others...), besides()...)
 		})
+	}
+}
+
+// forNumPy1 are the versions of PyTorch that were built for NumPy 1.
+var forNumPy1 = regexp.MustCompile(`^(1|2\.[012])(\.|$)`)
+
+// pytorch is the environment of PyTorch's images.
+func pytorch(image, version string) Recipe {
+	r := library("torch", "torchvision")(image, version)
+	if forNumPy1.MatchString(version) {
+		r.Requirements[slices.Index(r.Requirements, "numpy")] = "numpy<2"
+	}
+	return r
+}
+
+// storageInitializer is the environment of the image in which the training
+// client's train fetches models and data: the program is the client's own.
+func storageInitializer(image, _ string) Recipe {
+	return Recipe{
+		Image:        image,
+		Requirements: []string{"kubeflow-training==1.9.4", "transformers==4.50.2", "peft==0.15.1", "datasets==3.5.0", "boto3"},
+		Entrypoint:   []string{"python", "-m", "kubeflow.storage_initializer.storage"},
+		Variables:    map[string]string{"PYTHONUNBUFFERED": "1"},
 	}
 }
 

@@ -1,6 +1,9 @@
 package environment
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 func TestMatches(t *testing.T) {
 	cases := map[string]struct {
@@ -50,6 +53,7 @@ func TestCatalogue(t *testing.T) {
 		"Pinned":      {why: "A tag's version is the version.", image: "tensorflow/tensorflow:2.21.0", want: "tensorflow-cpu==2.21.0"},
 		"PinnedMinor": {why: "A minor version is any of its patches.", image: "tensorflow/tensorflow:2.16-jupyter", want: "tensorflow-cpu==2.16.*"},
 		"Torch":       {why: "What follows a version in a tag is about the image.", image: "pytorch/pytorch:2.5.1-cuda12.4-cudnn9-runtime", want: "torch==2.5.1"},
+		"OldTorch":    {why: "What the training client names.", image: "docker.io/pytorch/pytorch:2.1.2-cuda11.8-cudnn8-runtime", want: "torch==2.1.2"},
 		"TorchLatest": {image: "pytorch/pytorch", want: "torch"},
 		"Paddle":      {why: "Paddle's own registry means the same.", image: "registry.baidubce.com/paddlepaddle/paddle:2.4.0rc0-cpu", want: "paddlepaddle==2.4.0"},
 		"JAX":         {why: "NVIDIA's tags are months, and no versions.", image: "nvcr.io/nvidia/jax:24.10-py3", want: "jax"},
@@ -79,6 +83,11 @@ func TestCatalogue(t *testing.T) {
 		})
 	}
 
+	for version, want := range map[string]string{"1.13.1": "numpy<2", "2.2": "numpy<2", "2.3.0": "numpy", "2.15.0": "numpy", "latest": "numpy"} {
+		if r, _ := s.Find("pytorch/pytorch:" + version); !slices.Contains(r.Requirements, want) {
+			t.Errorf("PyTorch %s is about %q, want %q among them", version, r.Requirements, want)
+		}
+	}
 	for _, image := range []string{"alpine:3.10", "docker.io/library/busybox"} {
 		if r, ok := s.Find(image); !ok || !r.Machine {
 			t.Errorf("Find(%q) = %v, %v, want this machine's programs", image, r, ok)

@@ -70,6 +70,25 @@ spec:
 	})
 }
 
+// With PyTorch: a function that torchrun runs in the image that the client names,
+// and a model that is to be tuned, whose parts are fetched first. Where no hub can be
+// reached, this ends with the attempt.
+func TestTrainingClientWithPyTorch(t *testing.T) {
+	needsFull(t)
+	s := begin(t)
+	// The newest will do: the version that the client names takes another 5 GB.
+	newest, _ := s.environments().Find("pytorch/pytorch")
+	var packages []string
+	for _, r := range newest.Requirements {
+		packages = append(packages, "--package", r)
+	}
+	s.mapTo(t, "pytorch/pytorch:2.1.2*", packages...)
+	s.python(trainingClient, "sdk/training.py", "torchrun", s.meeting(), s.namespace)
+
+	tuner, _ := s.environments().Find("ghcr.io/kubeflow/training-v1/storage-initializer")
+	s.python(tuner, "sdk/training.py", "finetune", "", s.namespace)
+}
+
 // meeting is a folder in which this machine and the story's pods meet.
 func (s *story) meeting() string {
 	s.Helper()

@@ -20,6 +20,7 @@ func TestTraining(t *testing.T) {
 	t.Run("Coordinator", coordinator)
 	t.Run("Sessions", sessions)
 	t.Run("Killed", killedWhileItTrains)
+	t.Run("Elastic", elastic)
 	for name, e := range trainingExamples {
 		t.Run(name, e.trains)
 	}

@@ -12,6 +12,8 @@ import time
 from kubeflow.training import (
     KubeflowOrgV1JAXJob,
     KubeflowOrgV1JAXJobSpec,
+    KubeflowOrgV1MPIJob,
+    KubeflowOrgV1MPIJobSpec,
     KubeflowOrgV1PaddleJob,
     KubeflowOrgV1PaddleJobSpec,
     KubeflowOrgV1PyTorchJob,
@@ -167,15 +169,14 @@ def tell(parameters):
     import time
 
     print({name: os.environ.get(name) for name in parameters["names"]})
-    job, _, _ = socket.gethostname().rsplit("-", 2)
     open(f"/meeting/{socket.gethostname()}", "w").close()
-    while len([name for name in os.listdir("/meeting") if name.startswith(job)]) < 2:
+    while len([name for name in os.listdir("/meeting") if name.startswith(parameters["job"])]) < 2:
         time.sleep(0.1)
 
 
 def replica(kind, replicas, *names):
     """A replica that tells some variables of its environment."""
-    command, args = utils.get_command_using_train_func(tell, constants.ENTRYPOINT_PYTHON, {"names": names})
+    command, args = utils.get_command_using_train_func(tell, constants.ENTRYPOINT_PYTHON, {"job": kind.lower(), "names": names})
     container = utils.get_container_spec(
         constants.JOB_PARAMETERS[kind]["container"], IMAGE, command, args, volume_mounts=[MOUNT]
     )
@@ -245,6 +246,21 @@ def kinds():
                 "worker-1": "{'COORDINATOR_ADDRESS': 'jaxjob-worker-0', 'NUM_PROCESSES': '2', 'PROCESS_ID': '1'}",
             },
         ),
+        "MPIJob": (
+            KubeflowOrgV1MPIJob,
+            KubeflowOrgV1MPIJobSpec(
+                run_policy=policy,
+                mpi_replica_specs={
+                    "Launcher": replica("MPIJob", 1, "OMPI_MCA_plm_rsh_agent", "OMPI_MCA_orte_default_hostfile"),
+                    "Worker": replica("MPIJob", 1, "OMPI_MCA_plm_rsh_agent"),
+                },
+            ),
+            {
+                "launcher": "{'OMPI_MCA_plm_rsh_agent': '/etc/mpi/kubexec.sh', "
+                "'OMPI_MCA_orte_default_hostfile': '/etc/mpi/hostfile'}",
+                "worker-0": "{'OMPI_MCA_plm_rsh_agent': None}",
+            },
+        ),
     }
     client = TrainingClient(**NAMESPACE)
     for kind, (model, spec, _) in cases.items():
@@ -271,6 +287,88 @@ def kinds():
         assert [j.metadata.name for j in client.list_jobs(job_kind=kind)] == [name]
         client.delete_job(name, job_kind=kind)
         eventually(lambda: client.list_jobs(job_kind=kind) == [], f"{name} is gone")
+
+
+def learn(parameters):
+    """Learns a line, over all replicas."""
+    import torch
+    import torch.distributed as dist
+
+    dist.init_process_group("gloo")
+    torch.manual_seed(dist.get_rank())
+    model = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(1, 1))
+    optimizer = torch.optim.SGD(model.parameters(), lr=parameters["lr"])
+    x = torch.randn(100, 1)
+    for step in range(100):
+        optimizer.zero_grad()
+        loss = ((model(x) - 3 * x) ** 2).mean()
+        loss.backward()
+        optimizer.step()
+    print(f"rank {dist.get_rank()} of {dist.get_world_size()}: slope {model.module.weight.item():.2f}, loss {loss.item():.4f}")
+    dist.barrier()
+
+
+def torchrun():
+    """A PyTorchJob made of a function, in the image that the client names, by torchrun."""
+    client = TrainingClient(**NAMESPACE)
+    client.create_job(name="torch", train_func=learn, parameters={"lr": 0.1}, num_workers=2, num_procs_per_worker=1)
+    client.wait_for_job_conditions("torch", wait_timeout=280, polling_interval=1)
+    logs, _ = client.get_job_logs("torch", is_master=False)
+    for rank, pod in enumerate(["torch-master-0", "torch-worker-0"]):
+        assert f"rank {rank} of 2: slope 3.00, loss 0.0000" in logs[pod], logs
+
+
+def finetune():
+    """What the client makes to fine-tune a model: a claim, and a job that first fetches the model and the data."""
+    import transformers
+    from kubeflow.storage_initializer.hugging_face import (
+        HuggingFaceDatasetParams,
+        HuggingFaceModelParams,
+        HuggingFaceTrainerParams,
+    )
+    from peft import LoraConfig
+
+    client = TrainingClient(**NAMESPACE)
+    client.train(
+        name="tuned",
+        num_workers=2,
+        resources_per_worker={"memory": "4Gi"},
+        storage_config={"size": "1Gi", "access_modes": ["ReadWriteOnce"]},
+        model_provider_parameters=HuggingFaceModelParams(
+            model_uri="hf://google-bert/bert-base-cased",
+            transformer_type=transformers.AutoModelForSequenceClassification,
+            num_labels=5,
+        ),
+        dataset_provider_parameters=HuggingFaceDatasetParams(repo_id="yelp_review_full", split="train[:10]"),
+        trainer_parameters=HuggingFaceTrainerParams(
+            training_parameters=transformers.TrainingArguments(output_dir="out", num_train_epochs=1, use_cpu=True),
+            lora_config=LoraConfig(r=8, lora_alpha=8),
+        ),
+        init_env_vars={"HF_HUB_ETAG_TIMEOUT": "1"},
+    )
+
+    def claim():
+        return client.core_api.read_namespaced_persistent_volume_claim("tuned", client.namespace)
+
+    eventually(lambda: claim().status.phase == "Bound", "the claim is bound")
+    assert claim().status.capacity == {"storage": "1Gi"}, claim().status
+    job = client.get_job("tuned")
+    master, worker = (job.spec.pytorch_replica_specs[t].template.spec for t in ("Master", "Worker"))
+    assert master.containers == worker.containers
+    assert master.containers[0].image == constants.TRAINER_TRANSFORMER_IMAGE
+    assert master.init_containers[0].image == constants.STORAGE_INITIALIZER_IMAGE
+    assert not worker.init_containers
+    assert {v.persistent_volume_claim.claim_name for v in master.volumes + worker.volumes} == {"tuned"}
+
+    def fetched():
+        try:
+            return client.core_api.read_namespaced_pod_log(
+                "tuned-master-0", client.namespace, container=constants.STORAGE_INITIALIZER
+            )
+        except Exception:  # it has not begun
+            return ""
+
+    eventually(lambda: "Downloading model" in fetched(), "the model is being fetched")
 
 
 if __name__ == "__main__":
