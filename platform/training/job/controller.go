@@ -158,11 +158,11 @@ func (r *Reconciler[J]) world(ctx context.Context, j J) (world, error) {
 
 // ask asks for a job to be let in, if its pods wait for that.
 func (r *Reconciler[J]) ask(ctx context.Context, j J, w world) (*answer, error) {
-	pods := r.gang.atTheDoor(j, w.pods)
+	pods := r.gang.atTheDoor(r.framework.Traits(), j, w.pods)
 	if len(pods) == 0 {
 		return nil, nil
 	}
-	a, err := r.hall.ask(ctx, j, pods, needed(j), r.clock.Now(), func() {
+	a, err := r.hall.ask(ctx, j, pods, needed(r.framework.Traits(), j), r.clock.Now(), func() {
 		if q := r.again.Load(); q != nil {
 			(*q).Add(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(j)})
 		}

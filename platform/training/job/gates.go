@@ -41,8 +41,14 @@ func inside(seen Seen) bool {
 	return false
 }
 
+// together are the places of a job whose pods are started together: all but those
+// that a batch Job makes its pods for, in its own time.
+func together(t Traits, j training.Job) []Replica {
+	return slices.DeleteFunc(replicasOf(j), func(r Replica) bool { return r.Type == t.Delegate })
+}
+
 // needed is how many pods of a job must find a place before any is started.
-func needed(j training.Job) int { return min(int(membersOf(j)), len(replicasOf(j))) }
+func needed(t Traits, j training.Job) int { return min(int(membersOf(j)), len(together(t, j))) }
 
 // waits tells whether new pods of a job get a gate.
 func (g gang) waits(j training.Job, seen Seen) bool {
@@ -50,27 +56,28 @@ func (g gang) waits(j training.Job, seen Seen) bool {
 }
 
 // atTheDoor are the pods of a job that waits to be let in, once there are all.
-func (g gang) atTheDoor(j training.Job, pods []*corev1.Pod) []*corev1.Pod {
+func (g gang) atTheDoor(t Traits, j training.Job, pods []*corev1.Pod) []*corev1.Pod {
 	if g != "" || !training.IsGang(j) || j.Report().Finished() || suspended(j) {
 		return nil
 	}
 	current, before := ofRound(roundOf(j.Report()), pods)
 	seen := See(j, "", current)
-	if len(before) > 0 || len(seen.pods) == 0 || len(seen.pods) < len(replicasOf(j)) {
+	if len(before) > 0 {
 		return nil
 	}
 	var all []*corev1.Pod
-	for _, r := range replicasOf(j) {
-		if pod := seen.pods[r]; !gated(pod) || pod.DeletionTimestamp != nil {
+	for _, r := range together(t, j) {
+		pod := seen.pods[r]
+		if pod == nil || !gated(pod) || pod.DeletionTimestamp != nil {
 			return nil
 		}
-		all = append(all, seen.pods[r])
+		all = append(all, pod)
 	}
 	return all
 }
 
 // keepDoor says whose gates are lifted, and of a job that waits, why.
-func keepDoor(g gang, j training.Job, w world, seen Seen, d *decision, say *reporter) {
+func keepDoor(t Traits, g gang, j training.Job, w world, seen Seen, d *decision, say *reporter) {
 	for _, r := range replicasOf(j) {
 		if pod := seen.pods[r]; pod != nil && gated(pod) && pod.DeletionTimestamp == nil {
 			d.lift = append(d.lift, pod)
@@ -82,7 +89,7 @@ func keepDoor(g gang, j training.Job, w world, seen Seen, d *decision, say *repo
 	case inside(seen):
 		say.waitsNoMore()
 		say.letIn()
-		takeBack(j, seen, d, say)
+		takeBack(t, j, seen, d, say)
 	case w.door != nil && w.door.shortage == "":
 		d.lift = w.door.order
 		if say.status.Is(training.JobWaiting) {
@@ -103,7 +110,7 @@ func keepDoor(g gang, j training.Job, w world, seen Seen, d *decision, say *repo
 
 // takeBack ends the round of a job that is inside, and for which there is no
 // place after all.
-func takeBack(j training.Job, seen Seen, d *decision, say *reporter) {
+func takeBack(t Traits, j training.Job, seen Seen, d *decision, say *reporter) {
 	var stranded *corev1.Pod
 	placed, longest := 0, time.Duration(0)
 	for _, r := range replicasOf(j) {
@@ -123,7 +130,7 @@ func takeBack(j training.Job, seen Seen, d *decision, say *reporter) {
 			}
 		}
 	}
-	if stranded == nil || placed >= needed(j) {
+	if stranded == nil || placed >= needed(t, j) {
 		return
 	}
 	if longest < patience {

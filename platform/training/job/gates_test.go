@@ -33,23 +33,23 @@ func TestKeepDoor(t *testing.T) {
 	}{
 		"NotAll": {
 			why: "A job asks once all of its pods are there, and none is lifted before.",
-			job: jobOf(workers(2), together), pods: []*corev1.Pod{closed(0)},
+			job: jobOf(workers(2), inOne), pods: []*corev1.Pod{closed(0)},
 			state: "Created", says: "TFJob mnist is created.",
 		},
 		"LetIn": {
 			why: "When they fit, they are let in, in the order they should be placed.",
-			job: jobOf(workers(2), together), pods: []*corev1.Pod{closed(0), closed(1)}, asks: true,
+			job: jobOf(workers(2), inOne), pods: []*corev1.Pod{closed(0), closed(1)}, asks: true,
 			door: &answer{order: []*corev1.Pod{closed(1), closed(0)}}, lifts: "mnist-worker-1 mnist-worker-0",
 			state: "Created", says: "TFJob mnist is created.",
 		},
 		"Waits": {
 			why: "When they do not, the job says what is missing.",
-			job: jobOf(workers(2), together), pods: []*corev1.Pod{closed(0), closed(1)}, asks: true,
+			job: jobOf(workers(2), inOne), pods: []*corev1.Pod{closed(0), closed(1)}, asks: true,
 			door: &answer{shortage: short}, state: "Waiting", says: "TFJob mnist " + short,
 		},
 		"HalfLifted": {
 			why: "A controller that stopped in the middle goes on: the job is inside.",
-			job: jobOf(workers(2), together), pods: []*corev1.Pod{worker(0, phase(corev1.PodPending)), closed(1)},
+			job: jobOf(workers(2), inOne), pods: []*corev1.Pod{worker(0, phase(corev1.PodPending)), closed(1)},
 			lifts: "mnist-worker-1", state: "Created", says: "TFJob mnist is created.",
 		},
 		"NoLongerAsked": {
@@ -59,34 +59,34 @@ func TestKeepDoor(t *testing.T) {
 		},
 		"StrandedAWhile": {
 			why: "The scheduler is given a while.",
-			job: jobOf(workers(2), together, letInAt(1990)), pods: []*corev1.Pod{placed(0), strandedPod(1, 1000)},
+			job: jobOf(workers(2), inOne, letInAt(1990)), pods: []*corev1.Pod{placed(0), strandedPod(1, 1000)},
 			state: "Created", says: "TFJob mnist is created.", wake: 20 * time.Second,
 		},
 		"Stranded": {
 			why: "A job that has half of its places gives them back, and waits anew.",
-			job: jobOf(workers(2), together, letInAt(1970)), pods: []*corev1.Pod{placed(0), strandedPod(1, 1000)}, round: 1,
+			job: jobOf(workers(2), inOne, letInAt(1970)), pods: []*corev1.Pod{placed(0), strandedPod(1, 1000)}, round: 1,
 			state: "Waiting", says: "TFJob mnist waits again: mnist-worker-1 found no place for 30s, though there seemed to be room; all its pods are taken back for 10s.",
 		},
 		"ReplacedIsNew": {
 			why: "A pod that takes another's place counts from when it was made.",
-			job: jobOf(workers(2), together, letInAt(1000)), pods: []*corev1.Pod{placed(0), strandedPod(1, 1995)},
+			job: jobOf(workers(2), inOne, letInAt(1000)), pods: []*corev1.Pod{placed(0), strandedPod(1, 1995)},
 			state: "Created", says: "TFJob mnist is created.", wake: 25 * time.Second,
 		},
 		"EnoughPlaced": {
 			why: "Pods beyond those that are needed may wait for ever.",
-			job: jobOf(workers(2), together, letInAt(1000), atLeast(1)), pods: []*corev1.Pod{placed(0), strandedPod(1, 1000)},
+			job: jobOf(workers(2), inOne, letInAt(1000), atLeast(1)), pods: []*corev1.Pod{placed(0), strandedPod(1, 1000)},
 			state: "Created", says: "TFJob mnist is created.",
 		},
 		"Suspended": {
 			why: "A suspended job does not ask.",
-			job: jobOf(workers(2), together, suspend), pods: []*corev1.Pod{closed(0), closed(1)},
+			job: jobOf(workers(2), inOne, suspend), pods: []*corev1.Pod{closed(0), closed(1)},
 			state: "Suspended", says: "TFJob mnist is suspended.",
 		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			tc.job.Default()
-			if asks := len(gang("").atTheDoor(tc.job, tc.pods)) > 0; asks != tc.asks {
+			if asks := len(gang("").atTheDoor(plain{}.Traits(), tc.job, tc.pods)) > 0; asks != tc.asks {
 				t.Errorf("%s\nit asks: %t, want %t", tc.why, asks, tc.asks)
 			}
 			w := worldOf(tc.pods...)
@@ -124,10 +124,10 @@ func TestGateOfNewPods(t *testing.T) {
 		pods  []*corev1.Pod
 		gates int
 	}{
-		"Waits":   {"The first pods wait for each other.", "", jobOf(workers(2), together), nil, 2},
-		"Inside":  {"A pod that is made again does not.", "", jobOf(workers(2), together), []*corev1.Pod{placed(0)}, 0},
-		"Leaving": {"One that leaves holds no door open.", "", jobOf(workers(2), together), []*corev1.Pod{worker(0, phase(corev1.PodRunning), leaving())}, 1},
-		"Another": {"Where a scheduler starts them together, it does so by itself.", "coscheduler", jobOf(workers(2), together), nil, 0},
+		"Waits":   {"The first pods wait for each other.", "", jobOf(workers(2), inOne), nil, 2},
+		"Inside":  {"A pod that is made again does not.", "", jobOf(workers(2), inOne), []*corev1.Pod{placed(0)}, 0},
+		"Leaving": {"One that leaves holds no door open.", "", jobOf(workers(2), inOne), []*corev1.Pod{worker(0, phase(corev1.PodRunning), leaving())}, 1},
+		"Another": {"Where a scheduler starts them inOne, it does so by itself.", "coscheduler", jobOf(workers(2), inOne), nil, 0},
 		"NotSaid": {"By default, pods start one by one.", "", jobOf(workers(2)), nil, 0},
 	}
 	for name, tc := range cases {
@@ -149,6 +149,20 @@ func TestGateOfNewPods(t *testing.T) {
 	})
 	if n := troubles(closed); len(n) > 0 {
 		t.Errorf("a pod that waits for us is a trouble: %v", n)
+	}
+}
+
+// Who has pods made by a batch Job does not wait for those.
+func TestDelegatedPodsAreNotWaitedFor(t *testing.T) {
+	j := jobOf(workers(2), servers(1, "1"), inOne)
+	j.Default()
+	pods := []*corev1.Pod{worker(0, phase(corev1.PodPending), withGate), worker(1, phase(corev1.PodPending), withGate)}
+	if n := len(gang("").atTheDoor(Traits{}, j, pods)); n != 0 {
+		t.Errorf("%d pods ask, though one is missing", n)
+	}
+	delegating := Traits{Delegate: "PS"}
+	if n, need := len(gang("").atTheDoor(delegating, j, pods)), needed(delegating, j); n != 2 || need != 2 {
+		t.Errorf("%d pods ask for %d places, want 2 and 2", n, need)
 	}
 }
 
@@ -226,7 +240,7 @@ func TestRoomIsGivenOnce(t *testing.T) {
 	}
 }
 
-func together(j *training.TFJob) { annotated(training.AnnotationGang, "true")(j) }
+func inOne(j *training.TFJob) { annotated(training.AnnotationGang, "true")(j) }
 
 func atLeast(n int32) func(*training.TFJob) {
 	return func(j *training.TFJob) {

@@ -130,7 +130,7 @@ func proceed[J training.Job](f Framework[J], g gang, j J, w world, seen Seen, d 
 		}
 	}
 	d.wake = pause
-	keepDoor(g, j, w, seen, d, say)
+	keepDoor(f.Traits(), g, j, w, seen, d, say)
 	for _, speak := range []func(training.Job) (notice, bool){ignoredRestartPolicy, g.otherScheduler} {
 		if remark, ok := speak(j); ok && len(d.create) > 0 {
 			d.remarks = append(d.remarks, remark)

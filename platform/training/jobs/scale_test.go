@@ -36,15 +36,20 @@ func TestScale(t *testing.T) {
 			})
 
 			for _, n := range []int32{before + 2, before} {
-				scale := &autoscalingv1.Scale{}
-				scale.Spec.Replicas = n
-				j := l.job(name)
-				if err := l.client.SubResource("scale").Update(t.Context(), j, client.WithSubResourceBody(scale)); err != nil {
-					t.Fatal(err)
-				}
+				l.scale(name, n)
 				l.untilPods(name, 2+int(n-before))
 			}
 		})
+	}
+}
+
+// scale does what kubectl scale does.
+func (l *lab) scale(name string, n int32) {
+	l.Helper()
+	scale := &autoscalingv1.Scale{}
+	scale.Spec.Replicas = n
+	if err := l.client.SubResource("scale").Update(l.Context(), l.job(name), client.WithSubResourceBody(scale)); err != nil {
+		l.Fatal(err)
 	}
 }
 
@@ -88,4 +93,52 @@ spec:
 	l.end("elastic-worker-1", 0)
 	l.untilState("elastic", training.JobSucceeded, corev1.ConditionTrue)
 	l.until("the autoscaler to go with the job", func() bool { return most() == 0 })
+}
+
+// Workers of an elastic job come, go and die while it runs. Those that run hear
+// the same as those that come: torchrun takes any number between the bounds.
+func TestElastic(t *testing.T) {
+	l := newLab(t, "elastic")
+	l = l.of(t, kinds[1])
+	l.create(&unstructured.Unstructured{Object: parse(t, `
+apiVersion: kubeflow.org/v1
+kind: PyTorchJob
+metadata: {name: elastic}
+spec:
+  elasticPolicy: {minReplicas: 1, maxReplicas: 4, maxRestarts: 10}
+  pytorchReplicaSpecs: {Worker: {replicas: 2, restartPolicy: ExitCode, template: {spec: {containers: [{name: pytorch, image: x}]}}}}`)})
+	l.untilPods("elastic", 2)
+	l.run("elastic-worker-0", "elastic-worker-1")
+	l.untilState("elastic", training.JobRunning, corev1.ConditionTrue)
+	first := []*corev1.Pod{l.pod("elastic-worker-0"), l.pod("elastic-worker-1")}
+
+	l.scale("elastic", 4)
+	l.untilPods("elastic", 4)
+	l.run("elastic-worker-2", "elastic-worker-3")
+	for _, p := range l.pods("elastic") {
+		told := map[string]string{}
+		for _, e := range p.Spec.Containers[0].Env {
+			told[e.Name] = e.Value
+		}
+		if told["PET_NNODES"] != "1:4" || told["PET_RDZV_ENDPOINT"] != "elastic-worker-0:23456" || told["WORLD_SIZE"] != "" {
+			t.Errorf("pod %s is told %v", p.Name, told)
+		}
+	}
+
+	dead := l.pod("elastic-worker-2")
+	l.end("elastic-worker-2", 137)
+	l.untilReplaced(dead)
+	l.run("elastic-worker-2")
+	l.untilState("elastic", training.JobRunning, corev1.ConditionTrue)
+
+	l.scale("elastic", 2)
+	l.untilPods("elastic", 2)
+	for _, p := range first {
+		if l.pod(p.Name).UID != p.UID {
+			t.Errorf("pod %s was replaced, though nothing had happened to it", p.Name)
+		}
+	}
+	if j := l.job("elastic"); j.Report().Finished() || !j.Report().Is(training.JobRunning) {
+		t.Errorf("it does not run: %s", said(j))
+	}
 }
