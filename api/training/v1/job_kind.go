@@ -2,6 +2,8 @@ package v1
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -58,11 +60,12 @@ func (k kind) checkCount(j Job, t ReplicaType, good func(int32) bool, remedy str
 	return nil
 }
 
-// replica finds a type in a job, in whatever case it is written.
+// replica finds a type in a job, in whatever case it is written. Of several, it
+// is always the same one that is found, so that what is said of it stays so.
 func (k kind) replica(j Job, t ReplicaType) (ReplicaType, *ReplicaSpec) {
-	for written, s := range j.Replicas() {
+	for _, written := range slices.Sorted(maps.Keys(j.Replicas())) {
 		if strings.EqualFold(string(written), string(t)) {
-			return written, s
+			return written, j.Replicas()[written]
 		}
 	}
 	return "", nil

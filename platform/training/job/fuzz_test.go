@@ -52,7 +52,7 @@ func look[J training.Job](t *testing.T, seed int64, f job.Framework[J]) {
 	if j.Default(); !equality.Semantic.DeepEqual(once, j) {
 		t.Errorf("%s, seed %d: what is complete changes when it is completed again", f.Traits().Kind, seed)
 	}
-	if after := j.Validate(); len(after) != len(problems) {
+	if after := j.Validate(); (len(after) > 0) != (len(problems) > 0) {
 		t.Errorf("%s, seed %d: as written it has the problems %v, and complete %v", f.Traits().Kind, seed, problems, after)
 	}
 
