@@ -129,8 +129,8 @@ func TestScreenOfATerminal(t *testing.T) {
 		"chief-0   running\n" +
 		"worker-0  running\n" +
 		"\x1b[3A\x1b[J" +
-		"REPLICA      STATE    PROGRESS          EPOCH  RATE  LEFT  LOSS  VAL LOSS\n" +
-		"chief-0      running  █████       50 %  1/2    5/s   2s    0.25  0.5\n" +
+		"REPLICA      STATE    PROGRESS        EPOCH  RATE  LEFT  LOSS  VAL LOSS\n" +
+		"chief-0      running  ████      50 %  1/2    5/s   2s    0.25  0.5\n" +
 		"evaluator-0\n" +
 		"worker-0     running\n"
 	// The accuracy has no room beside the rest.

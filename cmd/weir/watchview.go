@@ -181,7 +181,11 @@ func (s *screen) tableOf(names []string) []string {
 	cells := [][]string{append([]string{"REPLICA", "STATE", "PROGRESS", "EPOCH", "STEP", "RATE", "LEFT"}, headers(names)...)}
 	for _, r := range rows {
 		p := r.Progress
-		row := []string{r.Name, s.states[r.Name], bar(p), epochOf(p), totalStepOf(p), rateOf(p), strings.TrimSuffix(leftOf(p), " left")}
+		left := strings.TrimSuffix(leftOf(p), " left")
+		if s.states[r.Name] != "running" {
+			left = ""
+		}
+		row := []string{r.Name, s.states[r.Name], bar(p), epochOf(p), totalStepOf(p), rateOf(p), left}
 		for _, name := range names {
 			row = append(row, valueOf(r, name))
 		}
@@ -242,7 +246,7 @@ func (s *screen) columns() []string {
 }
 
 // barWidth is that of a bar, in letters.
-const barWidth = 10
+const barWidth = 8
 
 // bar draws how much is done: of the whole, or of the epoch where nobody can
 // tell how many there will be.

@@ -77,6 +77,11 @@ func TestProgress(t *testing.T) {
 			lines: []string{"Epoch [1/4] loss: 0.5", "Epoch [2/4] loss: 0.4"},
 			done:  0.5, rate: 0, left: 2 * time.Second,
 		},
+		"ValuesAfterTheirEpoch": {
+			why:   "Where nobody counts steps, values that follow an epoch are its sum.",
+			lines: []string{"Epoch 1/2", "val_loss: 0.5", "Epoch 2/2", "val_loss: 0.4"},
+			done:  1, rate: 0, left: 0,
+		},
 		"FromZero": {
 			why:   "Programs that count epochs from 0.",
 			lines: []string{"Num Epochs = 2", "Epoch: [0][5/10] loss 0.5", "Epoch: [1][5/10] loss 0.4"},

@@ -75,7 +75,7 @@ func isQualifier(word string) bool {
 	word = strings.TrimRight(word, "_0123456789")
 	return slices.Contains([]string{
 		"train", "training", "val", "valid", "validation", "test", "testing", "eval", "evaluation", "dev", "set",
-		"avg", "average", "mean", "total", "final", "best", "running", "batch", "epoch", "lm", "learning", "grad",
+		"held-out", "holdout", "avg", "average", "mean", "total", "final", "best", "running", "batch", "epoch", "lm", "learning", "grad",
 	}, strings.ToLower(word))
 }
 

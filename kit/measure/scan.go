@@ -114,7 +114,10 @@ func (s *Scanner) locate(at time.Time, f finding) {
 			p.Steps = int64(f.steps)
 		}
 	}
-	if f.hasEpoch || f.hasStep {
+	// Values without a step, where there are no steps, are those of an epoch.
+	sums := !f.hasEpoch && !f.hasStep && len(f.values) > 0 && p.Epoch > 0 && p.Step == 0 && p.Steps == 0
+	p.EpochDone = p.EpochDone || sums
+	if f.hasEpoch || f.hasStep || sums {
 		p.move(at, &before)
 	}
 }
@@ -280,7 +283,9 @@ func (p *compiledPatterns) qualified(text string, begin int, name string) (int, 
 		if len(before) == begin || len(before) == 0 {
 			break
 		}
-		i := strings.LastIndexFunc(before, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '_' && r != '\'' }) + 1
+		i := strings.LastIndexFunc(before, func(r rune) bool {
+			return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("_'-", r)
+		}) + 1
 		word := before[i:]
 		if !isQualifier(word) {
 			break

@@ -48,6 +48,7 @@ func TestLinesOfFrameworks(t *testing.T) {
 		"Paddle":             {"step  10/938 [..............................] - loss: 0.2143 - acc: 0.9312 - ETA: 12s - 12ms/step", "loss=0.2143 acc=0.9312; step 10/938 of the epoch"},
 		"PaddleList":         {"epoch: 0, batch_id: 10, loss is: [0.4312]", "loss=0.4312; epoch 0"},
 		"PaddleDetection":    {"[11/25 10:00:00] ppdet.engine INFO: Epoch: [0] [  20/ 125] learning_rate: 0.000333 loss: 5.412 eta: 0:10:10 batch_cost: 0.51 ips: 15.7 images/s", "learning_rate=0.000333 loss=5.412 batch_cost=0.51 ips=15.7; epoch 0, step 20/125 of the epoch"},
+		"HeldOut":            {"held-out accuracy: 0.9611", "held-out_accuracy=0.9611;"},
 		"JAX":                {"Epoch 4 in 2.34 sec", "; epoch 4"},
 		"JAXAccuracy":        {"Training set accuracy 0.9123", "Training_set_accuracy=0.9123;"},
 		"Flax":               {"epoch:  1, train_loss: 0.2312, train_accuracy: 93.10, test_loss: 0.1101, test_accuracy: 96.52", "train_loss=0.2312 train_accuracy=93.1 test_loss=0.1101 test_accuracy=96.52; epoch 1"},

@@ -90,6 +90,30 @@ func TestWatch(t *testing.T) {
 	}
 }
 
+// A TrainJob that does not report how far it is has it found in its logs, and in
+// the place where programs would report it.
+func TestWatchTrainJob(t *testing.T) {
+	s := begin(t)
+	s.apply(`
+apiVersion: trainer.kubeflow.org/v1alpha1
+kind: TrainJob
+metadata: {name: curve}
+spec:
+  runtimeRef: {name: torch-distributed}
+  trainer: {numNodes: 2, image: "python:3.11", command: [sh, -c, "for e in 1 2; do echo Epoch $e/2, loss: 0.$((9 - e)); sleep 1; done"]}
+`)
+	out := s.must("watch", "trainjob/curve")
+	for _, want := range []string{"\nnode-0-0  succeeded  epoch 2/2  100 %  loss 0.7\n", "\nnode-0-1  succeeded  epoch 2/2  100 %  loss 0.7\n", "\nTrainJob curve has finished well.\n"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("weir watch does not say %q:\n%s", want, out)
+		}
+	}
+	s.eventually(time.Minute, "the status says the latest", func() (bool, string) {
+		status := s.kubectl("get", "trainjob", "curve", "-o", "jsonpath={.status.trainerStatus}")
+		return strings.Contains(status, `"metrics":[{"name":"loss","value":"0.7"}],"progressPercentage":100`), status
+	})
+}
+
 // The scalars in files for TensorBoard are read, from a bucket and from a volume.
 func TestWatchEvents(t *testing.T) {
 	s := begin(t)
