@@ -333,8 +333,8 @@ func (s *screen) charts(width, height int) []string {
 		return nil
 	}
 	var all []chart
-	any := func(string) bool { return true }
-	for i, is := range []func(string) bool{progress.IsLoss, progress.IsAccuracy, any} {
+	whatever := func(string) bool { return true }
+	for i, is := range []func(string) bool{progress.IsLoss, progress.IsAccuracy, whatever} {
 		if found := drawable(s.replicas, lead, is); len(found) > 0 && (i < 2 || len(all) == 0) {
 			all = append(all, chart{series: found})
 		}

@@ -95,7 +95,7 @@ func (r *reporter) report(ctx context.Context, job Job) error {
 	if course == nil {
 		return nil
 	}
-	said := Summary(course)
+	said := summary(course)
 	if said == nil {
 		return nil
 	}
@@ -174,8 +174,8 @@ func patchOf(job Job, said *training.Progress) ([]byte, error) {
 	})
 }
 
-// Summary is what the status says of a course; nil while there is nothing.
-func Summary(c *Course) *training.Progress {
+// summary is what the status says of a course; nil while there is nothing.
+func summary(c *Course) *training.Progress {
 	replicas := c.Replicas()
 	slices.SortStableFunc(replicas, func(a, b Replica) int { return rank(a) - rank(b) })
 	s := &training.Progress{Values: map[string]string{}}

@@ -15,8 +15,8 @@ import (
 	"github.com/weir-ml/weir/platform/routes"
 )
 
-// An Answer is what the route says of a job.
-type Answer struct {
+// An answer is what the route says of a job.
+type answer struct {
 	Kind      string          `json:"kind"`
 	Namespace string          `json:"namespace"`
 	Name      string          `json:"name"`
@@ -53,18 +53,18 @@ func Route(store *Store, works <-chan struct{}) routes.Route {
 				http.Error(w, "another copy of the controllers leads, and follows the jobs; ask that one", http.StatusServiceUnavailable)
 				return
 			}
-			answer, code, err := answerTo(store, r)
+			a, code, err := answerTo(store, r)
 			if err != nil {
 				http.Error(w, err.Error(), code)
 				return
 			}
 			w.Header().Set("Content-Type", "application/json")
-			_ = json.NewEncoder(w).Encode(answer) // Who has gone needs no answer.
+			_ = json.NewEncoder(w).Encode(a) // Who has gone needs no answer.
 		}),
 	}
 }
 
-func answerTo(store *Store, r *http.Request) (*Answer, int, error) {
+func answerTo(store *Store, r *http.Request) (*answer, int, error) {
 	resource := r.PathValue("resource")
 	kind := strings.TrimSuffix(resource, "s")
 	if _, ok := kindOf(Job{Kind: kind}); !ok || kind == resource {
@@ -88,7 +88,7 @@ func answerTo(store *Store, r *http.Request) (*Answer, int, error) {
 	wanted := func(parameter, value string) bool {
 		return len(query[parameter]) == 0 || slices.Contains(query[parameter], value)
 	}
-	a := &Answer{Kind: kind, Namespace: course.Job.Namespace, Name: course.Job.Name, UID: course.Job.UID, Replicas: []answerReplica{}}
+	a := &answer{Kind: kind, Namespace: course.Job.Namespace, Name: course.Job.Name, UID: course.Job.UID, Replicas: []answerReplica{}}
 	for _, replica := range course.Replicas() {
 		if !wanted("replica", replica.Name) {
 			continue

@@ -31,6 +31,7 @@ type kept struct {
 	users int
 	file  *os.File
 	added int // points that the file got since it was last compacted
+	look  int // after how many it is looked whether to compact it
 	mu    sync.Mutex
 }
 
@@ -164,8 +165,10 @@ func (s *Store) append(k *kept, b *batch) error {
 	if s.dir == "" {
 		return nil
 	}
-	if k.added > compactAfter && k.added > k.size() {
-		return s.compact(k)
+	if k.added > max(k.look, compactAfter) {
+		if k.look = k.size(); k.added > k.look { // To count them takes time.
+			return s.compact(k)
+		}
 	}
 	if k.file == nil {
 		if err := s.reopen(k); err != nil {
@@ -226,7 +229,7 @@ func (s *Store) compact(k *kept) error {
 	if k.file != nil {
 		k.file.Close()
 	}
-	k.file, k.added = nil, 0
+	k.file, k.added, k.look = nil, 0, 0
 	return s.reopen(k)
 }
 
