@@ -40,6 +40,9 @@ func (j *MPIJob) Validate() field.ErrorList {
 // checkV2 is what holds for jobs of v2beta1 only.
 func (j *MPIJob) checkV2() field.ErrorList {
 	problems := mpi.checkSome(j, MPIReplicaWorker)
+	if written, s := mpi.replica(j, MPIReplicaWorker); s != nil && s.Replicas == nil {
+		problems = append(problems, field.Invalid(mpi.at().Key(string(written)).Child("replicas"), 0, "give 1 or more, or leave Worker out"))
+	}
 	known := []RestartPolicy{RestartNever, RestartOnFailure}
 	for _, t := range mpi.types {
 		written, s := mpi.replica(j, t)

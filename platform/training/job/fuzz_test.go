@@ -36,8 +36,17 @@ func FuzzDecide(f *testing.F) {
 		look(t, seed, jax.Framework{})
 		look(t, seed, mxnet.Framework{})
 		look(t, seed, mpi.Framework{})
-		look(t, seed, mpi.V2{})
+		look(t, seed, inV2{})
 	})
+}
+
+// inV2 runs MPIJobs that were written as v2beta1.
+type inV2 struct{ mpi.V2 }
+
+func (inV2) New() *training.MPIJob {
+	j := &training.MPIJob{}
+	j.Annotations = map[string]string{training.AnnotationWrittenAs: training.MPIJobV2}
+	return j
 }
 
 func look[J training.Job](t *testing.T, seed int64, f job.Framework[J]) {

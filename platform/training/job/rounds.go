@@ -136,7 +136,7 @@ func casualtyOf(pod *corev1.Pod, f fate, container string) (casualty, bool) {
 		if c.at.IsZero() || t.FinishedAt.After(c.at) {
 			c.at = t.FinishedAt.Time
 		}
-		if s.Name == container && t.ExitCode != 0 {
+		if (s.Name == container || container == "") && t.ExitCode != 0 {
 			c.how = fmt.Sprintf("failed with exit code %d", t.ExitCode)
 			if t.Reason != "" && t.Reason != "Error" {
 				c.how += fmt.Sprintf(" (%s)", t.Reason)

@@ -26,14 +26,11 @@ func TestAdmission(t *testing.T) {
 		for _, version := range append([]string{"v1"}, versions[k.name]...) {
 			t.Run(k.name+"/"+version, func(t *testing.T) {
 				l, name := l.of(t, k), strings.ToLower(k.name+"-"+version)
-				bad := k
-				bad.container = "main"
-				j := bad.job(l, name, "", "")
+				j, want := k.invalid(l, name)
 				j.SetNamespace(l.namespace)
 				j.SetAPIVersion("kubeflow.org/" + version)
-				want := "must have at least one container with name " + k.container + ": rename the one that does the training"
 				if err := l.client.Create(t.Context(), j); !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), want) {
-					t.Errorf("create a job whose container has another name: %v, want %q in it", err, want)
+					t.Errorf("create a job that makes no sense: %v, want %q in it", err, want)
 				}
 
 				j = k.job(l, name, "managedBy: "+training.ManagerMultiKueue, "")

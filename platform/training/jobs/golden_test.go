@@ -95,6 +95,9 @@ func TestGolden(t *testing.T) {
 	}
 	l := newLab(t, golden)
 	for _, k := range kinds {
+		if k.name == training.MPIJobKind {
+			continue // Its captures hold more than pods and services; package mpi compares them.
+		}
 		files, err := filepath.Glob(filepath.Join(shared, "golden", "training", k.name+"-*.json"))
 		if err != nil || len(files) == 0 && k.name != training.MXJobKind {
 			t.Fatalf("captures of %ss in %s: %v, %v", k.name, shared, files, err)

@@ -214,7 +214,11 @@ func (l *lab) count(kind, name string) int {
 // untilPods waits for so many pods, and as many services.
 func (l *lab) untilPods(name string, n int) {
 	l.Helper()
-	l.until("pods and services of "+name, func() bool { return len(l.pods(name)) == n && len(l.services(name)) == n })
+	services := n
+	if l.kind.unserved {
+		services = 0
+	}
+	l.until("pods and services of "+name, func() bool { return len(l.pods(name)) == n && len(l.services(name)) == services })
 }
 
 // pod reads a pod once it is there.

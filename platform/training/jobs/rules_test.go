@@ -27,6 +27,8 @@ type kind struct {
 	restart corev1.RestartPolicy
 	// strict kinds fail when a pod fails in spite of OnFailure.
 	strict bool
+	// unserved kinds have no service for each pod.
+	unserved bool
 }
 
 var kinds = []kind{
@@ -36,6 +38,7 @@ var kinds = []kind{
 	{name: training.PaddleJobKind, field: "paddleReplicaSpecs", container: training.PaddleJobContainer, leader: "Master", restart: corev1.RestartPolicyOnFailure},
 	{name: training.JAXJobKind, field: "jaxReplicaSpecs", container: training.JAXJobContainer, leader: "Worker", lone: true, restart: corev1.RestartPolicyNever},
 	{name: training.MXJobKind, field: "mxReplicaSpecs", container: training.MXJobContainer, leader: "Scheduler", restart: corev1.RestartPolicyNever, strict: true},
+	{name: training.MPIJobKind, field: "mpiReplicaSpecs", container: "mpi", leader: "Launcher", restart: corev1.RestartPolicyNever, unserved: true},
 }
 
 // job is a job of one leader and one worker, or of two workers. policy is the
@@ -54,6 +57,17 @@ func (k kind) job(l *lab, name, policy, restart string) *unstructured.Unstructur
 	}
 	manifest := fmt.Sprintf("apiVersion: kubeflow.org/v1\nkind: %s\nmetadata: {name: %s}\nspec: {runPolicy: {%s}, %s: {%s}}", k.name, name, policy, k.field, replicas)
 	return &unstructured.Unstructured{Object: parse(l.T, manifest)}
+}
+
+// invalid is a job that makes no sense, and what is said of it.
+func (k kind) invalid(l *lab, name string) (bad *unstructured.Unstructured, want string) {
+	if k.name == training.MPIJobKind { // Its containers may have any name, but it needs a launcher.
+		k.lone = true
+		return k.job(l, name, "", ""), "must be present: it runs mpirun, so give one"
+	}
+	want = "must have at least one container with name " + k.container + ": rename the one that does the training"
+	k.container = "main"
+	return k.job(l, name, "", ""), want
 }
 
 // parse reads YAML as the API's clients do, with whole numbers.
@@ -277,12 +291,11 @@ var rules = map[string]struct {
 	"InvalidSaysSo": {
 		why: "A job that no webhook stopped says what is wrong with it, once.",
 		try: func(t *trial) {
-			bad := t.kind
-			bad.container = "main"
-			t.create(bad.job(t.lab, t.name, "", ""))
+			bad, want := t.kind.invalid(t.lab, t.name)
+			t.create(bad)
 			j := t.untilState(t.name, training.JobFailed, corev1.ConditionTrue)
 			c := j.Report().Conditions[1]
-			if want := "must have at least one container with name " + t.kind.container; c.Reason != t.reason("FailedValidation") || !strings.Contains(c.Message, want) {
+			if c.Reason != t.reason("FailedValidation") || !strings.Contains(c.Message, want) {
 				t.Errorf("it says %s %q, want %q in it", c.Reason, c.Message, want)
 			}
 			t.untilEvent(t.name, occurrence{"Warning", t.reason("FailedValidation"), c.Message})

@@ -83,19 +83,26 @@ func (Framework) Master(_ *training.MPIJob, r job.Replica) bool { return r.Type 
 func (Framework) Judge(j *training.MPIJob, seen job.Seen) job.Verdict {
 	name := j.Namespace + "/" + j.Name
 	l, w := seen.Count(launcher), seen.Count(worker)
+	v := job.Verdict{}
 	switch {
 	case l.Succeeded > 0:
-		return job.Verdict{Condition: training.JobSucceeded, Message: fmt.Sprintf("MPIJob %s successfully completed.", name)}
+		v.Condition, v.Message = training.JobSucceeded, fmt.Sprintf("MPIJob %s successfully completed.", name)
 	case l.Failed-l.Refused > 0:
-		return job.Verdict{Condition: training.JobFailed, Message: fmt.Sprintf("MPIJob %s has failed", name)}
+		v.Condition, v.Message = training.JobFailed, fmt.Sprintf("MPIJob %s has failed", name)
 	case w.Evicted > 0 && w.Failed > 0:
-		return job.Verdict{Condition: training.JobFailed, Reason: "MPIJobEvicted", Message: fmt.Sprintf("%d/%d workers are evicted", w.Evicted, w.Wanted)}
+		v.Condition, v.Reason = training.JobFailed, "MPIJobEvicted"
+		v.Message = fmt.Sprintf("%d/%d workers are evicted", w.Evicted, w.Wanted)
 	case w.Failed-w.Refused > 0:
-		return job.Verdict{Condition: training.JobFailed, Message: fmt.Sprintf("MPIJob %s is failed because %d Worker replica(s) failed.", j.Name, w.Failed)}
+		v.Condition, v.Message = training.JobFailed, fmt.Sprintf("MPIJob %s is failed because %d Worker replica(s) failed.", j.Name, w.Failed)
 	case l.Active > 0 && w.Active == w.Wanted:
-		return job.Verdict{Condition: training.JobRunning, Message: fmt.Sprintf("MPIJob %s is running.", name)}
+		v.Condition, v.Message = training.JobRunning, fmt.Sprintf("MPIJob %s is running.", name)
 	}
-	return job.Verdict{}
+	for _, t := range []training.ReplicaType{launcher, worker} {
+		if n := seen.Count(t).Restarting; n > 0 {
+			v.Restarts = append(v.Restarts, fmt.Sprintf("MPIJob %s is restarting because %d %s replica(s) failed.", j.Name, n, t))
+		}
+	}
+	return v
 }
 
 // Connect gives every pod the scripts; the launcher gets kubectl besides, and
