@@ -176,7 +176,7 @@ func (w *watch) look(ctx context.Context) (e explain.Explanation, over bool, err
 	if o == nil {
 		return e, false, errors.New(notFound(w.target))
 	}
-	pods := []corev1.Pod{}
+	var pods []corev1.Pod
 	if w.target.kind == corev1.SchemeGroupVersion.WithKind("Pod") {
 		pods = make([]corev1.Pod, 1)
 		err = w.source.Reader.Get(ctx, w.target.key(), &pods[0])
