@@ -105,6 +105,8 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 	// Most of the heap is caches that stay: collecting twice as often costs
 	// little, and saves a tenth of the memory.
 	debug.SetGCPercent(50)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	begin := time.Now()
 	report := func(part string) { fmt.Fprintf(out, "  %-28s %.2f s\n", part, time.Since(begin).Seconds()) }
 	fmt.Fprintf(out, "weir starts in %s\n", dir)
@@ -139,7 +141,8 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 			return err
 		}
 	}
-	var platform platformOptions
+	ended := make(chan error, 1)
+	platform := platformOptions{Ended: ended}
 	if o.has("controllers") { // before the API server, which may ask at once
 		kept, err := admission.Keep(dir)
 		if err != nil {
@@ -215,6 +218,13 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 	case <-ctx.Done():
 		fmt.Fprintln(out, "weir stops")
 	case err = <-k.Failed():
+	case err = <-ended:
+		if err != nil {
+			err = fmt.Errorf("the controllers of the platform ended: %w", err)
+		} else {
+			fmt.Fprintln(out, "weir stops") // They were asked to end, as all is.
+		}
+		stop()
 	}
 	// The API server's client of etcd prints that it is cut off, and nothing can
 	// tell it not to.
