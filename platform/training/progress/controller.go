@@ -95,7 +95,7 @@ type reconciler struct {
 	follower *follower
 
 	mu      sync.Mutex
-	running context.Context     //nolint:containedctx // What is followed outlives the look that began it.
+	running context.Context     // what is followed outlives the look that began it.
 	jobs    map[types.UID]known // by the uid of what owns their pods
 	watched map[Job]bool        // whose events are read
 }
