@@ -21,6 +21,7 @@ func TestTraining(t *testing.T) {
 	t.Run("Sessions", sessions)
 	t.Run("Killed", killedWhileItTrains)
 	t.Run("Elastic", elastic)
+	t.Run("ComeAndGo", workersComeAndGo)
 	for name, e := range trainingExamples {
 		t.Run(name, e.trains)
 	}
