@@ -68,7 +68,6 @@ func knownKinds() []knownKind {
 		{"kubeflow.org", "v1", "JAXJob", "jaxjobs", "", inNamespace},
 		{"kubeflow.org", "v1", "PaddleJob", "paddlejobs", "", inNamespace},
 		{"kubeflow.org", "v1", "MXJob", "mxjobs", "", inNamespace},
-		{"kubeflow.org", "v1", "MXJob", "mxjobs", "", inNamespace},
 		{"trainer.kubeflow.org", "v1alpha1", "TrainJob", "trainjobs", "", inNamespace},
 		{"trainer.kubeflow.org", "v1alpha1", "TrainingRuntime", "trainingruntimes", "", inNamespace},
 		{"trainer.kubeflow.org", "v1alpha1", "ClusterTrainingRuntime", "clustertrainingruntimes", "", inNone},
