@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -34,8 +35,9 @@ type logFinder struct {
 
 // foundLogs is what find found that is new.
 type foundLogs struct {
-	logs  []podlogs.Log
-	ended bool // nothing will be added by pods to come
+	logs     []podlogs.Log
+	replicas []string // that there are or will be, if the object says so
+	ended    bool     // nothing will be added by pods to come
 }
 
 // find returns the logs to print: of each container the last, or with
@@ -60,7 +62,36 @@ func (f *logFinder) find(ctx context.Context) (foundLogs, error) {
 		return foundLogs{}, fmt.Errorf("%s has no replica %s; it has %s", f.target, strings.Join(f.options.replicas, ", "), strings.Join(f.replicasOf(pods), ", "))
 	}
 	logs, err := f.logsOf(wanted)
-	return foundLogs{logs: f.choose(logs), ended: o == nil || hasEnded(o)}, err
+	return foundLogs{logs: f.choose(logs), replicas: f.announced(o), ended: o == nil || hasEnded(o)}, err
+}
+
+// announced are the replicas that a training job says it has, whose pods may be
+// still to come. Only those that are asked for are among them.
+func (f *logFinder) announced(o *unstructured.Unstructured) []string {
+	if o == nil {
+		return nil
+	}
+	var all []string
+	spec, _, _ := unstructured.NestedMap(o.Object, "spec")
+	for field, value := range spec {
+		types, ok := value.(map[string]any)
+		if !ok || !strings.HasSuffix(field, "ReplicaSpecs") {
+			continue
+		}
+		for _, t := range slices.Sorted(maps.Keys(types)) {
+			count, said, err := unstructured.NestedInt64(types, t, "replicas")
+			if err != nil || !said {
+				count = 1
+			}
+			for i := range count {
+				pod := podlogs.Pod{Name: fmt.Sprintf("%s-%s-%d", o.GetName(), strings.ToLower(t), i)}
+				if f.wants(pod) {
+					all = append(all, f.replica(pod.Name))
+				}
+			}
+		}
+	}
+	return all
 }
 
 // object reads the object; it is nil when it does not exist, or nobody can say.

@@ -22,10 +22,16 @@ type logPrinter struct {
 	width      int                        // of the longest name
 }
 
-// expect makes room for the names of logs that are going to be printed.
-func (p *logPrinter) expect(logs []podlogs.Log) {
+// expect makes room for the names of logs that are going to be printed, and of
+// replicas of which some may come later.
+func (p *logPrinter) expect(logs []podlogs.Log, replicas []string) {
 	if p.containers == nil {
 		p.containers, p.colors = map[string]map[string]bool{}, map[string]int{}
+	}
+	if len(replicas) > 1 {
+		for _, name := range replicas {
+			p.reserve(name)
+		}
 	}
 	for _, l := range logs {
 		if p.containers[l.Pod.Name] == nil {
@@ -34,12 +40,15 @@ func (p *logPrinter) expect(logs []podlogs.Log) {
 		p.containers[l.Pod.Name][l.Container] = true
 	}
 	for _, l := range logs {
-		name := p.name(&l)
-		if _, known := p.colors[name]; !known {
-			p.colors[name] = len(p.colors)
-		}
-		p.width = max(p.width, len(name))
+		p.reserve(p.name(&l))
 	}
+}
+
+func (p *logPrinter) reserve(name string) {
+	if _, known := p.colors[name]; !known {
+		p.colors[name] = len(p.colors)
+	}
+	p.width = max(p.width, len(name))
 }
 
 // drain prints every line that there is now, and says how many.

@@ -139,7 +139,7 @@ func printLogs(ctx context.Context, finder *logFinder, printer *logPrinter) erro
 	}
 	var m podlogs.Merger
 	defer m.Close()
-	printer.expect(found.logs)
+	printer.expect(found.logs, nil)
 	for _, l := range found.logs {
 		m.Add(l.Read())
 	}
@@ -173,7 +173,7 @@ func followLogs(ctx context.Context, finder *logFinder, printer *logPrinter) err
 			if err != nil {
 				return err
 			}
-			printer.expect(found.logs)
+			printer.expect(found.logs, found.replicas)
 			for _, l := range found.logs {
 				m.Add(l.Read())
 			}
