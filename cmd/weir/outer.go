@@ -67,6 +67,7 @@ func runOutside(ctx context.Context, kind namespaces.Kind, d *doors) error {
 	for _, f := range files {
 		_ = f.Close()
 	}
+	go settle(ctx)
 	carried := make(chan error, 1)
 	go func() { carried <- outside.Serve(ctx, wayOut, outside.Config{}) }()
 	if err := endOf(inner.Wait()); err != nil {
