@@ -175,7 +175,7 @@ func TestHostPath(t *testing.T) {
 		}
 	})
 	t.Run("ReadOnly", func(t *testing.T) {
-		s.apply(podWith("readonly", volume(looked), mount, `command: [sh, -c, "cat /v/given; ! echo mine > /v/given"]`))
+		s.apply(podWith("readonly", volume(looked), mount, `command: [sh, -c, "exec 2>&1; cat /v/given; ! echo mine > /v/given"]`))
 		if out := s.ends("readonly", corev1.PodSucceeded); !strings.HasPrefix(out, "to be read\n") {
 			t.Errorf("the pod read %q", out)
 		}
