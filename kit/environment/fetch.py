@@ -1,6 +1,6 @@
 """Fetches a dataset or a model from where STORAGE_URI says: s3://bucket/folder,
 http(s)://host/file or hf://owner/repository. The argument says which of the two,
-and so where to: /workspace/dataset or /workspace/model.
+and so where to: /workspace/dataset or /workspace/model, or below WORKSPACE.
 
 Besides there may be IGNORE_PATTERNS (with commas between them), for S3 ENDPOINT,
 ACCESS_KEY_ID, SECRET_ACCESS_KEY, REGION and ROLE_ARN, or whatever boto3 reads,
@@ -15,7 +15,7 @@ import urllib.parse
 import urllib.request
 
 KIND = sys.argv[1]
-INTO = pathlib.Path("/workspace") / KIND
+INTO = pathlib.Path(os.environ.get("WORKSPACE", "/workspace")) / KIND
 # Weights in other formats than safetensors are not wanted unless somebody says.
 IGNORED = {"dataset": "", "model": "*.msgpack,*.h5,*.bin,*.pt,*.pth"}[KIND]
 PATTERNS = [p.strip() for p in os.environ.get("IGNORE_PATTERNS", IGNORED).split(",") if p.strip()]

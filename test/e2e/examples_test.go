@@ -76,7 +76,7 @@ func (s *story) hasLearnt(out string) {
 
 // Whoever adds an example adds it to the stories.
 func TestEveryExampleIsFollowed(t *testing.T) {
-	known := []string{"digits", "parameter-server", "pytorch-elastic", "trainjob"}
+	known := []string{"digits", "mpi-pi", "parameter-server", "pytorch-elastic", "trainjob"}
 	for _, e := range trainingExamples {
 		known = append(known, e.folder)
 	}

@@ -234,7 +234,7 @@ func (s *story) howThingsStand() string {
 		fmt.Fprintf(&all, "$ weir %s\n%s%s\n", strings.Join(args, " "), a.out, a.err)
 		return a.out
 	}
-	look("kubectl", "get", "tfjobs,pytorchjobs,xgboostjobs,paddlejobs,jaxjobs,jobs,deployments,pods,services,pvc", "-o", "wide")
+	look("kubectl", "get", "tfjobs,pytorchjobs,xgboostjobs,paddlejobs,jaxjobs,mpijobs,jobs,deployments,pods,services,pvc", "-o", "wide")
 	look("kubectl", "get", "events", "--sort-by=.lastTimestamp", "-o", "custom-columns=TYPE:.type,REASON:.reason,OBJECT:.involvedObject.name,MESSAGE:.message")
 	list, err := s.core(s.T).CoreV1().Pods(s.namespace).List(context.Background(), metav1.ListOptions{})
 	if err != nil {
