@@ -1,7 +1,10 @@
 package e2e_test
 
 import (
+	"archive/zip"
+	"bytes"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -73,7 +76,8 @@ func TestMPIExample(t *testing.T) {
 }
 
 // An MPIJob as a book printed it, of a version that no operator serves any more.
-// As printed it asks for GPUs.
+// As printed it asks for GPUs; without them, and with its image mapped, mpirun
+// runs the book's program over two workers.
 func TestMPIJobOfABook(t *testing.T) {
 	s := begin(t)
 	printed := seed(t, "mpijob-v1alpha2.yaml")
@@ -83,4 +87,54 @@ func TestMPIJobOfABook(t *testing.T) {
 		return strings.Contains(out, "GPU"), out
 	})
 	s.kubectl("delete", "mpijob", "tensorflow-benchmarks", "--cascade=foreground")
+
+	limits := "            resources:\n              limits:\n                nvidia.com/gpu: 1\n"
+	if !strings.Contains(printed, limits) {
+		t.Fatalf("the book's job asks for no GPU in the way we know:\n%s", printed)
+	}
+	shared.writeMapping(t, "mpioperator/tensorflow-benchmarks:latest", map[string]any{
+		"packages": []string{"openmpi<5", "mpi4py", "benchmarks @ file://" + benchmarksWheel(t)}, "workingDir": "/opt/environment",
+	})
+	// The image had another meaning until now, and weir reads its settings once a
+	// second: it means ours when a pod of it has the program.
+	s.apply(strings.Replace(podWith("probe", "restartPolicy: OnFailure", "command: [test, -e, scripts/tf_cnn_benchmarks/tf_cnn_benchmarks.py]\nimagePullPolicy: Always"),
+		"python:3.11", "mpioperator/tensorflow-benchmarks:latest", 1))
+	s.ends("probe", corev1.PodSucceeded)
+	s.apply(strings.Replace(printed, limits, "", 1))
+	s.becomes("mpijob/tensorflow-benchmarks", "Succeeded", tensorflowFor)
+	if out, want := s.launcherLog("tensorflow-benchmarks"), "2 processes, --model=resnet101 --batch_size=64 --variable_update=horovod"; !strings.Contains(out, want) {
+		t.Errorf("the launcher has printed\n%s, want %s", out, want)
+	}
+}
+
+// benchmarksWheel is a package that puts the book's program where its image has
+// it. It is always the same file, so that its environment is built once.
+func benchmarksWheel(t *testing.T) string {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for _, f := range []struct{ name, text string }{
+		{"benchmarks-1.data/data/scripts/tf_cnn_benchmarks/tf_cnn_benchmarks.py", "import sys\nfrom mpi4py import MPI\nn = MPI.COMM_WORLD.allreduce(1)\nif MPI.COMM_WORLD.rank == 0: print(n, 'processes,', *sys.argv[1:])\n"},
+		{"benchmarks-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: benchmarks\nVersion: 1\n"},
+		{"benchmarks-1.dist-info/WHEEL", "Wheel-Version: 1.0\nGenerator: weir\nRoot-Is-Purelib: true\nTag: py3-none-any\n"},
+		{"benchmarks-1.dist-info/RECORD", "benchmarks-1.data/data/scripts/tf_cnn_benchmarks/tf_cnn_benchmarks.py,,\nbenchmarks-1.dist-info/METADATA,,\nbenchmarks-1.dist-info/WHEEL,,\nbenchmarks-1.dist-info/RECORD,,\n"},
+	} {
+		w, err := z.Create(f.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]byte(f.text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := environments()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(filepath.Dir(dir), "wheels", "benchmarks-1-py3-none-any.whl")
+	write(t, file, b.String())
+	return file
 }
