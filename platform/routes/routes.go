@@ -20,6 +20,7 @@ import (
 	authorization "k8s.io/api/authorization/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 )
 
@@ -56,31 +57,40 @@ func Setup(mgr ctrl.Manager, listener net.Listener, routes ...Route) error {
 	for _, r := range routes {
 		mux.Handle(r.Pattern, guard{r, mgr.GetClient()})
 	}
-	if err := mgr.Add(&server{listener, mux}); err != nil {
+	h := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	if err := mgr.Add(Server("the controllers' routes", listener, h)); err != nil {
 		return fmt.Errorf("serve the controllers' routes: %w", err)
 	}
 	return nil
 }
 
+// Server is what a manager runs to have h serve on a listener, which it closes at
+// its end. All pods answer, not only the one that leads. Errors call it what.
+func Server(what string, listener net.Listener, h *http.Server) manager.Runnable {
+	return &server{what, listener, h}
+}
+
 // A server serves while its manager runs.
 type server struct {
+	what     string
 	listener net.Listener
-	handler  http.Handler
+	http     *http.Server
 }
+
+var _ manager.LeaderElectionRunnable = (*server)(nil)
 
 // NeedLeaderElection says that all pods answer, not only the one that leads.
 func (s *server) NeedLeaderElection() bool { return false }
 
 // Start serves until the context ends.
 func (s *server) Start(ctx context.Context) error {
-	h := &http.Server{Handler: s.handler, ReadHeaderTimeout: 10 * time.Second}
 	ended := make(chan error, 1)
-	go func() { ended <- h.Serve(s.listener) }()
+	go func() { ended <- s.http.Serve(s.listener) }()
 	select {
 	case err := <-ended:
-		return fmt.Errorf("serve the controllers' routes on %s: %w", s.listener.Addr(), err)
+		return fmt.Errorf("serve %s on %s: %w", s.what, s.listener.Addr(), err)
 	case <-ctx.Done():
-		return h.Close()
+		return s.http.Close()
 	}
 }
 

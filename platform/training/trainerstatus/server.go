@@ -25,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	trainer "github.com/weir-ml/weir/api/trainer/v1alpha1"
+	"github.com/weir-ml/weir/platform/routes"
 	"github.com/weir-ml/weir/platform/training/trainjob"
 )
 
@@ -49,32 +50,11 @@ func Setup(mgr ctrl.Manager, listener net.Listener) error {
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		refuse(w, http.StatusNotFound, metav1.StatusReasonNotFound, "Not found")
 	})
-	if err := mgr.Add(&server{listener, mux}); err != nil {
+	server := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	if err := mgr.Add(routes.Server("trainers' status", listener, server)); err != nil {
 		return fmt.Errorf("set up trainers' status: %w", err)
 	}
 	return nil
-}
-
-// A server serves while its manager runs.
-type server struct {
-	listener net.Listener
-	handler  http.Handler
-}
-
-// NeedLeaderElection says that all pods answer, not only the one that leads.
-func (s *server) NeedLeaderElection() bool { return false }
-
-// Start serves until the context ends.
-func (s *server) Start(ctx context.Context) error {
-	h := &http.Server{Handler: s.handler, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
-	ended := make(chan error, 1)
-	go func() { ended <- h.Serve(s.listener) }()
-	select {
-	case err := <-ended:
-		return fmt.Errorf("serve trainers' status on %s: %w", s.listener.Addr(), err)
-	case <-ctx.Done():
-		return h.Close()
-	}
 }
 
 type handler struct {
