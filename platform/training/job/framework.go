@@ -39,6 +39,9 @@ type Traits struct {
 	Operator string
 	// Name is the framework's name in metrics, as tensorflow.
 	Name string
+	// Metrics is how metrics begin that count the jobs of this kind alone, as
+	// mpi_operator. Empty is none.
+	Metrics string
 	// Container is the container that runs the framework. Its exit code
 	// counts, and its ports are the service's.
 	Container string

@@ -13,33 +13,56 @@ import (
 type counters struct {
 	framework string
 	byWord    map[string]*prometheus.CounterVec
+	// own are those of the kind alone, under a name of its own.
+	own map[string]prometheus.Counter
 }
 
 // newCounters finds the counters in a registry, or puts them there.
-func newCounters(registry prometheus.Registerer, framework string) (*counters, error) {
-	c := &counters{framework: framework, byWord: map[string]*prometheus.CounterVec{}}
+func newCounters(registry prometheus.Registerer, t Traits) (*counters, error) {
+	c := &counters{framework: t.Name, byWord: map[string]*prometheus.CounterVec{}, own: map[string]prometheus.Counter{}}
 	for _, word := range []string{"created", "deleted", "successful", "failed", "restarted"} {
-		vec := prometheus.NewCounterVec(prometheus.CounterOpts{
+		vec, err := registered(registry, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "training_operator_jobs_" + word + "_total",
 			Help: "Counts number of jobs " + word,
-		}, []string{"job_namespace", "framework"})
-		err := registry.Register(vec)
-		var there prometheus.AlreadyRegisteredError
-		if errors.As(err, &there) {
-			if known, ok := there.ExistingCollector.(*prometheus.CounterVec); ok {
-				vec, err = known, nil
-			}
-		}
+		}, []string{"job_namespace", "framework"}))
 		if err != nil {
 			return nil, err
 		}
 		c.byWord[word] = vec
 	}
+	if t.Metrics == "" {
+		return c, nil
+	}
+	for _, word := range []string{"created", "successful", "failed"} {
+		counter, err := registered(registry, prometheus.NewCounter(prometheus.CounterOpts{
+			Name: t.Metrics + "_jobs_" + word + "_total",
+			Help: "Counts number of " + t.Kind + "s " + word,
+		}))
+		if err != nil {
+			return nil, err
+		}
+		c.own[word] = counter
+	}
 	return c, nil
+}
+
+// registered is a collector as a registry has it, which may know it already.
+func registered[C prometheus.Collector](registry prometheus.Registerer, c C) (C, error) {
+	err := registry.Register(c)
+	var there prometheus.AlreadyRegisteredError
+	if errors.As(err, &there) {
+		if known, ok := there.ExistingCollector.(C); ok {
+			return known, nil
+		}
+	}
+	return c, err
 }
 
 func (c *counters) count(word, namespace string) {
 	c.byWord[word].WithLabelValues(namespace, c.framework).Inc()
+	if own := c.own[word]; own != nil {
+		own.Inc()
+	}
 }
 
 // changed counts what a new status says that the old one did not.

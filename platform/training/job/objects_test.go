@@ -87,14 +87,14 @@ func ownedByMnist() []metav1.OwnerReference {
 }
 
 // A job is counted once for each thing that becomes of it; frameworks share the
-// counters.
+// counters, and a kind may be counted under a name of its own besides.
 func TestCounters(t *testing.T) {
 	registry := prometheus.NewRegistry()
-	one, err := newCounters(registry, "tensorflow")
+	one, err := newCounters(registry, Traits{Name: "tensorflow", Metrics: "tf_operator"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := newCounters(registry, "pytorch")
+	other, err := newCounters(registry, Traits{Name: "pytorch"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,13 +112,20 @@ func TestCounters(t *testing.T) {
 	got := map[string]float64{}
 	for _, f := range families {
 		for _, m := range f.Metric {
-			got[f.GetName()+" "+m.Label[0].GetValue()+" "+m.Label[1].GetValue()] = m.GetCounter().GetValue()
+			name := f.GetName()
+			for _, label := range m.Label {
+				name += " " + label.GetValue()
+			}
+			got[name] = m.GetCounter().GetValue()
 		}
 	}
 	want := map[string]float64{
 		"training_operator_jobs_created_total tensorflow ada": 1,
 		"training_operator_jobs_failed_total tensorflow ada":  1,
 		"training_operator_jobs_restarted_total pytorch ada":  1,
+		"tf_operator_jobs_created_total":                      1,
+		"tf_operator_jobs_failed_total":                       1,
+		"tf_operator_jobs_successful_total":                   0,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want, +got:\n%s", diff)

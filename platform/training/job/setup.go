@@ -72,7 +72,7 @@ func Setup[J training.Job](ctx context.Context, mgr ctrl.Manager, f Framework[J]
 	if err != nil {
 		return fmt.Errorf("set up %s: %w", t.Operator, err)
 	}
-	counters, err := newCounters(metrics.Registry, t.Name)
+	counters, err := newCounters(metrics.Registry, t)
 	if err != nil {
 		return fmt.Errorf("set up %s: %w", t.Operator, err)
 	}

@@ -54,6 +54,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		job.Setup(ctx, mgr, mxnet.Framework{}, o.Options),
 		job.Setup(ctx, mgr, o.MPI, o.Options),
 		job.Setup(ctx, mgr, o.MPIV2, o.Options),
+		mpi.Setup(mgr),
 	)
 }
 

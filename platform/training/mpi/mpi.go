@@ -67,7 +67,7 @@ var (
 
 // Traits are the names that belong to MPIJobs.
 func (Framework) Traits() job.Traits {
-	return job.Traits{Kind: training.MPIJobKind, Operator: "mpijob-controller", Name: "mpi", Unserved: true}
+	return job.Traits{Kind: training.MPIJobKind, Operator: "mpijob-controller", Name: "mpi", Metrics: metricsPrefix, Unserved: true}
 }
 
 // New is an empty MPIJob.

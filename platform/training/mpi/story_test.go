@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	training "github.com/weir-ml/weir/api/training/v1"
 	"github.com/weir-ml/weir/platform/admission"
@@ -322,6 +323,32 @@ func TestSecondWayFails(t *testing.T) {
 	if c := l.untilSaid("e", "Failed True MPIJobEvicted"); c.Message != "1/2 workers are evicted" {
 		t.Errorf("message %q", c.Message)
 	}
+}
+
+// Metrics say which launchers there are, as long as their jobs are.
+func TestMetrics(t *testing.T) {
+	l := newLab(t, "metrics")
+	launchers := func() (found []string) {
+		families, err := metrics.Registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			for _, m := range f.Metric {
+				if labels := m.Label; f.GetName() == "mpi_operator_job_info" && labels[1].GetValue() == l.namespace {
+					found = append(found, labels[0].GetValue())
+				}
+			}
+		}
+		return found
+	}
+	l.write(pi("v1", "old"))
+	l.write(pi("v2beta1", "new"))
+	l.until("both launchers", func() bool { return cmp.Equal(launchers(), []string{"new-launcher", "old-launcher"}) })
+	if err := l.client.Delete(t.Context(), l.job("old")); err != nil {
+		t.Fatal(err)
+	}
+	l.until("one to be gone", func() bool { return cmp.Equal(launchers(), []string{"new-launcher"}) })
 }
 
 // While nobody converts, the API server says so, and serves jobs as they are

@@ -37,7 +37,7 @@ var (
 
 // Traits are the names that belong to MPIJobs of v2beta1.
 func (V2) Traits() job.Traits {
-	return job.Traits{Kind: training.MPIJobKind, Operator: "mpi-operator", Name: "mpi", Unserved: true, Delegate: launcher}
+	return job.Traits{Kind: training.MPIJobKind, Operator: "mpi-operator", Name: "mpi", Metrics: metricsPrefix, Unserved: true, Delegate: launcher}
 }
 
 // New is an empty MPIJob.
