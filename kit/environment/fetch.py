@@ -4,7 +4,7 @@ and so where to: /workspace/dataset or /workspace/model, or below WORKSPACE.
 
 Besides there may be IGNORE_PATTERNS (with commas between them), for S3 ENDPOINT,
 ACCESS_KEY_ID, SECRET_ACCESS_KEY, REGION and ROLE_ARN, or whatever boto3 reads,
-and for the hub ACCESS_TOKEN."""
+and for the hub ACCESS_TOKEN and HF_ENDPOINT."""
 
 import fnmatch
 import os
@@ -69,14 +69,25 @@ def http(uri):
 def hub(owner, path):
     import huggingface_hub
 
-    parts = path.strip("/").split("/")
-    huggingface_hub.snapshot_download(
-        repo_id=f"{owner}/{parts[0]}" if parts[0] else owner,
-        repo_type=KIND, local_dir=str(INTO), token=os.environ.get("ACCESS_TOKEN") or None,
-        allow_patterns=["*.json", "*.safetensors", "*.model", "*.txt", "*.gguf"] if KIND == "model" else None,
-        ignore_patterns=PATTERNS or None,
-    )
-    return 1
+    host = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
+    name = "/".join([owner, *path.strip("/").split("/")[:1]]).strip("/")
+    wanted = ["*.json", "*.safetensors", "*.model", "*.txt", "*.gguf"] if KIND == "model" else None
+    api = huggingface_hub.HfApi(endpoint=host, token=os.environ.get("ACCESS_TOKEN") or None)
+    say(f"hf://{name} of {host} -> {INTO}")
+    try:
+        # Where the hub cannot be reached, a snapshot is whatever lies in the
+        # folder, as from a try before. So it is asked which one it has.
+        has = api.repo_info(name, repo_type=KIND).sha
+        api.snapshot_download(name, repo_type=KIND, revision=has, local_dir=str(INTO), allow_patterns=wanted, ignore_patterns=PATTERNS or None)
+    except huggingface_hub.errors.RepositoryNotFoundError:
+        sys.exit(f"{uri}: {host} has no {KIND} {name}, or not for us: check the name, and set ACCESS_TOKEN if it is private or gated")
+    except Exception as e:  # Clients of the web raise what they like.
+        why = (str(e).splitlines() or [type(e).__name__])[0]
+        sys.exit(f"{uri}: {host} cannot be asked for it ({why}): name another hub in HF_ENDPOINT, or put it into S3 and give s3://bucket/folder")
+    files = [f for f in INTO.rglob("*") if f.is_file() and ".cache" not in f.relative_to(INTO).parts]
+    if not files:
+        sys.exit(f"{uri}: it has none of the files that are fetched ({', '.join(wanted or ['*'])} without {', '.join(PATTERNS) or 'any'}): put those you want into S3 and give s3://bucket/folder")
+    return len(files)
 
 
 uri = os.environ.get("STORAGE_URI", "")

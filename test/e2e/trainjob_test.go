@@ -138,3 +138,92 @@ spec:
 		t.Errorf("the node sees something else:\n%s", out)
 	}
 }
+
+// Initializers fetch from a hub, by its published client, and say why if they
+// cannot.
+func TestTrainJobHub(t *testing.T) {
+	s := begin(t)
+	s.hub()
+	s.apply(`
+apiVersion: v1
+kind: Secret
+metadata: {name: token}
+stringData: {ACCESS_TOKEN: let-me-in}
+---
+apiVersion: trainer.kubeflow.org/v1alpha1
+kind: TrainJob
+metadata: {name: hub}
+spec:
+  runtimeRef: {name: torch-distributed}
+  initializer:
+    dataset: {storageUri: "hf://ada/digits", env: [{name: HF_ENDPOINT, value: "http://hub"}]}
+    model: {storageUri: "hf://ada/net", env: [{name: HF_ENDPOINT, value: "http://hub"}], secretRef: {name: token}}
+  trainer:
+    image: python:3.11
+    command: [sh, -c, "cd /workspace && find . -type f -not -path '*/.cache/*' && cat dataset/data/numbers.txt model/model.safetensors"]
+`)
+	s.trained("hub", tensorflowFor)
+	out := s.kubectl("logs", "-l", "jobset.sigs.k8s.io/jobset-name=hub,jobset.sigs.k8s.io/replicatedjob-name=node")
+	for _, want := range []string{"./dataset/README.md", "./model/config.json", "1 2 3", "weights"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the node does not see %s:\n%s", want, out)
+		}
+	}
+	if strings.Contains(out, "model.bin") {
+		t.Errorf("weights in an old format were fetched too:\n%s", out)
+	}
+
+	for name, tc := range map[string]struct{ why, hub, uri, says string }{
+		"none": {
+			why: "What the hub does not have may also be private.", hub: "http://hub", uri: "hf://ada/none",
+			says: "hf://ada/none: http://hub has no model ada/none, or not for us: check the name, and set ACCESS_TOKEN if it is private or gated",
+		},
+		"old": {
+			why: "Of a model not all is fetched.", hub: "http://hub", uri: "hf://ada/old",
+			says: "hf://ada/old: it has none of the files that are fetched",
+		},
+		"away": {
+			why: "A hub may be out of reach.", hub: "http://hub.nowhere", uri: "hf://ada/net",
+			says: "name another hub in HF_ENDPOINT, or put it into S3 and give s3://bucket/folder",
+		},
+	} {
+		s.apply(strings.NewReplacer("NAME", name, "URI", tc.uri, "HUB", tc.hub).Replace(`
+apiVersion: trainer.kubeflow.org/v1alpha1
+kind: TrainJob
+metadata: {name: NAME}
+spec:
+  runtimeRef: {name: torch-distributed}
+  initializer: {model: {storageUri: "URI", env: [{name: HF_ENDPOINT, value: "HUB"}]}}
+  trainer: {image: "python:3.11", command: ["true"]}
+`))
+		s.eventually(tensorflowFor, tc.why, func() (bool, string) {
+			a := s.ask(t, "", "explain", "trainjob/"+name, "-n", s.namespace)
+			return strings.Contains(a.out, tc.says), a.out + a.err
+		})
+	}
+}
+
+// hub starts a hub of datasets and models, which is http://hub to pods.
+func (s *story) hub() {
+	s.Helper()
+	s.kubectl("create", "configmap", "hub", "--from-file", "sdk/hub.py")
+	s.apply(`
+apiVersion: v1
+kind: Service
+metadata: {name: hub}
+spec: {selector: {app: hub}, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: hub, labels: {app: hub}}
+spec:
+  volumes: [{name: code, configMap: {name: hub}}]
+  containers:
+  - name: main
+    image: python:3.11
+    command: [python, /code/hub.py]
+    readinessProbe: {tcpSocket: {port: 80}, periodSeconds: 1}
+    volumeMounts: [{name: code, mountPath: /code}]
+`)
+	s.kubectl("wait", "--for=condition=Ready", "pod/hub", "--timeout=4m")
+}
