@@ -50,6 +50,75 @@ spec:
           spec: {backoffLimit: 0, template: {spec: {restartPolicy: Never, containers: [{name: node, image: "python:3.11"}]}}}
 `
 
+// torchtune is a program that says what it is asked for, and what it finds.
+const torchtune = `#!/bin/sh
+echo tune "$@"
+cat /workspace/dataset/data/numbers.txt /workspace/model/model.safetensors
+`
+
+// tuningRuntime is the trainer's own for torchtune, but for its GPUs, and with
+// another hub.
+const tuningRuntime = `
+apiVersion: trainer.kubeflow.org/v1alpha1
+kind: TrainingRuntime
+metadata: {name: torchtune-llama3.2-1b, labels: {trainer.kubeflow.org/framework: torchtune}}
+spec:
+  mlPolicy: {numNodes: 1, torch: {}}
+  template:
+    spec:
+      volumeClaimPolicies:
+      - templates:
+        - metadata: {name: initializer}
+          spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 20Gi}}}
+      replicatedJobs:
+      - name: dataset-initializer
+        template:
+          metadata: {labels: {trainer.kubeflow.org/trainjob-ancestor-step: dataset-initializer}}
+          spec:
+            template:
+              spec:
+                containers:
+                - name: dataset-initializer
+                  image: ghcr.io/kubeflow/trainer/dataset-initializer
+                  env: [{name: STORAGE_URI, value: "hf://tatsu-lab/alpaca"}, {name: HF_ENDPOINT, value: "http://hub"}]
+                  volumeMounts: [{mountPath: /workspace, name: initializer}]
+      - name: model-initializer
+        template:
+          metadata: {labels: {trainer.kubeflow.org/trainjob-ancestor-step: model-initializer}}
+          spec:
+            template:
+              spec:
+                containers:
+                - name: model-initializer
+                  image: ghcr.io/kubeflow/trainer/model-initializer
+                  env: [{name: STORAGE_URI, value: "hf://meta-llama/Llama-3.2-1B-Instruct"}, {name: HF_ENDPOINT, value: "http://hub"}]
+                  volumeMounts: [{mountPath: /workspace, name: initializer}]
+      - name: node
+        dependsOn: [{name: dataset-initializer, status: Complete}, {name: model-initializer, status: Complete}]
+        template:
+          metadata: {labels: {trainer.kubeflow.org/trainjob-ancestor-step: trainer}}
+          spec:
+            template:
+              spec:
+                containers:
+                - name: node
+                  image: ghcr.io/kubeflow/trainer/torchtune-trainer
+                  command:
+                  - tune
+                  - run
+                  - --rdzv_endpoint=localhost:29500
+                  - full_finetune_distributed
+                  - --config
+                  - llama3_2/1B_full
+                  - dataset=torchtune.datasets.instruct_dataset
+                  - dataset.source=parquet
+                  - dataset.data_dir=/workspace/dataset/data
+                  - output_dir=/workspace/output
+                  - tokenizer.path=/workspace/model/tokenizer.model
+                  - checkpointer.checkpoint_dir=/workspace/model
+                  volumeMounts: [{mountPath: /workspace, name: initializer}]
+`
+
 // The published client of the trainer, as it is, does all it can do: from this
 // machine by the kubeconfig, and in a pod by its service account.
 func TestTrainerClient(t *testing.T) {
@@ -59,6 +128,7 @@ func TestTrainerClient(t *testing.T) {
 		"runtimes":    "what jobs can be run by",
 		"mpi":         "a function that mpirun starts on several nodes",
 		"initializer": "a dataset that is fetched from S3",
+		"tune":        "a model that is tuned by the client's own trainer",
 	} {
 		t.Run(story, func(t *testing.T) {
 			s := begin(t)
@@ -72,6 +142,15 @@ func TestTrainerClient(t *testing.T) {
 				s.writeJSON(filepath.Join(meeting, "s3.json"), map[string]string{
 					"endpoint": s.podS3(), "access_key_id": store.AccessKey, "secret_access_key": store.SecretKey, "region": "us-east-1",
 				})
+			}
+			if story == "tune" {
+				s.hub()
+				python := trainersPython(t)
+				if err := os.WriteFile(filepath.Join(python, "bin", "tune"), []byte(torchtune), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				s.writeMapping(t, "ghcr.io/kubeflow/trainer/torchtune-trainer", map[string]any{"python": python})
+				s.apply(tuningRuntime)
 			}
 			s.python(trainerClient, "sdk/trainer.py", story, meeting, s.namespace)
 		})

@@ -228,7 +228,7 @@ func (d *draft) train() {
 			if t.Image != nil {
 				c.Image = *t.Image
 			}
-			if t.Command != nil {
+			if t.Command != nil && !d.tunes() {
 				c.Command = t.Command
 			}
 			if t.Args != nil {

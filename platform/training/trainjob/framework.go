@@ -2,6 +2,7 @@ package trainjob
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -47,10 +48,16 @@ func (d *draft) torch(p *trainer.TorchPolicy) {
 	if e := p.ElasticPolicy; e != nil {
 		torch = append(torch, d.elastic(e)...)
 	}
-	torch = append(torch,
-		corev1.EnvVar{Name: "PET_MASTER_ADDR", Value: d.first()},
-		corev1.EnvVar{Name: "PET_MASTER_PORT", Value: fmt.Sprint(trainer.Port)})
 	setEnv(node, torch...)
+	first := []corev1.EnvVar{
+		{Name: "PET_MASTER_ADDR", Value: d.first()},
+		{Name: "PET_MASTER_PORT", Value: fmt.Sprint(trainer.Port)},
+	}
+	if d.tunes() {
+		node.Command = d.tuneCommand() // Which tells it.
+	} else {
+		setEnv(node, first...)
+	}
 	setPort(node)
 
 	if p.EnvInjection == nil {
@@ -67,7 +74,7 @@ func (d *draft) torch(p *trainer.TorchPolicy) {
 				for _, containers := range [][]corev1.Container{pod.InitContainers, pod.Containers} {
 					for k := range containers {
 						if containers[k].Name == name {
-							setEnv(&containers[k], torch...)
+							setEnv(&containers[k], slices.Concat(torch, first)...)
 						}
 					}
 				}

@@ -2,6 +2,7 @@ package trainjob
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -29,7 +30,7 @@ type plan struct {
 // newPlan says what should exist for a TrainJob that runs by a runtime. The
 // problem is the user's to fix.
 func newPlan(j *trainer.TrainJob, by *runtimeOf, o Options, groups []string) (plan, error) {
-	if problems := append(by.spec.Validate(), j.Validate(&by.spec)...); len(problems) > 0 {
+	if problems := slices.Concat(by.spec.Validate(), j.Validate(&by.spec), validateTune(j, &by.spec)); len(problems) > 0 {
 		return plan{}, problems.ToAggregate()
 	}
 	d, err := newDraft(j, &by.spec)

@@ -549,6 +549,7 @@ func TestEmptyPlans(t *testing.T) {
 			`{}`, `{trainer: {}, initializer: {}}`, `{trainer: {numNodes: 0, resourcesPerNode: {}}, initializer: {dataset: {}, model: {}}}`,
 			`{runtimePatches: [{manager: a.io/b}, {manager: c.io/d, trainingRuntimeSpec: {template: {spec: {replicatedJobs: [{name: node}, {name: x}]}}}}]}`,
 			`{podSpecOverrides: [{targetJobs: []}], podTemplateOverrides: [{targetJobs: [{name: node}]}]}`,
+			`{runtimeRef: {name: a-b-c}, trainer: {command: [tune, run], args: [model.quantize_base=true]}}`,
 		} {
 			_, _ = newPlan(jobOf(t, spec), runtimeFrom(t, []byte(runtime)), Options{Reporting: &Reporting{}}, []string{groupCoscheduling.Group, groupVolcano.Group})
 		}

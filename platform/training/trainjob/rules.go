@@ -3,6 +3,7 @@ package trainjob
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -87,7 +88,7 @@ func checkJob(live client.Reader) admission.Checker[*trainer.TrainJob] {
 		if err != nil {
 			return nil, field.ErrorList{field.InternalError(at, err)}
 		}
-		return warnings(now, by), append(training.ValidateTogether(now), now.Validate(&by.spec)...)
+		return warnings(now, by), slices.Concat(training.ValidateTogether(now), now.Validate(&by.spec), validateTune(now, &by.spec))
 	}
 }
 

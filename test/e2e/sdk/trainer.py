@@ -9,7 +9,18 @@ import sys
 import time
 
 from kubeflow.common.types import KubernetesBackendConfig
-from kubeflow.trainer import CustomTrainer, CustomTrainerContainer, Initializer, S3DatasetInitializer, TrainerClient
+from kubeflow.trainer import (
+    BuiltinTrainer,
+    CustomTrainer,
+    CustomTrainerContainer,
+    HuggingFaceDatasetInitializer,
+    HuggingFaceModelInitializer,
+    Initializer,
+    S3DatasetInitializer,
+    TorchTuneConfig,
+    TorchTuneInstructDataset,
+    TrainerClient,
+)
 from kubeflow.trainer.types import types
 
 FOLDER = sys.argv[2]
@@ -143,6 +154,34 @@ def initializer():
     assert {s.name for s in job.steps} == {"dataset-initializer", "node-0"}, job.steps
     assert any("dataset is in /workspace/dataset" in line for line in CLIENT.get_job_logs(name, step="dataset-initializer"))
     assert list(CLIENT.get_job_logs(name)) == ["1 2 3"]
+
+
+def tune():
+    """A model tuned by the trainer that the client brings, with what it fetches from a hub first."""
+    name = CLIENT.train(
+        runtime="torchtune-llama3.2-1b",
+        initializer=Initializer(
+            dataset=HuggingFaceDatasetInitializer(storage_uri="hf://ada/digits/data"),
+            model=HuggingFaceModelInitializer(storage_uri="hf://ada/net", access_token="let-me-in"),
+        ),
+        trainer=BuiltinTrainer(
+            config=TorchTuneConfig(
+                batch_size=4,
+                epochs=2,
+                peft_config=types.LoraConfig(lora_rank=8),
+                dataset_preprocess_config=TorchTuneInstructDataset(source=types.DataFormat.PARQUET),
+                resources_per_node={"cpu": "100m"},
+            )
+        ),
+    )
+    job = CLIENT.wait_for_job_status(name, timeout=300, polling_interval=1)
+    assert {s.name for s in job.steps} == {"dataset-initializer", "model-initializer", "node-0"}, job.steps
+    said = list(CLIENT.get_job_logs(name))
+    places = "output_dir=/workspace/output tokenizer.path=/workspace/model/tokenizer.model checkpointer.checkpoint_dir=/workspace/model"
+    assert said[0].startswith(f"tune run lora_finetune_single_device --config llama3_2/1B_lora_single_device {places} batch_size=4 epochs=2"), said
+    for setting in ("dataset.data_dir=/workspace/dataset/data", "model.lora_rank=8", "model.lora_attn_modules=[q_proj,v_proj,output_proj]", "dataset.source=parquet"):
+        assert setting in said[0], (setting, said)
+    assert said[1:] == ["1 2 3", "weights"], said
 
 
 def report():
