@@ -121,7 +121,11 @@ func (r *Reconciler) make(ctx context.Context, j *trainer.TrainJob) error {
 	if err != nil {
 		return err
 	}
-	p, err := newPlan(j, by, r.options, r.groups())
+	var groups []string
+	if by.spec.PodGroupPolicy != nil {
+		groups = r.groups()
+	}
+	p, err := newPlan(j, by, r.options, groups)
 	if err != nil {
 		return users(reasonInvalid, err)
 	}

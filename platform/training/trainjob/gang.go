@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/component-helpers/resource"
+	jobsetv1alpha2 "sigs.k8s.io/jobset/api/jobset/v1alpha2"
 
 	trainer "github.com/weir-ml/weir/api/trainer/v1alpha1"
 )
@@ -25,6 +26,9 @@ const (
 	annotationVolcano = "scheduling.k8s.io/group-name"
 	annotationQueue   = "scheduling.volcano.sh/queue-name"
 )
+
+// schedulerVolcano is what Volcano calls itself, if nobody says otherwise.
+const schedulerVolcano = "volcano"
 
 // gang puts the pods into a group of which all start or none. installed are the
 // groups of kinds that the cluster has.
@@ -44,11 +48,13 @@ func (d *draft) gang(p *trainer.PodGroupPolicy, installed []string) (*unstructur
 	var members int32
 	needs := corev1.ResourceList{}
 	priority := ""
-	for i := range d.spec.ReplicatedJobs {
-		job := &d.spec.ReplicatedJobs[i]
+	for _, job := range d.together() {
 		pod := &job.Template.Spec.Template
 		if kind == groupVolcano {
 			metav1.SetMetaDataAnnotation(&pod.ObjectMeta, annotationVolcano, d.job.Name)
+			if pod.Spec.SchedulerName == "" {
+				pod.Spec.SchedulerName = schedulerVolcano
+			}
 		} else {
 			metav1.SetMetaDataLabel(&pod.ObjectMeta, labelCoscheduling, d.job.Name)
 		}
@@ -81,7 +87,10 @@ func (d *draft) gang(p *trainer.PodGroupPolicy, installed []string) (*unstructur
 			spec["priorityClassName"] = priority
 		}
 		if t := p.Volcano.NetworkTopology; t != nil {
-			near := map[string]any{"mode": t.Mode}
+			near := map[string]any{}
+			if t.Mode != "" {
+				near["mode"] = t.Mode
+			}
 			if t.HighestTierAllowed != nil {
 				near["highestTierAllowed"] = int64(*t.HighestTierAllowed)
 			}
@@ -94,4 +103,25 @@ func (d *draft) gang(p *trainer.PodGroupPolicy, installed []string) (*unstructur
 	group.SetGroupVersionKind(kind)
 	group.SetName(d.job.Name)
 	return group, nil
+}
+
+// together are the jobs whose pods can start at once. Those that end before
+// others begin cannot, as initializers, nor those that begin when others are
+// ready, as MPI's launcher: a group of all would wait for itself.
+func (d *draft) together() []*jobsetv1alpha2.ReplicatedJob {
+	before := map[string]bool{}
+	for _, r := range d.spec.ReplicatedJobs {
+		for _, on := range r.DependsOn {
+			before[on.Name] = before[on.Name] || on.Status == jobsetv1alpha2.DependencyComplete
+		}
+	}
+	var all []*jobsetv1alpha2.ReplicatedJob
+	for i := range d.spec.ReplicatedJobs {
+		r := &d.spec.ReplicatedJobs[i]
+		after := slices.ContainsFunc(r.DependsOn, func(on jobsetv1alpha2.DependsOn) bool { return on.Status == jobsetv1alpha2.DependencyReady })
+		if !before[r.Name] && !after {
+			all = append(all, r)
+		}
+	}
+	return all
 }

@@ -2,6 +2,7 @@ package trainjob
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -423,44 +424,92 @@ func TestRestartWhole(t *testing.T) {
 	}
 }
 
+// Pods that start together are a group of their scheduler's.
 func TestGang(t *testing.T) {
-	by := shipped(t, "jax-distributed")
-	by.spec.PodGroupPolicy = &trainer.PodGroupPolicy{Coscheduling: &trainer.CoschedulingPolicy{ScheduleTimeoutSeconds: new(int32(7))}}
-	j := jobOf(t, `{runtimeRef: {name: r}, trainer: {numNodes: 3, resourcesPerNode: {requests: {cpu: 2}}}}`)
-	_, err := newPlan(j, by, Options{}, nil)
-	want := "the runtime has its pods started together by Kubernetes' scheduler plugins, whose PodGroups (scheduling.x-k8s.io) this cluster does not have: install it, or name a runtime without spec.podGroupPolicy"
-	if err == nil || err.Error() != want {
-		t.Errorf("without PodGroups: %v", err)
+	needs := func(members int, least map[string]any, more map[string]any) map[string]any {
+		spec := map[string]any{"minMember": int64(members)}
+		if least != nil {
+			spec["minResources"] = least
+		}
+		maps.Copy(spec, more)
+		return spec
 	}
-
-	p, err := newPlan(j, by, Options{}, []string{"scheduling.x-k8s.io"})
-	if err != nil {
-		t.Fatal(err)
+	const threeOfTwo = `trainer: {numNodes: 3, resourcesPerNode: {requests: {cpu: 2}}}`
+	cases := map[string]struct {
+		why, runtime, spec string
+		policy             trainer.PodGroupPolicy
+		edit               func(*trainer.TrainingRuntimeSpec)
+		want               map[string]any
+	}{
+		"Coscheduling": {
+			why: "All nodes are in it, with what they ask for.", runtime: "jax-distributed", spec: threeOfTwo,
+			policy: trainer.PodGroupPolicy{Coscheduling: &trainer.CoschedulingPolicy{ScheduleTimeoutSeconds: new(int32(7))}},
+			want:   needs(3, map[string]any{"cpu": "6"}, map[string]any{"scheduleTimeoutSeconds": int64(7)}),
+		},
+		"Volcano": {
+			why: "Volcano is told as much.", runtime: "jax-distributed", spec: threeOfTwo,
+			policy: trainer.PodGroupPolicy{Volcano: &trainer.VolcanoPolicy{}},
+			want:   needs(3, map[string]any{"cpu": "6"}, nil),
+		},
+		"Queue": {
+			why: "Its queue is in an annotation; the TrainJob's goes before the runtime's.", runtime: "jax-distributed",
+			spec:   `annotations: {scheduling.volcano.sh/queue-name: mine}`,
+			policy: trainer.PodGroupPolicy{Volcano: &trainer.VolcanoPolicy{}},
+			edit: func(s *trainer.TrainingRuntimeSpec) {
+				s.Template.Annotations = map[string]string{"scheduling.volcano.sh/queue-name": "ours"}
+			},
+			want: needs(1, nil, map[string]any{"queue": "mine"}),
+		},
+		"Topology": {
+			why: "And how near pods are to be, and how urgent.", runtime: "jax-distributed",
+			policy: trainer.PodGroupPolicy{Volcano: &trainer.VolcanoPolicy{NetworkTopology: &trainer.NetworkTopology{Mode: "hard", HighestTierAllowed: new(int32(1))}}},
+			edit: func(s *trainer.TrainingRuntimeSpec) {
+				jobs := s.Template.Spec.ReplicatedJobs
+				jobs[len(jobs)-1].Template.Spec.Template.Spec.PriorityClassName = "urgent"
+			},
+			want: needs(1, nil, map[string]any{
+				"networkTopology": map[string]any{"mode": "hard", "highestTierAllowed": int64(1)}, "priorityClassName": "urgent",
+			}),
+		},
+		"Initializers": {
+			why: "What has ended before the nodes begin is not waited for.", runtime: "torch-distributed", spec: threeOfTwo + `, initializer: {dataset: {storageUri: "s3://b/k"}}`,
+			policy: trainer.PodGroupPolicy{Coscheduling: &trainer.CoschedulingPolicy{}},
+			want:   needs(3, map[string]any{"cpu": "6"}, nil),
+		},
+		"Launcher": {
+			why: "Nor is a launcher that begins when its nodes are ready.", runtime: "mpi-distributed", spec: threeOfTwo,
+			policy: trainer.PodGroupPolicy{Coscheduling: &trainer.CoschedulingPolicy{}},
+			want:   needs(2, map[string]any{"cpu": "4"}, nil),
+		},
 	}
-	js, all := planned(t, p)
-	group, ok := all["PodGroup t"].(*unstructured.Unstructured)
-	if !ok {
-		t.Fatalf("objects: %v", all)
-	}
-	if diff := cmp.Diff(map[string]any{"minMember": int64(3), "minResources": map[string]any{"cpu": "6"}, "scheduleTimeoutSeconds": int64(7)}, group.Object["spec"]); diff != "" {
-		t.Error(diff)
-	}
-	if l := jobNamed(t, js, "node").Template.Spec.Template.Labels["scheduling.x-k8s.io/pod-group"]; l != "t" {
-		t.Errorf("label %q", l)
-	}
-
-	by.spec.PodGroupPolicy = &trainer.PodGroupPolicy{Volcano: &trainer.VolcanoPolicy{}}
-	by.spec.Template.Annotations = map[string]string{"scheduling.volcano.sh/queue-name": "q"}
-	if p, err = newPlan(j, by, Options{}, []string{"scheduling.volcano.sh"}); err != nil {
-		t.Fatal(err)
-	}
-	js, all = planned(t, p)
-	group = all["PodGroup t"].(*unstructured.Unstructured)
-	if q, _, _ := unstructured.NestedString(group.Object, "spec", "queue"); q != "q" || group.GetAPIVersion() != "scheduling.volcano.sh/v1beta1" {
-		t.Errorf("group: %v", group)
-	}
-	if a := jobNamed(t, js, "node").Template.Spec.Template.Annotations["scheduling.k8s.io/group-name"]; a != "t" {
-		t.Errorf("annotation %q", a)
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			by := shipped(t, tc.runtime)
+			by.spec.PodGroupPolicy = &tc.policy
+			if tc.edit != nil {
+				tc.edit(&by.spec)
+			}
+			p, err := newPlan(jobOf(t, "{runtimeRef: {name: r}, "+tc.spec+"}"), by, Options{}, []string{"scheduling.x-k8s.io", "scheduling.volcano.sh"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			js, all := planned(t, p)
+			group, ok := all["PodGroup t"].(*unstructured.Unstructured)
+			if !ok {
+				t.Fatalf("objects: %v", all)
+			}
+			if diff := cmp.Diff(tc.want, group.Object["spec"]); diff != "" {
+				t.Errorf("%s -want, +got:\n%s", tc.why, diff)
+			}
+			version, pod := "scheduling.x-k8s.io/v1alpha1", jobNamed(t, js, "node").Template.Spec.Template
+			member := pod.Labels["scheduling.x-k8s.io/pod-group"] == "t" && pod.Spec.SchedulerName == ""
+			if tc.policy.Volcano != nil {
+				version, member = "scheduling.volcano.sh/v1beta1", pod.Annotations["scheduling.k8s.io/group-name"] == "t" && pod.Spec.SchedulerName == "volcano"
+			}
+			if !member || group.GetAPIVersion() != version {
+				t.Errorf("%s: pod %+v, scheduler %q", group.GetAPIVersion(), pod.ObjectMeta, pod.Spec.SchedulerName)
+			}
+		})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +16,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -24,6 +27,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	trainer "github.com/weir-ml/weir/api/trainer/v1alpha1"
+	training "github.com/weir-ml/weir/api/training/v1"
 	"github.com/weir-ml/weir/cluster/clustertest"
 	"github.com/weir-ml/weir/install"
 	"github.com/weir-ml/weir/platform/admission"
@@ -336,6 +340,119 @@ func TestWholeJobRestart(t *testing.T) {
 	})
 	l.end(l.pods("t", "node"), corev1.PodSucceeded)
 	l.untilCondition("t", trainer.TrainJobComplete, metav1.ConditionTrue)
+}
+
+// The annotation has them do so where the runtime says nothing of it, as often
+// as it says.
+func TestWholeJobRestartByAnnotation(t *testing.T) {
+	l := newLab(t)
+	j := l.jobOf("t", `{trainer: {numNodes: 2}}`)
+	j.Annotations = map[string]string{training.AnnotationRestart: training.RestartJob, training.AnnotationRestartLimit: "1"}
+	l.create(j)
+	first := l.untilPods("t", "node", 2)
+	l.end(first[:1], corev1.PodFailed)
+	var second []corev1.Pod
+	l.until("all new pods", func() bool {
+		second = l.pods("t", "node")
+		return len(second) == 2 && !slices.ContainsFunc(second, func(p corev1.Pod) bool { return p.UID == first[0].UID || p.UID == first[1].UID })
+	})
+	l.end(second[1:], corev1.PodFailed)
+	if got, want := l.untilCondition("t", trainer.TrainJobFailed, metav1.ConditionTrue), "ReachedMaxRestarts: "; !strings.HasPrefix(got, want) {
+		t.Errorf("got %s, want %s…", got, want)
+	}
+	if n := l.untilJobSet("t").Status.Restarts; n != 1 {
+		t.Errorf("%d restarts", n)
+	}
+}
+
+// podGroups is as much of a scheduler's kind as a controller sees.
+const podGroups = `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata:
+  name: podgroups.GROUP
+  annotations: {api-approved.kubernetes.io: "https://github.com/kubernetes-sigs/scheduler-plugins/pull/52"}
+spec:
+  group: GROUP
+  scope: Namespaced
+  names: {kind: PodGroup, listKind: PodGroupList, plural: podgroups, singular: podgroup}
+  versions:
+  - name: VERSION
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+`
+
+// A runtime has its pods started together by a scheduler that knows how; a job
+// waits until the cluster has it.
+func TestPodGroup(t *testing.T) {
+	for policy, tc := range map[string]struct {
+		group, version, who string
+		want                map[string]any
+		member              func(*corev1.Pod) bool
+	}{
+		"coscheduling": {
+			group: "scheduling.x-k8s.io", version: "v1alpha1", who: "Kubernetes' scheduler plugins",
+			want:   map[string]any{"minMember": int64(2), "minResources": map[string]any{"cpu": "2"}, "scheduleTimeoutSeconds": int64(60)},
+			member: func(p *corev1.Pod) bool { return p.Labels["scheduling.x-k8s.io/pod-group"] == "t" },
+		},
+		"volcano": {
+			group: "scheduling.volcano.sh", version: "v1beta1", who: "Volcano",
+			want: map[string]any{"minMember": int64(2), "minResources": map[string]any{"cpu": "2"}},
+			member: func(p *corev1.Pod) bool {
+				return p.Annotations["scheduling.k8s.io/group-name"] == "t" && p.Spec.SchedulerName == "volcano"
+			},
+		},
+	} {
+		t.Run(policy, func(t *testing.T) {
+			l := newLab(t)
+			manifest := strings.Replace(runtimeNode, "mlPolicy: {numNodes: 1}", "podGroupPolicy: {"+policy+": {}}\n  mlPolicy: {numNodes: 1}", 1)
+			l.create(l.read(strings.Replace(manifest, "name: plain", "name: together", 1), &trainer.TrainingRuntime{}))
+			l.train("t", `{runtimeRef: {name: together, kind: TrainingRuntime}, trainer: {numNodes: 2, resourcesPerNode: {requests: {cpu: 1}}}}`)
+			want := fmt.Sprintf("Invalid: the runtime has its pods started together by %s, whose PodGroups (%s) this cluster does not have", tc.who, tc.group)
+			if got := l.untilCondition("t", trainer.TrainJobResourcesCreated, metav1.ConditionFalse); !strings.HasPrefix(got, want) {
+				t.Errorf("got %s, want %s…", got, want)
+			}
+
+			l.kinds([]byte(strings.NewReplacer("GROUP", tc.group, "VERSION", tc.version).Replace(podGroups)))
+			pods := l.untilPods("t", "node", 2)
+			if p := &pods[0]; !tc.member(p) {
+				t.Errorf("pod %+v, scheduler %q", p.ObjectMeta, p.Spec.SchedulerName)
+			}
+			group := &unstructured.Unstructured{}
+			group.SetGroupVersionKind(schema.GroupVersionKind{Group: tc.group, Version: tc.version, Kind: "PodGroup"})
+			if !l.get("t", group) || !metav1.IsControlledBy(group, l.job("t")) {
+				t.Fatalf("group: %v", group)
+			}
+			if diff := cmp.Diff(tc.want, group.Object["spec"]); diff != "" {
+				t.Errorf("-want, +got:\n%s", diff)
+			}
+			if c := l.job("t").Status.Conditions; len(c) > 0 {
+				t.Errorf("conditions: %v", c)
+			}
+		})
+	}
+}
+
+// kinds installs kinds for the length of a test.
+func (l *lab) kinds(manifests ...[]byte) {
+	l.Helper()
+	config := clustertest.REST(l.T)
+	config.ContentType = ""
+	if err := apply.Kinds(l.Context(), config, manifests...); err != nil {
+		l.Fatal(err)
+	}
+	l.Cleanup(func() {
+		for _, m := range manifests {
+			objects, err := apply.Parse(m)
+			for i := 0; err == nil && i < len(objects); i++ {
+				err = l.client.Delete(context.Background(), objects[i])
+			}
+			if err != nil {
+				l.Error(err)
+			}
+		}
+	})
 }
 
 // Nodes wait until what they need has been fetched.
