@@ -65,3 +65,34 @@ func elastic(t *testing.T) {
 	s.becomes("pytorchjob/elastic-digits", "Succeeded", time.Minute)
 	s.hasLearnt(s.must("logs", "pytorchjob/elastic-digits"))
 }
+
+// Workers that are busy get others beside them, up to as many as the job may
+// have, by its own autoscaler.
+func TestBusyWorkersGetHelp(t *testing.T) {
+	s := begin(t)
+	s.apply(`
+apiVersion: kubeflow.org/v1
+kind: PyTorchJob
+metadata: {name: busy}
+spec:
+  elasticPolicy:
+    minReplicas: 1
+    maxReplicas: 3
+    metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}}]
+  pytorchReplicaSpecs:
+    Worker:
+      replicas: 1
+      template:
+        spec:
+          terminationGracePeriodSeconds: 0
+          containers:
+          - name: pytorch
+            image: python:3.11
+            command: [sh, -c, "while true; do :; done"]
+            resources: {requests: {cpu: 20m}, limits: {cpu: 100m}}
+`)
+	s.eventually(4*time.Minute, "all workers that it may have run", func() (bool, string) {
+		running := s.kubectl("get", "pytorchjob/busy", "-o", "jsonpath={.spec.pytorchReplicaSpecs.Worker.replicas} {.status.replicaStatuses.Worker.active}")
+		return running == "3 3", running + "\n" + s.ask(t, "", "kubectl", "-n", s.namespace, "describe", "hpa", "busy").out
+	})
+}
