@@ -91,9 +91,4 @@ func TestMPIJobValidation(t *testing.T) {
 	if diff := cmp.Diff(want, sentences(ValidateUpdate(now, before))); diff != "" {
 		t.Errorf("a job of v1 made one of v2beta1: -want, +got:\n%s", diff)
 	}
-	now.Annotations[AnnotationRestart] = RestartJob
-	want = []string{`metadata.annotations[weir-ml.github.io/restart]: Forbidden: the launcher of an MPIJob of v2beta1 is tried again by itself: take the annotation out, and set spec.runPolicy.backoffLimit`}
-	if diff := cmp.Diff(want, sentences(now.Validate())); diff != "" {
-		t.Errorf("restart of a job of v2beta1 as a whole: -want, +got:\n%s", diff)
-	}
 }

@@ -50,15 +50,6 @@ func (j *MPIJob) checkV2() field.ErrorList {
 			problems = append(problems, field.NotSupported(mpi.at().Key(string(written)).Child("restartPolicy"), s.RestartPolicy, known))
 		}
 	}
-	annotations := field.NewPath("metadata", "annotations")
-	if RestartsWhole(j) {
-		problems = append(problems, field.Forbidden(annotations.Key(AnnotationRestart),
-			"the launcher of an MPIJob of v2beta1 is tried again by itself: take the annotation out, and set spec.runPolicy.backoffLimit"))
-	}
-	if IsGang(j) {
-		problems = append(problems, field.Forbidden(annotations.Key(AnnotationGang),
-			"the launcher of an MPIJob of v2beta1 is not made together with the workers: take the annotation out, or write the job as v1"))
-	}
 	return problems
 }
 

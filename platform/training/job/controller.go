@@ -158,11 +158,11 @@ func (r *Reconciler[J]) world(ctx context.Context, j J) (world, error) {
 
 // ask asks for a job to be let in, if its pods wait for that.
 func (r *Reconciler[J]) ask(ctx context.Context, j J, w world) (*answer, error) {
-	pods := r.gang.atTheDoor(r.framework.Traits(), j, w.pods)
+	pods, later := r.gang.atTheDoor(r.framework.Traits(), j, w)
 	if len(pods) == 0 {
 		return nil, nil
 	}
-	a, err := r.hall.ask(ctx, j, pods, needed(r.framework.Traits(), j), r.clock.Now(), func() {
+	a, err := r.hall.ask(ctx, j, pods, later, needed(j), r.clock.Now(), func() {
 		if q := r.again.Load(); q != nil {
 			(*q).Add(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(j)})
 		}
@@ -175,18 +175,14 @@ func (r *Reconciler[J]) ask(ctx context.Context, j J, w world) (*answer, error) 
 
 // readDelegated reads the pods of the batch Job that runs a type of replica.
 func (r *Reconciler[J]) readDelegated(ctx context.Context, j J, w *world) error {
-	t := r.framework.Traits().Delegate
-	if t == "" {
-		return nil
-	}
-	runner, ok := Seen{furniture: w.furniture}.Furniture(batchJob, Host(j, Replica{Type: t}))
-	if !ok {
+	runner := runnerOf(r.framework.Traits(), j, w.furniture)
+	if runner == nil {
 		return nil
 	}
 	var pods corev1.PodList
 	of := client.MatchingFields{ownerIndex: string(runner.GetUID())}
 	if err := r.belongings.List(ctx, &pods, client.InNamespace(j.GetNamespace()), of, client.UnsafeDisableDeepCopy); err != nil {
-		return fmt.Errorf("list pods of %s's %s: %w", r.name(j), t, err)
+		return fmt.Errorf("list pods of %s's %s: %w", r.name(j), r.framework.Traits().Delegate, err)
 	}
 	for i := range pods.Items {
 		w.delegated = append(w.delegated, &pods.Items[i])

@@ -27,9 +27,6 @@ type Furniture struct {
 	Transient bool
 }
 
-// batchJob is the kind of furniture that runs the replicas of a type.
-var batchJob = batchv1.SchemeGroupVersion.WithKind("Job")
-
 // A Furnisher is a Framework whose jobs keep furniture.
 type Furnisher[J training.Job] interface {
 	// Furniture are the kinds that jobs keep.
@@ -69,8 +66,8 @@ func furnitureOf[J training.Job](f Framework[J]) []Furniture {
 }
 
 // furnish says what to make, change and take away so that a job has the
-// furniture it should.
-func furnish[J training.Job](f Framework[J], g gang, j J, seen Seen, d *decision) {
+// furniture it should. Between two rounds it has no runner.
+func furnish[J training.Job](f Framework[J], g gang, j J, seen Seen, begun bool, d *decision) {
 	furnisher, ok := f.(Furnisher[J])
 	if !ok {
 		return
@@ -87,11 +84,13 @@ func furnish[J training.Job](f Framework[J], g gang, j J, seen Seen, d *decision
 		o.SetOwnerReferences([]metav1.OwnerReference{owner(j, f.Traits().Kind)})
 
 		there, ok := seen.Furniture(kind, o.GetName())
+		runner, runs := o.(*batchv1.Job)
 		fixed := slices.ContainsFunc(furnisher.Furniture(), func(f Furniture) bool { return f.Kind == kind && f.NamesOnly })
 		switch {
+		case !ok && runs && !begun:
 		case !ok:
-			if runner, ok := o.(*batchv1.Job); ok {
-				g.joinTemplate(&runner.Spec.Template, j.GetName(), f.Traits().Delegate)
+			if runs {
+				g.enlist(runner, f.Traits(), j)
 			}
 			d.furnish = append(d.furnish, o)
 		case !fixed && there.GetDeletionTimestamp() == nil && !holds(o, there):

@@ -32,64 +32,60 @@ func gated(pod *corev1.Pod) bool {
 }
 
 // inside tells whether any pod of a job has been let in.
-func inside(seen Seen) bool {
-	for _, pod := range seen.pods {
-		if pod.DeletionTimestamp == nil && !gated(pod) {
-			return true
-		}
-	}
-	return false
-}
-
-// together are the places of a job whose pods are started together: all but those
-// that a batch Job makes its pods for, in its own time.
-func together(t Traits, j training.Job) []Replica {
-	return slices.DeleteFunc(replicasOf(j), func(r Replica) bool { return r.Type == t.Delegate })
+func inside(j training.Job, seen Seen) bool {
+	return slices.ContainsFunc(members(j, seen), func(p *corev1.Pod) bool { return p.DeletionTimestamp == nil && !gated(p) })
 }
 
 // needed is how many pods of a job must find a place before any is started.
-func needed(t Traits, j training.Job) int { return min(int(membersOf(j)), len(together(t, j))) }
+func needed(j training.Job) int { return min(int(membersOf(j)), len(replicasOf(j))) }
 
 // waits tells whether new pods of a job get a gate.
 func (g gang) waits(j training.Job, seen Seen) bool {
-	return g == "" && training.IsGang(j) && !inside(seen)
+	return g == "" && training.IsGang(j) && !inside(j, seen)
 }
 
 // atTheDoor are the pods of a job that waits to be let in, once there are all.
-func (g gang) atTheDoor(t Traits, j training.Job, pods []*corev1.Pod) []*corev1.Pod {
+// Those of a runner that is made when the others run come later; they are as
+// their template says.
+func (g gang) atTheDoor(t Traits, j training.Job, w world) (pods, later []*corev1.Pod) {
 	if g != "" || !training.IsGang(j) || j.Report().Finished() || suspended(j) {
-		return nil
+		return nil, nil
 	}
-	current, before := ofRound(roundOf(j.Report()), pods)
+	round := roundOf(j.Report())
+	current, before := ofRound(round, w.pods)
+	_, relic := runnerOfRound(t, j, round, w.furniture)
+	if len(before) > 0 || relic != nil {
+		return nil, nil
+	}
 	seen := See(j, "", current)
-	if len(before) > 0 {
-		return nil
-	}
-	var all []*corev1.Pod
-	for _, r := range together(t, j) {
-		pod := seen.pods[r]
-		if pod == nil || !gated(pod) || pod.DeletionTimestamp != nil {
-			return nil
+	seen.delegated, _ = ofRound(round, w.delegated)
+	all := members(j, seen)
+	absent := len(replicasOf(j)) - len(all)
+	if absent > 0 && t.Delegate != "" && runnerOf(t, j, w.furniture) == nil {
+		for range *j.Replicas()[t.Delegate].Replicas {
+			later = append(later, &corev1.Pod{Spec: j.Replicas()[t.Delegate].Template.Spec})
 		}
-		all = append(all, pod)
 	}
-	return all
+	if absent != len(later) || slices.ContainsFunc(all, func(p *corev1.Pod) bool { return !gated(p) || p.DeletionTimestamp != nil }) {
+		return nil, nil
+	}
+	return all, later
 }
 
 // keepDoor says whose gates are lifted, and of a job that waits, why.
-func keepDoor(t Traits, g gang, j training.Job, w world, seen Seen, d *decision, say *reporter) {
-	for _, r := range replicasOf(j) {
-		if pod := seen.pods[r]; pod != nil && gated(pod) && pod.DeletionTimestamp == nil {
+func keepDoor(g gang, j training.Job, w world, seen Seen, d *decision, say *reporter) {
+	for _, pod := range members(j, seen) {
+		if gated(pod) && pod.DeletionTimestamp == nil {
 			d.lift = append(d.lift, pod)
 		}
 	}
 	switch {
 	case g != "" || !training.IsGang(j):
 		say.waitsNoMore()
-	case inside(seen):
+	case inside(j, seen):
 		say.waitsNoMore()
 		say.letIn()
-		takeBack(t, j, seen, d, say)
+		takeBack(j, seen, d, say)
 	case w.door != nil && w.door.shortage == "":
 		d.lift = w.door.order
 		if say.status.Is(training.JobWaiting) {
@@ -110,12 +106,11 @@ func keepDoor(t Traits, g gang, j training.Job, w world, seen Seen, d *decision,
 
 // takeBack ends the round of a job that is inside, and for which there is no
 // place after all.
-func takeBack(t Traits, j training.Job, seen Seen, d *decision, say *reporter) {
+func takeBack(j training.Job, seen Seen, d *decision, say *reporter) {
 	var stranded *corev1.Pod
 	placed, longest := 0, time.Duration(0)
-	for _, r := range replicasOf(j) {
-		pod := seen.pods[r]
-		if pod == nil || pod.DeletionTimestamp != nil {
+	for _, pod := range members(j, seen) {
+		if pod.DeletionTimestamp != nil {
 			continue
 		}
 		if pod.Spec.NodeName != "" || pod.Status.Phase != corev1.PodPending {
@@ -130,7 +125,7 @@ func takeBack(t Traits, j training.Job, seen Seen, d *decision, say *reporter) {
 			}
 		}
 	}
-	if stranded == nil || placed >= needed(t, j) {
+	if stranded == nil || placed >= needed(j) {
 		return
 	}
 	if longest < patience {

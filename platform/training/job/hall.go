@@ -93,9 +93,9 @@ func roomOnly(o any) (any, error) {
 	return pod, nil
 }
 
-// ask lets a job in if so many of its pods find a place. If not, again is called
-// when there is more room.
-func (h *Hall) ask(ctx context.Context, job client.Object, pods []*corev1.Pod, need int, now time.Time, again func()) (*answer, error) {
+// ask lets a job in if so many of its pods find a place, those included that are
+// made later. If not, again is called when there is more room.
+func (h *Hall) ask(ctx context.Context, job client.Object, pods, later []*corev1.Pod, need int, now time.Time, again func()) (*answer, error) {
 	if err := h.watch(ctx); err != nil {
 		return nil, err
 	}
@@ -111,10 +111,12 @@ func (h *Hall) ask(ctx context.Context, job client.Object, pods []*corev1.Pod, n
 		}
 	}
 	rooms := h.rooms(nodes.Items, all.Items, pods, now)
-	order, left := room.Place(rooms, pods)
-	if len(pods)-len(left) < need {
-		return &answer{shortage: shortage(rooms, pods, left, need)}, nil
+	asked := slices.Concat(pods, later)
+	order, left := room.Place(rooms, asked)
+	if len(asked)-len(left) < need {
+		return &answer{shortage: shortage(rooms, asked, left, need)}, nil
 	}
+	order = slices.DeleteFunc(order, func(p *corev1.Pod) bool { return slices.Contains(later, p) })
 	delete(h.waiting, job.GetUID())
 	for _, p := range pods {
 		h.entered[p.UID] = entry{pod: p, at: now}

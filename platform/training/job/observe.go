@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -19,6 +20,8 @@ type world struct {
 	pods []*corev1.Pod
 	// before are pods of earlier rounds, which are no longer the job's replicas.
 	before []*corev1.Pod
+	// relic is the runner of an earlier round.
+	relic *batchv1.Job
 	// door is what a job that waits to be let in was told, if it asked.
 	door     *answer
 	services []*metav1.PartialObjectMetadata

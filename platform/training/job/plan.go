@@ -60,6 +60,7 @@ func decide[J training.Job](f Framework[J], g gang, j J, w world, now time.Time)
 
 	if d.status.Finished() {
 		d.remove = slices.Concat(leftovers(*j.Policy().CleanPodPolicy, w), disband(w), clearFurniture(f, w))
+		d.furnish = halt(f.Traits(), j, w)
 		if left, ok := untilExpiry(j.Policy(), &d.status, now); ok && f.Traits().Delegate == "" {
 			d.expired, d.wake = left <= 0, max(0, left)
 		}
@@ -73,9 +74,10 @@ func decide[J training.Job](f Framework[J], g gang, j J, w world, now time.Time)
 		say.invalid(problems.ToAggregate())
 		return *d
 	}
+	w.furniture, w.relic = runnerOfRound(f.Traits(), j, roundOf(&d.status), w.furniture)
 	if suspended(j) {
-		d.remove = append(leftovers(training.CleanPodAll, w), disband(w)...)
-		furnish(f, g, j, Seen{furniture: w.furniture}, d)
+		d.remove = slices.Concat(leftovers(training.CleanPodAll, w), disband(w), relics(w))
+		furnish(f, g, j, Seen{furniture: w.furniture}, w.relic == nil, d)
 		say.suspended()
 		return *d
 	}
@@ -84,12 +86,13 @@ func decide[J training.Job](f Framework[J], g gang, j J, w world, now time.Time)
 	w.pods, w.before = ofRound(roundOf(&d.status), w.pods)
 	seen := See(j, f.Traits().Container, w.pods)
 	seen.furniture = w.furniture
-	limited := f.Traits().Delegate == ""
-	if !limited {
-		seen.delegate(f.Traits().Delegate, w.delegated)
+	if f.Traits().Delegate != "" {
+		current, _ := ofRound(roundOf(&d.status), w.delegated)
+		seen.delegate(f.Traits().Delegate, current)
 	}
 	d.remarks = remarks(f.Traits().Container, seen)
 	left, ends := untilDeadline(j.Policy(), &d.status, now)
+	limited := keepsLimits(f.Traits(), j)
 	switch {
 	case limited && !training.RestartsWhole(j) && pastBackoffLimit(j, seen):
 		say.failed(fmt.Sprintf("Job %s has failed because it has reached the specified backoff limit", j.GetName()))
@@ -115,28 +118,29 @@ func proceed[J training.Job](f Framework[J], g gang, j J, w world, seen Seen, d 
 		return // What is left of it is taken away at the next look.
 	}
 
-	d.remove = surplus(f, j, w, seen)
-	furnish(f, g, j, seen, d)
+	d.remove = append(surplus(f, j, w, seen), relics(w)...)
+	pause := rest(&d.status, say.now)
+	begun := pause == 0 && len(w.before) == 0 && w.relic == nil
+	furnish(f, g, j, seen, begun, d)
 	if g != "" {
 		if want := g.group(f.Traits(), j, w.group, w.priorities); !same(w.group, want) {
 			d.group = want
 		}
 	}
-	pause := rest(&d.status, say.now)
-	if pause == 0 && len(w.before) == 0 && (g == "" || g.admits(w.group)) {
+	if begun && (g == "" || g.admits(w.group)) {
 		d.create = missing(f, g, j, w, seen)
 		if len(w.pods) == 0 {
 			d.create = beginning(d.create)
 		}
 	}
 	d.wake = pause
-	keepDoor(f.Traits(), g, j, w, seen, d, say)
+	keepDoor(g, j, w, seen, d, say)
 	for _, speak := range []func(training.Job) (notice, bool){ignoredRestartPolicy, g.otherScheduler} {
 		if remark, ok := speak(j); ok && len(d.create) > 0 {
 			d.remarks = append(d.remarks, remark)
 		}
 	}
-	if left, ok := untilDeadline(j.Policy(), &d.status, say.now); ok && f.Traits().Delegate == "" {
+	if left, ok := untilDeadline(j.Policy(), &d.status, say.now); ok && keepsLimits(f.Traits(), j) {
 		d.wake = soonest(d.wake, max(left, time.Millisecond))
 	}
 }

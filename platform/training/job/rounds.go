@@ -100,6 +100,11 @@ func firstCasualty(container string, seen Seen) (casualty, bool) {
 			all = append(all, c)
 		}
 	}
+	for _, pod := range seen.delegated {
+		if c, is := casualtyOf(pod, fateOf(pod, training.RestartNever, container), container); is {
+			all = append(all, c)
+		}
+	}
 	if len(all) == 0 {
 		return casualty{}, false
 	}

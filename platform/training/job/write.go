@@ -175,7 +175,11 @@ func (r *Reconciler[J]) delete(ctx context.Context, j J, objects []removal) erro
 		o.SetNamespace(d.object.GetNamespace())
 		o.SetName(d.object.GetName())
 
-		err := r.client.Delete(ctx, o, client.Preconditions{UID: &uid, ResourceVersion: &version}, client.PropagationPolicy(metav1.DeletePropagationBackground))
+		how := metav1.DeletePropagationBackground
+		if kindOf(d.object) == batchJob {
+			how = metav1.DeletePropagationForeground // Who waits until it is gone waits for its pods.
+		}
+		err := r.client.Delete(ctx, o, client.Preconditions{UID: &uid, ResourceVersion: &version}, client.PropagationPolicy(how))
 		if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 			return nil
 		}

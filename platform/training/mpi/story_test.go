@@ -318,11 +318,16 @@ func TestSecondWayFails(t *testing.T) {
 		t.Errorf("message %q", c.Message)
 	}
 
-	l.write(pi("v2beta1", "e"))
+	l.write(pi("v2beta1", "e", "runPolicy: {cleanPodPolicy: Running},"))
+	l.untilLauncher("e")
 	l.is(corev1.PodFailed, "Evicted", "e-worker-0")
 	if c := l.untilSaid("e", "Failed True MPIJobEvicted"); c.Message != "1/2 workers are evicted" {
 		t.Errorf("message %q", c.Message)
 	}
+	l.until("the launcher to be stopped", func() bool {
+		runner := &batchv1.Job{}
+		return l.get("e-launcher", runner) == nil && runner.Spec.Suspend != nil && *runner.Spec.Suspend
+	})
 }
 
 // Metrics say which launchers there are, as long as their jobs are.

@@ -2,6 +2,7 @@ package mpi
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -273,7 +274,8 @@ func asSuspended(j *training.MPIJob, there *batchv1.Job) *batchv1.Job {
 	if !suspend && there.Status.StartTime == nil {
 		pod := launcherPod(j)
 		spec := &want.Spec.Template.Spec
-		spec.NodeSelector, spec.Tolerations, spec.SchedulingGates = pod.Spec.NodeSelector, pod.Spec.Tolerations, pod.Spec.SchedulingGates
+		ours := slices.DeleteFunc(spec.SchedulingGates, func(g corev1.PodSchedulingGate) bool { return g.Name != training.GangGate })
+		spec.NodeSelector, spec.Tolerations, spec.SchedulingGates = pod.Spec.NodeSelector, pod.Spec.Tolerations, append(pod.Spec.SchedulingGates, ours...)
 	}
 	return want
 }
