@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -266,5 +267,9 @@ func openEnvironments(f *folder) (*environment.Store, []environment.Recipe, erro
 	if err != nil {
 		return nil, nil, err
 	}
-	return store, append(s.Environments, environment.BuiltIn()...), nil
+	kept, err := store.Kept()
+	if err != nil {
+		return nil, nil, err
+	}
+	return store, slices.Concat(s.Environments, kept, environment.BuiltIn()), nil
 }

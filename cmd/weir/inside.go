@@ -136,13 +136,13 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 			return err
 		}
 	}
+	ended := make(chan error, 1)
+	platform := platformOptions{Ended: ended}
 	if o.has("node") {
-		if config.Node, err = nodeOf(ctx, dir, o, m); err != nil {
+		if config.Node, platform.Environments, err = nodeOf(ctx, dir, o, m); err != nil {
 			return err
 		}
 	}
-	ended := make(chan error, 1)
-	platform := platformOptions{Ended: ended}
 	if o.has("controllers") { // before the API server, which may ask at once
 		kept, err := admission.Keep(dir)
 		if err != nil {

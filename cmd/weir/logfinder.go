@@ -240,9 +240,13 @@ func (f *logFinder) logsOf(pods []podlogs.Pod) ([]podlogs.Log, error) {
 }
 
 // inTime orders the logs of one container: first by the pods of its name that
-// there were, then by how often it was started in each.
+// there were, then by how often it was started in each. When a pod was created is
+// known to the second while it exists, and better once it is gone.
 func inTime(a, b podlogs.Log) int {
-	return cmp.Or(a.Pod.Created.Compare(b.Pod.Created), cmp.Compare(a.Pod.UID, b.Pod.UID), cmp.Compare(a.Attempt, b.Attempt))
+	if a.Pod.UID == b.Pod.UID {
+		return cmp.Compare(a.Attempt, b.Attempt)
+	}
+	return cmp.Or(a.Pod.Created.Compare(b.Pod.Created), cmp.Compare(a.Pod.UID, b.Pod.UID))
 }
 
 // choose takes from all logs those to print now, which have not been chosen

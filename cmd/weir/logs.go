@@ -151,6 +151,8 @@ func printLogs(ctx context.Context, finder *logFinder, printer *logPrinter) erro
 const (
 	readEvery = 100 * time.Millisecond // files are read for new lines
 	findEvery = 500 * time.Millisecond // new pods are looked for
+	soonEvery = 25 * time.Millisecond  // both, while the first line is awaited
+	soonFor   = 15 * time.Second       // but no longer than that
 	quietFor  = 500 * time.Millisecond // after the end, until nothing more comes
 	endWithin = 5 * time.Second        // in any case
 )
@@ -159,13 +161,12 @@ const (
 func followLogs(ctx context.Context, finder *logFinder, printer *logPrinter) error {
 	var m podlogs.Merger
 	defer m.Close()
-	tick := time.NewTicker(readEvery)
-	defer tick.Stop()
-
+	begun := time.Now()
 	var lastFound, lastLine, ended time.Time
 	for {
 		now := time.Now()
-		if now.Sub(lastFound) >= findEvery {
+		soon := lastLine.IsZero() && now.Sub(begun) < soonFor
+		if soon || now.Sub(lastFound) >= findEvery {
 			found, err := finder.find(ctx)
 			if ctx.Err() != nil {
 				return nil // Somebody has seen enough.
@@ -194,10 +195,14 @@ func followLogs(ctx context.Context, finder *logFinder, printer *logPrinter) err
 			_, err := printer.drain(&m)
 			return err
 		}
+		wait := readEvery
+		if soon {
+			wait = soonEvery
+		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-time.After(wait):
 		}
 	}
 }

@@ -193,3 +193,24 @@ func (k *keeper) keep(pod, uid, container string, attempt uint32, text string) {
 		k.t.Fatal(err)
 	}
 }
+
+// A pod that goes while its log is followed is the same pod: what is known of
+// when it was created only gets better.
+func TestLogOfAPodThatGoes(t *testing.T) {
+	created := time.Unix(1e9, 0).UTC()
+	there := podlogs.Log{Pod: podlogs.Pod{Name: "mnist-worker-0", UID: "u1", Created: created}, Container: "tensorflow"}
+	gone := there
+	gone.Pod.Created = created.Add(300 * time.Millisecond)
+	f := logFinder{chosen: map[string]podlogs.Log{}}
+	if now := f.choose([]podlogs.Log{there}); len(now) != 1 {
+		t.Fatalf("%d logs are chosen of one", len(now))
+	}
+	if now := f.choose([]podlogs.Log{gone}); len(now) != 0 {
+		t.Error("it is printed again")
+	}
+	next := gone
+	next.Pod.UID, next.Pod.Created = "u0", created.Add(time.Second)
+	if now := f.choose([]podlogs.Log{gone, next}); len(now) != 1 || now[0].Pod.UID != "u0" {
+		t.Errorf("of the pod that follows, %v is chosen", now)
+	}
+}

@@ -14,28 +14,29 @@ import (
 	"github.com/weir-ml/weir/kit/environment"
 )
 
-// nodeOf is the node that runs pods on this machine.
-func nodeOf(ctx context.Context, dir string, o upOptions, m machine) (*cluster.Node, error) {
+// nodeOf is the node that runs pods on this machine, and the environments that
+// it runs them in.
+func nodeOf(ctx context.Context, dir string, o upOptions, m machine) (*cluster.Node, *environment.Store, error) {
 	shared, err := sharesOf(o.share)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	s, err := readSettings(dir)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	programs, err := layPrograms(filepath.Join(dir, "programs"))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	store, err := environment.Open(environmentsDir(dir), environment.Options{Recipes: s.Environments, Programs: programs})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	go followSettings(ctx, dir, store)
 	address, err := netip.ParseAddr(o.listen)
 	if err != nil {
-		return nil, fmt.Errorf("--listen %s: %w", o.listen, err)
+		return nil, nil, fmt.Errorf("--listen %s: %w", o.listen, err)
 	}
 	return &cluster.Node{
 		Plain:          m.kind == namespaces.None,
@@ -44,7 +45,7 @@ func nodeOf(ctx context.Context, dir string, o upOptions, m machine) (*cluster.N
 		Images:         rootfs.NewImages(store),
 		Shared:         shared,
 		LogRetention:   s.Logs.retention(),
-	}, nil
+	}, store, nil
 }
 
 // sharesOf reads PATH and PATH:ro.

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/weir-ml/weir/install"
+	"github.com/weir-ml/weir/kit/environment"
 	"github.com/weir-ml/weir/platform/admission"
 	"github.com/weir-ml/weir/platform/apply"
 	"github.com/weir-ml/weir/platform/explain"
@@ -54,6 +55,9 @@ type platformOptions struct {
 	Reports *reports
 	// Store is the S3 that pods are led to; nil is none.
 	Store *admission.Store
+	// Environments are where pods get the packages that they ask for; nil leaves
+	// that to the pods.
+	Environments *environment.Store
 }
 
 // startPlatform installs the kinds in the cluster that config reaches, and runs
@@ -147,6 +151,9 @@ func admit(manager ctrl.Manager, o platformOptions) (<-chan struct{}, error) {
 			return nil, err
 		}
 		rules = append(rules, s3)
+	}
+	if o.Environments != nil {
+		rules = append(rules, admission.Environments(o.Environments.Keep))
 	}
 	options := *o.Admission
 	options.Conversions = jobs.Conversions()

@@ -110,13 +110,16 @@ func storageInitializer(image, _ string) Recipe {
 	}
 }
 
+// olderPython is a version that all libraries have been built for.
+const olderPython = "3.12"
+
 // versioned is a recipe that goes from the version wanted to the newest one, and
 // from there to an older Python: the one here may well be newer than any that a
 // library has been built for. packages are given what follows a package's name.
 func versioned(image, version string, command []string, variables map[string]string, packages func(version string) []string) Recipe {
 	current := Recipe{Image: image, Requirements: packages(""), Command: command, Variables: variables}
 	older := current
-	older.Python = "3.12"
+	older.Python = olderPython
 	current.Otherwise = &older
 	if version == "" {
 		return current

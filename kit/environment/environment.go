@@ -144,6 +144,9 @@ func (s *Store) Find(image string) (Recipe, bool) {
 			return r, true
 		}
 	}
+	if r, ok := s.kept(image); ok {
+		return r, true
+	}
 	return builtIn(image)
 }
 

@@ -2,6 +2,7 @@ package admission_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -157,6 +158,50 @@ func TestS3(t *testing.T) {
 	}
 }
 
+// keep is an environment's image that says what it is of.
+func keep(python string, packages []string) (string, error) {
+	if packages[0] == "full" {
+		return "", errors.New("no space left on device")
+	}
+	return "kept/" + python + ":" + strings.Join(packages, "-"), nil
+}
+
+// A pod that lists packages runs in an environment that has them, in place of a
+// bare Python; other images stay.
+func TestPackages(t *testing.T) {
+	c, _ := start(t)
+	namespace := newNamespace(t)
+	cases := map[string]struct {
+		why, label, packages, image, want string
+	}{
+		"any":      {"Any Python will do.", "true", "numpy\n\n# old\npandas\n", "python:3", "kept/:numpy-pandas"},
+		"version":  {"A version is a version.", "true", "numpy", "docker.io/library/python:3.12-slim", "kept/3.12:numpy"},
+		"latest":   {"No tag is the latest.", "true", "numpy", "python", "kept/:numpy"},
+		"image":    {"An image that is more than Python stays.", "true", "numpy", "tensorflow/tensorflow:2.21.0", "tensorflow/tensorflow:2.21.0"},
+		"mine":     {"Somebody's own python is not Python's.", "true", "numpy", "ada/python:3", "ada/python:3"},
+		"old":      {"There is no environment for Python 2.", "true", "numpy", "python:2.7", "python:2.7"},
+		"declined": {"It may be declined.", "false", "numpy", "python:3", "python:3"},
+		"nothing":  {"There may be nothing on the list.", "true", "", "python:3", "python:3"},
+	}
+	for name, tc := range cases {
+		p := podOf(namespace, name, map[string]string{admission.Packages: tc.label})
+		p.Annotations = map[string]string{admission.Packages: tc.packages}
+		p.Spec.Containers[0].Image = tc.image
+		if err := c.Create(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Spec.Containers[0].Image; got != tc.want {
+			t.Errorf("%s: %s the image is %s, want %s", name, tc.why, got, tc.want)
+		}
+	}
+	p := podOf(namespace, "full", map[string]string{admission.Packages: "true"})
+	p.Annotations = map[string]string{admission.Packages: "full"}
+	p.Spec.Containers[0].Image = "python:3"
+	if err := c.Create(t.Context(), p); err == nil || !strings.Contains(err.Error(), "no space left on device") {
+		t.Errorf("packages that cannot be kept: %v", err)
+	}
+}
+
 // A store that has moved is told to the namespaces that know the old one.
 func TestS3Moves(t *testing.T) {
 	c, namespace := newClient(t), newNamespace(t)
@@ -217,7 +262,7 @@ func start(t *testing.T) (client.Client, func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := admission.Setup(mgr, admission.Options{}, append(jobs.Rules(), s3)...)
+	server, err := admission.Setup(mgr, admission.Options{}, append(jobs.Rules(), s3, admission.Environments(keep))...)
 	if err != nil {
 		t.Fatal(err)
 	}
