@@ -67,7 +67,7 @@ func start() error {
 		return err
 	}
 	var said bytes.Buffer
-	cmd := exec.Command(binary, "up", "--dir", server.dir, "--without", "node,controllers,s3")
+	cmd := exec.Command(binary, "up", "--dir", server.dir, "--without", "node,controllers,s3,gateway")
 	cmd.Stdout, cmd.Stderr = &said, &said
 	// A test binary that is killed takes its server along.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}

@@ -10,9 +10,9 @@ import (
 
 // The doors are where the machine's users come in.
 type doors struct {
-	api, s3 []*net.TCPListener
-	metrics []*net.TCPListener // on the loopback alone; none if not wanted
-	names   []string           // of the machine, where it is open to others
+	api, s3, front []*net.TCPListener
+	metrics        []*net.TCPListener // on the loopback alone; none if not wanted
+	names          []string           // of the machine, where it is open to others
 }
 
 // The ports that are tried first. The next free ones are taken, up to a hundred
@@ -21,6 +21,7 @@ const (
 	firstAPIPort     = 6443
 	firstS3Port      = 9000
 	firstMetricsPort = 8085
+	firstFrontPort   = 8080
 )
 
 // openDoors listens on the address of the machine that is asked for, and on its
@@ -42,6 +43,11 @@ func openDoors(dir string, o upOptions) (*doors, error) {
 	}
 	if o.has("controllers") && o.has("metrics") {
 		if d.metrics, err = listen("metrics", "127.0.0.1", portOf(last.Metrics.URL, firstMetricsPort)); err != nil {
+			return nil, err
+		}
+	}
+	if o.has("gateway") {
+		if d.front, err = listen("the front door", o.listen, portOf(last.Front.URL, firstFrontPort)); err != nil {
 			return nil, err
 		}
 	}

@@ -27,6 +27,7 @@ func TestPorts(t *testing.T) {
 	defer d.api[0].Close()
 	defer d.s3[0].Close()
 	defer d.metrics[0].Close()
+	defer d.front[0].Close()
 	if got := d.api[0].Addr().(*net.TCPAddr).Port; got <= port || got >= port+100 {
 		t.Errorf("port %d, want one of the next after %d", got, port)
 	}
@@ -40,7 +41,7 @@ func TestOptionsThatAreWrong(t *testing.T) {
 		o    upOptions
 		want string
 	}{
-		"NoSuchPart": {upOptions{listen: "127.0.0.1", without: []string{"nodes"}}, "--without nodes: there is no such part; there are controllers, node, s3, metrics"},
+		"NoSuchPart": {upOptions{listen: "127.0.0.1", without: []string{"nodes"}}, "--without nodes: there is no such part; there are controllers, node, s3, metrics, gateway"},
 		"NoAddress":  {upOptions{listen: "localhost"}, "--listen localhost: not an IP address; 0.0.0.0 means all of this machine's"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -13,8 +13,9 @@ func newEnvCommand(f *folder) *cobra.Command {
 	return &cobra.Command{
 		Use:   "env",
 		Short: "Print what a shell needs to reach this weir",
-		Long: `Print export lines for KUBECONFIG, for the S3 endpoint and its keys, and for
-WEIR_DIR, which leads weir's own commands to the same weir.`,
+		Long: `Print export lines for KUBECONFIG, for the front door and a token for it, for the
+S3 endpoint and its keys, and for WEIR_DIR, which leads weir's own commands to
+the same weir.`,
 		Example: `  eval "$(weir env)"`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -34,6 +35,13 @@ func printEnv(w io.Writer, dir string, s *state) {
 	}
 	export("WEIR_DIR", dir)
 	export("KUBECONFIG", filepath.Join(dir, "kubeconfig"))
+	if s.Front.URL != "" {
+		export("WEIR_URL", s.Front.URL)
+		export("WEIR_TOKEN", s.Front.Token)
+		if s.Front.CAFile != "" {
+			export("WEIR_CA_FILE", s.Front.CAFile)
+		}
+	}
 	if s.S3.URL == "" {
 		return
 	}

@@ -58,6 +58,8 @@ type state struct {
 
 	Kubernetes endpoint `json:"kubernetes"`
 	S3         endpoint `json:"s3,omitzero"`
+	// Front is the front door, and the token of the folder's owner for it.
+	Front endpoint `json:"front,omitzero"`
 	// Metrics is where the controllers are asked, by tokens of the cluster.
 	Metrics endpoint `json:"metrics,omitzero"`
 
@@ -73,6 +75,7 @@ type endpoint struct {
 	AccessKey string `json:"accessKey,omitempty"`
 	SecretKey string `json:"secretKey,omitempty"`
 	Region    string `json:"region,omitempty"`
+	Token     string `json:"token,omitempty"`
 	// CAFile is the authority that its certificate is from, if it has one.
 	CAFile string `json:"caFile,omitempty"`
 }

@@ -31,7 +31,7 @@ type machine struct {
 	kind namespaces.Kind
 	// These are where the machine's users come in; pods come in at the same
 	// ports of their own network. There may be none for metrics.
-	api, s3, metrics []net.Listener
+	api, s3, metrics, front []net.Listener
 
 	outside *os.File // the way out; nil when there is no other side
 	names   []string // of the machine, where it is open to others
@@ -53,7 +53,7 @@ func runInside(ctx context.Context, dir string, o upOptions, out io.Writer) erro
 	for _, l := range []struct {
 		indexes []int
 		to      *[]net.Listener
-	}{{h.API, &m.api}, {h.S3, &m.s3}, {h.Metrics, &m.metrics}} {
+	}{{h.API, &m.api}, {h.S3, &m.s3}, {h.Metrics, &m.metrics}, {h.Front, &m.front}} {
 		for _, i := range l.indexes {
 			f := file(i)
 			listener, err := net.FileListener(f)
@@ -79,6 +79,9 @@ func runHere(ctx context.Context, dir string, o upOptions, d *doors, refused err
 	}
 	for _, l := range d.metrics {
 		m.metrics = append(m.metrics, l)
+	}
+	for _, l := range d.front {
+		m.front = append(m.front, l)
 	}
 	if refused != nil {
 		m.missing = append(m.missing, fmt.Sprintf("Pods are not kept apart and share this machine's network, since it allows no namespaces: %v", refused))
@@ -121,6 +124,9 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 	}
 	defer closeLog()
 	s := &state{PID: m.pid, Version: version, Started: begin, Namespaces: string(m.kind), Missing: m.missing}
+	if before, err := lastState(dir); err == nil && before != nil {
+		s.Front.Token = before.Front.Token
+	}
 	s.Kubernetes.URL = fmt.Sprintf("https://127.0.0.1:%d", m.api[0].Addr().(*net.TCPAddr).Port)
 	if err := s.write(dir); err != nil {
 		return err
@@ -171,6 +177,7 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 			return err
 		}
 		defer storage.wait()
+		defer stop()
 		s.S3, platform.Store = storage.endpoint, storage.forPods(k.Address())
 		report("S3")
 	}
@@ -180,6 +187,15 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 			return err
 		}
 		s.Metrics.URL = fmt.Sprintf("http://127.0.0.1:%d/metrics", m.metrics[0].Addr().(*net.TCPAddr).Port)
+	}
+
+	var front *frontDoor
+	closed := make(chan error, 1)
+	if o.has("gateway") {
+		if front, err = openFrontDoor(ctx, dir, k.REST, &m, s.Front.Token); err != nil {
+			return err
+		}
+		defer front.close()
 	}
 
 	if o.has("controllers") && o.has("node") {
@@ -202,8 +218,15 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 			return startPlatform(ctx, k.REST, platform)
 		})
 	}
+	if front != nil {
+		starts.Go(func() error { return front.admitOwner(ctx) })
+	}
 	if err := starts.Wait(); err != nil {
 		return err
+	}
+	if front != nil {
+		go func() { closed <- front.serve(ctx) }()
+		s.Front = front.endpoint
 	}
 
 	s.Ready, s.Missing = time.Now(), append(m.missing, k.Missing...)
@@ -212,6 +235,9 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 	debug.SetGCPercent(50)
 	go settle(ctx)
 	fmt.Fprintf(out, "weir is ready after %.2f s\n", time.Since(begin).Seconds())
+	if front != nil {
+		fmt.Fprintf(out, "  open        %s   (signs you in, once)\n", front.link())
+	}
 	s.describe(out, dir)
 	if err := s.write(dir); err != nil { // last, since --detach returns when it says ready
 		return err
@@ -221,6 +247,7 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 	case <-ctx.Done():
 		fmt.Fprintln(out, "weir stops")
 	case err = <-k.Failed():
+	case err = <-closed:
 	case err = <-ended:
 		if err != nil {
 			err = fmt.Errorf("the controllers of the platform ended: %w", err)

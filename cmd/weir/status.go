@@ -29,6 +29,9 @@ func newStatusCommand(f *folder) *cobra.Command {
 
 // describe says where a running weir is reached, and what pods go without.
 func (s *state) describe(out io.Writer, dir string) {
+	if s.Front.URL != "" {
+		fmt.Fprintf(out, "  weir        %s   (weir link prints a link that signs you in)\n", s.Front.URL)
+	}
 	fmt.Fprintf(out, "  Kubernetes  %s   (KUBECONFIG=%s)\n", s.Kubernetes.URL, filepath.Join(dir, "kubeconfig"))
 	if s.S3.URL != "" {
 		fmt.Fprintf(out, "  S3          %s   (weir env prints the keys)\n", s.S3.URL)

@@ -46,12 +46,12 @@ Objects, volumes, buckets and logs stay in the folder for the next time.`,
 	flags.BoolVar(&o.detach, "detach", false, "return once weir is ready, and leave it running")
 	flags.StringVar(&o.listen, "listen", "127.0.0.1", "address to listen on; anything but a loopback opens weir to the network, with TLS and sign-in")
 	flags.StringArrayVar(&o.share, "share", nil, "folder of this machine that pods may mount by hostPath, PATH or PATH:ro; may be repeated")
-	flags.StringSliceVar(&o.without, "without", nil, "parts to leave out: controllers, node, s3, metrics")
+	flags.StringSliceVar(&o.without, "without", nil, "parts to leave out: controllers, node, s3, metrics, gateway")
 	return cmd
 }
 
 // parts are what --without may name.
-var parts = []string{"controllers", "node", "s3", "metrics"}
+var parts = []string{"controllers", "node", "s3", "metrics", "gateway"}
 
 func (o *upOptions) has(part string) bool { return !slices.Contains(o.without, part) }
 

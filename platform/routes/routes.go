@@ -29,11 +29,15 @@ import (
 
 // A Route is one thing that may be asked.
 type Route struct {
+	// Owner is the area that it belongs to.
+	Owner string
 	// Pattern is what http.ServeMux matches, such as "GET /metrics".
 	Pattern string
-	// Access says what a caller must be allowed to do in the cluster: the
-	// attributes of a review, without the caller.
-	Access  func(*http.Request) authorization.SubjectAccessReviewSpec
+	// Tree says that the pattern is one or two folders, as /api, and that
+	// all below them comes here with its path as it was sent.
+	Tree bool
+	// Rule says who may use it.
+	Rule    *Rule
 	Handler http.Handler
 }
 
@@ -41,12 +45,13 @@ type Route struct {
 // for those who may get the path /metrics, as the role system:monitoring may.
 func Metrics() Route {
 	return Route{
+		Owner:   "weir",
 		Pattern: "GET /metrics",
-		Access: func(r *http.Request) authorization.SubjectAccessReviewSpec {
+		Rule: May(func(r *http.Request) authorization.SubjectAccessReviewSpec {
 			return authorization.SubjectAccessReviewSpec{
 				NonResourceAttributes: &authorization.NonResourceAttributes{Path: r.URL.Path, Verb: "get"},
 			}
-		},
+		}),
 		Handler: promhttp.HandlerFor(metrics.Registry, promhttp.HandlerOpts{}),
 	}
 }
@@ -116,26 +121,24 @@ func (g guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	may := &authorization.SubjectAccessReview{Spec: g.route.Access(r)}
-	caller := who.Status.User
-	may.Spec.User, may.Spec.UID, may.Spec.Groups = caller.Username, caller.UID, caller.Groups
-	may.Spec.Extra = map[string]authorization.ExtraValue{}
-	for k, v := range caller.Extra {
-		may.Spec.Extra[k] = authorization.ExtraValue(v)
+	caller := CallerFrom(who.Status.User, token)
+	if spec, ok := g.route.Rule.Review(r); ok {
+		may := &authorization.SubjectAccessReview{Spec: spec}
+		caller.Review(&may.Spec)
+		if err := g.client.Create(ctx, may); err != nil {
+			http.Error(w, fmt.Sprintf("ask the cluster what %s may: %v", caller.Name, err), http.StatusServiceUnavailable)
+			return
+		}
+		if !may.Status.Allowed {
+			http.Error(w, fmt.Sprintf("%s may not %s; a role of the cluster can allow it", caller.Name, Asked(may.Spec)), http.StatusForbidden)
+			return
+		}
 	}
-	if err := g.client.Create(ctx, may); err != nil {
-		http.Error(w, fmt.Sprintf("ask the cluster what %s may: %v", caller.Username, err), http.StatusServiceUnavailable)
-		return
-	}
-	if !may.Status.Allowed {
-		http.Error(w, fmt.Sprintf("%s may not %s; a role of the cluster can allow it", caller.Username, asked(may.Spec)), http.StatusForbidden)
-		return
-	}
-	g.route.Handler.ServeHTTP(w, r)
+	g.route.Handler.ServeHTTP(w, r.WithContext(WithCaller(ctx, caller)))
 }
 
-// asked is what a caller asked to do, in words.
-func asked(s authorization.SubjectAccessReviewSpec) string {
+// Asked is what a caller asked to do, in words.
+func Asked(s authorization.SubjectAccessReviewSpec) string {
 	if a := s.NonResourceAttributes; a != nil {
 		return a.Verb + " " + a.Path
 	}

@@ -36,11 +36,11 @@ func TestEveryRouteHasItsCallers(t *testing.T) {
 	viewer := account(t, core, namespace, "viewer", "view")
 	url := serve(t, routes.Metrics(), routes.Route{
 		Pattern: "GET /of/{pod}",
-		Access: func(r *http.Request) authorization.SubjectAccessReviewSpec {
+		Rule: routes.May(func(r *http.Request) authorization.SubjectAccessReviewSpec {
 			return authorization.SubjectAccessReviewSpec{ResourceAttributes: &authorization.ResourceAttributes{
 				Verb: "get", Resource: "pods", Namespace: namespace, Name: r.PathValue("pod"),
 			}}
-		},
+		}),
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "of "+r.PathValue("pod")) }),
 	})
 

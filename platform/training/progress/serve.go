@@ -38,14 +38,15 @@ type answerReplica struct {
 // job. Works says when this process is the one that follows jobs.
 func Route(store *Store, works <-chan struct{}) routes.Route {
 	return routes.Route{
+		Owner:   "weir",
 		Pattern: "GET /progress/{namespace}/{resource}/{name}",
-		Access: func(r *http.Request) authorization.SubjectAccessReviewSpec {
+		Rule: routes.May(func(r *http.Request) authorization.SubjectAccessReviewSpec {
 			resource := r.PathValue("resource")
 			kind, _ := kindOf(Job{Kind: strings.TrimSuffix(resource, "s")})
 			return authorization.SubjectAccessReviewSpec{ResourceAttributes: &authorization.ResourceAttributes{
 				Verb: "get", Group: kind.Group, Resource: resource, Namespace: r.PathValue("namespace"), Name: r.PathValue("name"),
 			}}
-		},
+		}),
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			select {
 			case <-works:

@@ -1,0 +1,114 @@
+// Package gateway is weir's front door: one address for the pages, the
+// Kubernetes API, S3 and whatever else people reach.
+//
+//	request ─▶ what clients must not say is taken off
+//	        ─▶ which route is it? (table)
+//	        ─▶ who is it? (cookie, token: identity)
+//	        ─▶ may they? (the route's rule)
+//	        ─▶ its handler, which acts with the rights of who asks
+//
+// It has no rights of its own to give away: whoever asks the Kubernetes API
+// through it is answered as if they had asked the API server.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/weir-ml/weir/platform/gateway/identity"
+)
+
+// A Config says what a gateway leads to.
+type Config struct {
+	// REST reaches the API server, as somebody who may act for anybody.
+	REST *rest.Config
+	// Identity knows who people are.
+	Identity *identity.Store
+	// Pages answers whatever is no route.
+	Pages http.Handler
+	// Audit takes who signed in, and what they did that the API server's own
+	// audit does not know of; nil is nowhere.
+	Audit *slog.Logger
+	// Session is how long somebody stays signed in; a week if zero.
+	Session time.Duration
+}
+
+// A Gateway is a front door. It is an http.Handler.
+type Gateway struct {
+	config     Config
+	core       kubernetes.Interface
+	table      *table
+	kubernetes *upstream
+}
+
+// New returns the front door with its own routes and those that are given.
+func New(c Config, more ...Route) (*Gateway, error) {
+	if c.Session == 0 {
+		c.Session = 7 * 24 * time.Hour
+	}
+	if c.Audit == nil {
+		c.Audit = slog.New(slog.DiscardHandler)
+	}
+	core, err := kubernetes.NewForConfig(c.REST)
+	if err != nil {
+		return nil, fmt.Errorf("open the front door: %w", err)
+	}
+	g := &Gateway{config: c, core: core}
+	if g.kubernetes, err = newUpstream(c.REST); err != nil {
+		return nil, fmt.Errorf("open the front door: %w", err)
+	}
+	own := append(g.ownRoutes(), more...)
+	if g.table, err = newTable(own, g.guard); err != nil {
+		return nil, fmt.Errorf("open the front door: %w", err)
+	}
+	return g, nil
+}
+
+// Limits on what comes in. A body may be as long as it likes and take as long:
+// a model is 10 GB, and a watch lasts for hours.
+const (
+	headerPatience = 10 * time.Second
+	idlePatience   = 3 * time.Minute
+	maxHeaders     = 64 << 10
+)
+
+// Serve serves on a listener until ctx ends, and then gives what is under way a
+// moment to end.
+func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true)
+	server := &http.Server{
+		Handler: g, Protocols: protocols,
+		ReadHeaderTimeout: headerPatience, IdleTimeout: idlePatience, MaxHeaderBytes: maxHeaders,
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(l) }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serve the front door on %s: %w", l.Addr(), err)
+	case <-ctx.Done():
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := server.Shutdown(last); errors.Is(err, context.DeadlineExceeded) {
+		return server.Close() // Watches do not end by themselves.
+	}
+	return nil
+}
+
+// ServeHTTP answers one request.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	strip(r.Header)
+	protect(w.Header())
+	g.table.ServeHTTP(w, r)
+}

@@ -1,0 +1,133 @@
+package gateway
+
+import (
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/weir-ml/weir/platform/gateway/identity"
+)
+
+// A SessionAnswer says who is signed in.
+type SessionAnswer struct {
+	User    string    `json:"user"`
+	Groups  []string  `json:"groups"`
+	Via     string    `json:"via"`
+	Expires time.Time `json:"expires,omitzero"`
+	// Namespaces are those that the user has a role in; without any listed they
+	// may list all themselves.
+	Namespaces []string `json:"namespaces,omitempty"`
+}
+
+// cookieName differs by port: browsers send a host's cookies to all its ports,
+// and two weirs on a machine would sign each other's users out.
+func cookieName(r *http.Request) string {
+	if _, port, err := net.SplitHostPort(r.Host); err == nil {
+		return "weir-session-" + port
+	}
+	return "weir-session"
+}
+
+func (g *Gateway) showSession(w http.ResponseWriter, r *http.Request) {
+	v := visitorOf(r)
+	a := SessionAnswer{User: v.Name, Groups: v.Groups, Via: v.Via, Expires: v.Expires}
+	if a.Groups == nil {
+		a.Groups = []string{}
+	}
+	respond(w, http.StatusOK, a)
+}
+
+// signIn signs somebody in by name and password.
+func (g *Gateway) signIn(w http.ResponseWriter, r *http.Request) {
+	if !sameOrigin(r) {
+		refuse(w, http.StatusForbidden, "Forbidden", "this was sent by a page of another site, which may not sign you in")
+		return
+	}
+	var given struct{ Name, Password string }
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4<<10)).Decode(&given); err != nil {
+		refuse(w, http.StatusBadRequest, "BadRequest", `send {"name": …, "password": …}`)
+		return
+	}
+	who, err := g.config.Identity.SignIn(r.Context(), given.Name, given.Password)
+	if errors.Is(err, identity.ErrUnknown) {
+		g.config.Audit.Warn("sign-in refused", "user", given.Name, "via", "password", "from", from(r))
+		refuse(w, http.StatusUnauthorized, "Unauthorized", "no user has this name and password")
+		return
+	}
+	if err == nil {
+		err = g.startSession(w, r, who, "password")
+	}
+	if err != nil {
+		refuse(w, http.StatusServiceUnavailable, "ServiceUnavailable", err.Error())
+		return
+	}
+	respond(w, http.StatusCreated, map[string]string{"user": who.User})
+}
+
+// useLink signs in who comes with a link, and leads them on.
+func (g *Gateway) useLink(w http.ResponseWriter, r *http.Request) {
+	secret := r.URL.Query().Get("token")
+	if secret == "" {
+		g.config.Pages.ServeHTTP(w, r) // the page that asks for name and password
+		return
+	}
+	who, err := g.config.Identity.UseLink(r.Context(), secret)
+	if err == nil {
+		err = g.startSession(w, r, who, "link")
+	}
+	if err != nil {
+		g.config.Audit.Warn("sign-in refused", "via", "link", "from", from(r), "error", err.Error())
+		http.Redirect(w, r, "/sign-in?problem=link", http.StatusSeeOther)
+		return
+	}
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// startSession signs somebody in.
+func (g *Gateway) startSession(w http.ResponseWriter, r *http.Request, who identity.Subject, via string) error {
+	secret, p, err := g.config.Identity.StartSession(r.Context(), who, via, g.config.Session)
+	if err != nil {
+		return err
+	}
+	g.config.Audit.Info("signed in", "user", p.Name, "via", via, "from", from(r), "session", p.ID)
+	http.SetCookie(w, &http.Cookie{
+		Name: cookieName(r), Value: secret, Path: "/", Expires: p.Expires,
+		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil,
+	})
+	w.Header().Set("Cache-Control", "no-store")
+	return nil
+}
+
+// signOut ends the session at once, here and wherever else it is known.
+func (g *Gateway) signOut(w http.ResponseWriter, r *http.Request) {
+	v := visitorOf(r)
+	if !v.cookie {
+		refuse(w, http.StatusBadRequest, "BadRequest", "this came with a token, which no sign-out ends; weir token revoke does")
+		return
+	}
+	if err := g.config.Identity.End(r.Context(), v.ID); err != nil {
+		refuse(w, http.StatusServiceUnavailable, "ServiceUnavailable", err.Error())
+		return
+	}
+	g.config.Audit.Info("signed out", "user", v.Name, "session", v.ID)
+	http.SetCookie(w, &http.Cookie{Name: cookieName(r), Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil})
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// from is the address that a request came from.
+func from(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+// Link is the address that signs somebody in with a link's secret.
+func Link(base, secret string) string {
+	return strings.TrimSuffix(base, "/") + "/sign-in?" + url.Values{"token": {secret}}.Encode()
+}
