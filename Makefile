@@ -19,8 +19,23 @@ help: ## Say what each target does
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
 
 .PHONY: build
-build: ## Build bin/weir
+build: ui/dist/index.html ## Build bin/weir, with its pages
 	@go build -trimpath -ldflags "$(LDFLAGS)" -o bin/weir ./cmd/weir
+
+# The pages are built when their sources have changed. Without npm the program
+# is built all the same, and says where its pages would be how to have them.
+UI_SOURCES := $(shell find ui/src ui/public -type f) ui/index.html ui/vite.config.ts ui/tsconfig.json ui/package.json
+
+ui/dist/index.html: $(UI_SOURCES) ui/node_modules/.package-lock.json
+	@if command -v npm >/dev/null; then cd ui && npm run --silent build -- --logLevel warn && touch dist/index.html; \
+	else echo "npm is not here: bin/weir is built without its pages" >&2; fi
+
+ui/node_modules/.package-lock.json: ui/package-lock.json
+	@if command -v npm >/dev/null; then cd ui && npm ci --silent --prefer-offline && touch node_modules/.package-lock.json; fi
+
+.PHONY: ui
+ui: ## Show the pages of the weir that `weir env` names, as their sources change
+	@cd ui && npm run dev
 
 .PHONY: quickstart
 quickstart: build ## Train a Keras model over several replicas, from a fresh clone to its accuracy
@@ -72,7 +87,7 @@ generate: ## Make generated code again
 
 .PHONY: verify
 verify: generate ## Fail if generated code is not what the sources say
-	@git diff --exit-code -- api install || { echo "generated code is stale: commit what make generate made"; exit 1; }
+	@git diff --exit-code -- api install ui/src/api || { echo "generated code is stale: commit what make generate made"; exit 1; }
 
 .PHONY: lint
 lint: ## Check the sources by the rules in .golangci.yml

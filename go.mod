@@ -2,6 +2,9 @@ module github.com/weir-ml/weir
 
 go 1.26.0
 
+// Packages of npm bring Go along that is none of ours.
+ignore ./ui/node_modules
+
 require (
 	github.com/BurntSushi/toml v1.2.1
 	github.com/aws/aws-sdk-go-v2 v1.47.1

@@ -11,6 +11,9 @@ say "rules and units"
 go vet ./...
 go test -timeout 20m . ./kit/... ./api/... ./platform/... ./cmd/...
 
+say "the pages"
+(cd ui && npm run --silent check && npm run --silent unit)
+
 say "the cluster's rooms"
 go test -timeout 20m ./cluster/...
 

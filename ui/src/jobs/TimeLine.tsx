@@ -1,0 +1,70 @@
+import { useNow } from '../house/now'
+import { duration, moment } from '../house/say'
+import type { Line } from '../curves/series'
+import type { Replica } from '../pods/read'
+import s from './jobs.module.css'
+
+interface Span {
+  what: 'placing' | 'preparing' | 'starting' | 'training'
+  from: number
+  to: number
+}
+
+const names: Record<Span['what'], string> = {
+  placing: 'Finding a place', preparing: 'Environment and container', starting: 'Program starts', training: 'Trains',
+}
+
+/** spansOf is what a replica spent its time with. The first step is when it first said a number. */
+export function spansOf(r: Pick<Replica, 'created' | 'scheduled' | 'started' | 'ended'>, firstStep: number | undefined, now: number): Span[] {
+  const marks: [Span['what'], number | undefined, number | undefined][] = [
+    ['placing', r.created, r.scheduled],
+    ['preparing', r.scheduled, r.started],
+    ['starting', r.started, firstStep],
+    ['training', firstStep, r.ended],
+  ]
+  const end = r.ended ?? now
+  const spans: Span[] = []
+  for (const [what, from, to] of marks) {
+    if (from === undefined) break
+    // A container that was started again has its first step before its start.
+    if (what === 'training' && r.started !== undefined && from < r.started) continue
+    const till = Math.min(to === undefined || to < from ? end : to, end)
+    spans.push({ what, from, to: till })
+    if (to === undefined) break
+  }
+  return spans
+}
+
+/** TimeLine shows what each replica spent its time with, on one scale. */
+export function TimeLine({ replicas, series }: { replicas: readonly Replica[]; series: readonly Line[] | undefined }) {
+  const now = useNow(replicas.some((r) => r.ended === undefined) ? 1000 : 3_600_000)
+  const shown = replicas.slice(0, 64).map((r, i) => ({
+    r, i, spans: spansOf(r, series?.filter((l) => l.replica === r.name).reduce<number | undefined>((first, l) => Math.min(first ?? Infinity, l.points[0]?.time ?? Infinity), undefined), now),
+  }))
+  const from = Math.min(...shown.flatMap((x) => x.spans.map((p) => p.from)))
+  const all = Math.max(1000, Math.max(...shown.flatMap((x) => x.spans.map((p) => p.to))) - from)
+  return (
+    <div className={s.timeline}>
+      <ul>
+        {shown.map(({ r, i, spans }) => (
+          <li key={r.pod.metadata?.uid}>
+            <span>{r.name}</span>
+            <div role="img" aria-label={`${r.name}: ${spans.map((p) => `${names[p.what]} ${duration(p.to - p.from)}`).join(', ')}`}>
+              {spans.map((p) => (
+                <i key={p.what} data-what={p.what} data-series={i % 8} title={`${names[p.what]}: ${duration(p.to - p.from)}, from ${moment(p.from)}`}
+                  style={{ left: `${((p.from - from) / all) * 100}%`, width: `${((p.to - p.from) / all) * 100}%` }} />
+              ))}
+            </div>
+          </li>
+        ))}
+        <li aria-hidden="true" className={s.scale}>
+          <span />
+          <div>{[0, 0.25, 0.5, 0.75, 1].map((at) => <span key={at} style={{ left: `${at * 100}%` }}>{duration(at * all)}</span>)}</div>
+        </li>
+      </ul>
+      <div className={s.legend} aria-hidden="true">
+        {(Object.keys(names) as Span['what'][]).map((what) => <span key={what}><i data-what={what} data-series={0} />{names[what]}</span>)}
+      </div>
+    </div>
+  )
+}

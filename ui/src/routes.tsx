@@ -1,0 +1,63 @@
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Link, redirect, retainSearchParams } from '@tanstack/react-router'
+import { curvesViewOf } from './curves/view'
+import { Frame } from './frame/Frame'
+import { Notice } from './house/Notice'
+import { Page } from './house/Page'
+import { viewOf } from './jobs/list'
+import { JobsPage } from './jobs/JobsPage'
+
+// The map of the product. State that makes a page what it is stands in its address.
+
+const root = createRootRoute({
+  component: Frame,
+  notFoundComponent: Lost,
+  validateSearch: (search: Record<string, unknown>): { ns?: string } => (typeof search['ns'] === 'string' && search['ns'] !== '' ? { ns: search['ns'] } : {}),
+  search: { middlewares: [retainSearchParams(['ns'])] },
+})
+
+const home = createRoute({ getParentRoute: () => root, path: '/', beforeLoad: () => redirect({ to: '/jobs', throw: true }) })
+
+const jobs = createRoute({ getParentRoute: () => root, path: '/jobs', validateSearch: viewOf, component: JobsPage })
+
+const job = createRoute({
+  getParentRoute: () => root,
+  path: '/jobs/$namespace/$plural/$name',
+  component: lazyRouteComponent(() => import('./jobs/JobPage'), 'JobPage'),
+})
+
+const overview = createRoute({ getParentRoute: () => job, path: '/', component: lazyRouteComponent(() => import('./jobs/OverviewTab'), 'OverviewTab') })
+const curves = createRoute({
+  getParentRoute: () => job,
+  path: 'curves',
+  validateSearch: curvesViewOf,
+  component: lazyRouteComponent(() => import('./curves/CurvesTab'), 'CurvesTab'),
+})
+const logs = createRoute({
+  getParentRoute: () => job,
+  path: 'logs',
+  validateSearch: (search: Record<string, unknown>): { replica?: string } => (typeof search['replica'] === 'string' ? { replica: search['replica'] } : {}),
+  component: lazyRouteComponent(() => import('./logs/LogsTab'), 'LogsTab'),
+})
+const events = createRoute({ getParentRoute: () => job, path: 'events', component: lazyRouteComponent(() => import('./jobs/EventsTab'), 'EventsTab') })
+const manifest = createRoute({ getParentRoute: () => job, path: 'manifest', component: lazyRouteComponent(() => import('./jobs/ManifestTab'), 'ManifestTab') })
+
+function Lost() {
+  return (
+    <Page title="There is no such page" command="weir --help">
+      <Notice title="The address leads nowhere" actions={<Link to="/">Home</Link>}>It may be from another version of weir, or misspelt.</Notice>
+    </Page>
+  )
+}
+
+export const router = createRouter({
+  routeTree: root.addChildren([home, jobs, job.addChildren([overview, curves, logs, events, manifest])]),
+  defaultPreload: 'intent',
+  defaultPendingMs: 200,
+  scrollRestoration: true,
+})
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router
+  }
+}
