@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"path/filepath"
 	"time"
 
@@ -20,6 +19,7 @@ import (
 
 	"github.com/weir-ml/weir/platform/gateway"
 	"github.com/weir-ml/weir/platform/gateway/identity"
+	"github.com/weir-ml/weir/ui"
 )
 
 // owner is the user whose weir this is.
@@ -66,16 +66,9 @@ func openFrontDoor(ctx context.Context, dir string, config *rest.Config, m *mach
 	}
 	f.audit = &lumberjack.Logger{Filename: filepath.Join(dir, "logs", "front-door.log"), MaxSize: 20, MaxBackups: 3}
 	f.gateway, err = gateway.New(gateway.Config{
-		REST: config, Identity: f.identity, Pages: pages(), Audit: slog.New(slog.NewJSONHandler(f.audit, nil)),
+		REST: config, Identity: f.identity, Pages: ui.Handler(), Audit: slog.New(slog.NewJSONHandler(f.audit, nil)),
 	})
 	return f, err
-}
-
-// pages are the user interface.
-func pages() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, "this weir was built without its pages", http.StatusNotFound)
-	})
 }
 
 // serve keeps the door open until ctx ends.
