@@ -32,6 +32,8 @@ type runOptions struct {
 	requirements         string
 	packages             []string
 	secrets              []string
+	notebook             string
+	parameters           []string
 	timeout              time.Duration
 	retries              int32
 	detached, onlyPrints bool
@@ -52,9 +54,15 @@ pyproject.toml or environment.yml, the first that there is, or guessed from what
 the script imports. Flags stand before the script: what follows it is its own.`,
 		Example: `  weir run train.py --epochs 5
   weir run --workers 3 --memory 2Gi train.py
+  weir run --notebook report.ipynb -p epochs=5
   weir run --dry-run train.py | kubectl apply -f -`,
-		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.notebook != "" {
+				args = append([]string{o.notebook}, args...)
+			}
+			if len(args) == 0 {
+				return errors.New("name a script or notebook of this folder, as in: weir run train.py")
+			}
 			r := runner{folder: f, options: o, out: cmd.OutOrStdout(), said: cmd.ErrOrStderr()}
 			return r.run(cmd.Context(), args)
 		},
@@ -77,6 +85,8 @@ the script imports. Flags stand before the script: what follows it is its own.`,
 	flags.StringVarP(&o.requirements, "requirements", "r", "", "file of packages, in place of those that the folder declares")
 	flags.StringArrayVar(&o.packages, "package", nil, "one more package, as pip names it; may be repeated")
 	flags.StringArrayVar(&o.secrets, "with-secret", nil, "file to carry along although it looks like a secret; may be repeated")
+	flags.StringVar(&o.notebook, "notebook", "", "notebook to run in place of a script; it is kept with its results")
+	flags.StringArrayVarP(&o.parameters, "parameter", "p", nil, "parameter of the notebook, as NAME=VALUE; may be repeated")
 	flags.DurationVar(&o.timeout, "timeout", 0, "how long it may run, as 2h")
 	flags.Int32Var(&o.retries, "retry", 0, "how often to try again when it fails")
 	flags.BoolVarP(&o.detached, "detach", "d", false, "return at once, and let it run")
@@ -89,6 +99,8 @@ the script imports. Flags stand before the script: what follows it is its own.`,
 type runner struct {
 	folder  *folder
 	options runOptions
+
+	output string // folder that the run leaves things in
 
 	out  io.Writer // what the script prints
 	said io.Writer // what weir has to say
@@ -115,6 +127,12 @@ func (r *runner) run(ctx context.Context, args []string) error {
 	}
 	if err := r.carry(ctx, store, here, run); err != nil {
 		return err
+	}
+	r.output = run.Output
+	if run.Output != "" {
+		if err := store.MakeBucket(ctx, packaging.OutputBucket); err != nil {
+			return err
+		}
 	}
 	object, err := run.Manifest()
 	if err != nil {

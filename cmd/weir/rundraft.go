@@ -45,12 +45,14 @@ func (r *runner) draft(here string, args []string) (*packaging.Run, error) {
 	}
 	run := &packaging.Run{
 		Name: o.name, Namespace: o.namespace,
-		Command:   append([]string{"python", script}, args[1:]...),
 		Framework: packaging.Framework(o.framework), Workers: o.workers, ParameterServers: o.servers,
 		Output: o.output, Timeout: o.timeout, Retries: o.retries,
 	}
 	if run.Name == "" {
 		run.Name = nameOf(script)
+	}
+	if run.Command, err = commandOf(run, script, args[1:], o.parameters); err != nil {
+		return nil, err
 	}
 	if run.Variables, err = variablesOf(o.variables); err != nil {
 		return nil, err
@@ -65,10 +67,42 @@ func (r *runner) draft(here string, args []string) (*packaging.Run, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read script: %w", err)
 	}
-	if err := r.choose(run, imports); err != nil {
+	if err := r.choose(run, script, imports); err != nil {
 		return nil, err
 	}
 	return run, r.equip(run, here, script, imports)
+}
+
+// isNotebook is whether a file is a notebook, and not a script.
+func isNotebook(script string) bool { return path.Ext(script) == ".ipynb" }
+
+// notebookOutput is where a notebook is kept with its results, if nobody says.
+const notebookOutput = "../notebook"
+
+// commandOf is what a pod runs.
+func commandOf(run *packaging.Run, script string, args, parameters []string) ([]string, error) {
+	if !isNotebook(script) {
+		if len(parameters) > 0 {
+			return nil, fmt.Errorf("-p %s: only notebooks have parameters; arguments of %s stand after it", parameters[0], script)
+		}
+		return append([]string{"python", script}, args...), nil
+	}
+	if len(args) > 0 {
+		return nil, fmt.Errorf("%s: a notebook takes no arguments: give it parameters, as -p epochs=5", args[0])
+	}
+	run.Output = firstOf(run.Output, notebookOutput)
+	command := []string{
+		"python", "-m", "papermill", "--kernel", "python3", "--no-progress-bar", "--stdout-file", "/dev/stdout", "--stderr-file", "/dev/stderr",
+		script, run.Output + "/" + path.Base(script),
+	}
+	for _, p := range parameters {
+		name, value, ok := strings.Cut(p, "=")
+		if !ok {
+			return nil, fmt.Errorf("-p %s: write it as NAME=VALUE", p)
+		}
+		command = append(command, "-p", name, value)
+	}
+	return command, nil
 }
 
 // within is a script's name below the folder that it is run in.
@@ -147,7 +181,7 @@ func resourcesOf(o runOptions) (corev1.ResourceList, error) {
 }
 
 // choose decides what kind of job it is.
-func (r *runner) choose(run *packaging.Run, imports []requirements.Import) error {
+func (r *runner) choose(run *packaging.Run, script string, imports []requirements.Import) error {
 	if run.Framework != "" {
 		return run.Framework.Check()
 	}
@@ -156,10 +190,10 @@ func (r *runner) choose(run *packaging.Run, imports []requirements.Import) error
 	}
 	guessed, from := frameworkOf(imports)
 	if guessed == "" {
-		return fmt.Errorf("%d workers: %s imports nothing that trains over several processes: name one with --framework: %s", run.Workers, run.Command[1], frameworkNames())
+		return fmt.Errorf("%d workers: %s imports nothing that trains over several processes: name one with --framework: %s", run.Workers, script, frameworkNames())
 	}
 	run.Framework = guessed
-	r.say("weir: %s imports %s, so it becomes a %s", run.Command[1], from, guessed.Kind())
+	r.say("weir: %s imports %s, so it runs as %s", script, from, guessed.Kind())
 	return nil
 }
 
@@ -169,6 +203,7 @@ func frameworkOf(imports []requirements.Import) (framework packaging.Framework, 
 		modules   []string
 		framework packaging.Framework
 	}{
+		{[]string{"mpi4py", "horovod"}, packaging.MPI},
 		{[]string{"torch", "lightning", "pytorch_lightning"}, packaging.PyTorch},
 		{[]string{"tensorflow", "tf_keras"}, packaging.TensorFlow},
 		{[]string{"jax", "flax"}, packaging.JAX},
@@ -201,6 +236,12 @@ func (r *runner) equip(run *packaging.Run, here, script string, imports []requir
 		list.Packages = r.guess(script, imports)
 	}
 	run.Packages = append(list.Packages, o.packages...)
+	if isNotebook(script) {
+		run.Packages = append(run.Packages, "papermill", "ipykernel")
+	}
+	if run.Framework == packaging.MPI && o.image == "" {
+		run.Packages = withMPI(run.Packages)
+	}
 	run.Image = firstOf(o.image, packaging.PythonImage(firstOf(o.python, list.Python)))
 	return nil
 }
@@ -240,6 +281,20 @@ func (r *runner) guess(script string, imports []requirements.Import) []string {
 	}
 	r.say("weir: packages from what %s imports: %s", script, strings.Join(packages, ", "))
 	return packages
+}
+
+// withMPI adds an MPI to packages that have none. Since version 5 Open MPI reads
+// neither the variables nor the options of MPIJobs.
+func withMPI(packages []string) []string {
+	for _, p := range packages {
+		if strings.HasPrefix(p, "openmpi") || strings.HasPrefix(p, "mpich") {
+			return packages
+		}
+	}
+	if !slices.Contains(packages, "mpi4py") {
+		packages = append(packages, "mpi4py")
+	}
+	return append(packages, "openmpi<5")
 }
 
 // hasAll is whether a list has all packages of another; TensorFlow's has what
@@ -317,8 +372,8 @@ func (r *runner) bring(ctx context.Context, store *packaging.Store, dir string) 
 	if err != nil {
 		return "", err
 	}
-	if sent {
-		r.say("weir: %s, %s, to %s", count(len(folder.Files), "file"), inBytes(folder.Size()), bundle.URL())
+	if sent > 0 {
+		r.say("weir: %s, %s, to %s", count(len(folder.Files), "file"), inBytes(sent), bundle.URL())
 	}
 	return bundle.URL(), nil
 }

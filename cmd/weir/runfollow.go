@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"slices"
@@ -48,12 +49,21 @@ func (r *runner) accompany(ctx context.Context, store *packaging.Store, c client
 		return err
 	}
 	defer finder.close()
-	printer := &logPrinter{out: r.out, short: finder.replica, colored: isTerminal(r.out) && os.Getenv("NO_COLOR") == ""}
+	view := &runView{out: r.out, said: r.said, screen: newScreen(r.out, true)}
+	if view.watch, err = newWatch(r.folder, []string{kindWord(o) + "/" + o.GetName()}, o.GetNamespace(), newScreen(io.Discard, false)); err != nil {
+		return err
+	}
+	printer := &logPrinter{out: view, short: finder.replica, colored: isTerminal(r.out) && os.Getenv("NO_COLOR") == ""}
 	ended := make(chan error, 1)
 	go func() { ended <- followLogs(ctx, finder, printer) }()
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() { defer close(stopped); view.follow(ctx, stop) }()
 	for {
 		select {
 		case err := <-ended:
+			close(stop)
+			<-stopped
+			view.end()
 			if err != nil {
 				return err
 			}
@@ -130,7 +140,7 @@ func (r *runner) finish(ctx context.Context, store *packaging.Store, source expl
 		return err
 	}
 	r.say("weir: %s", e.Sentence)
-	if r.options.output != "" {
+	if r.output != "" {
 		if err := r.sayOutputs(ctx, store, o); err != nil {
 			return err
 		}
@@ -152,7 +162,7 @@ func (r *runner) sayOutputs(ctx context.Context, store *packaging.Store, o *unst
 		return err
 	}
 	if len(parts) == 0 {
-		r.say("weir: it has left nothing in %s", r.options.output)
+		r.say("weir: it has left nothing in %s", r.output)
 		return nil
 	}
 	var size int64
@@ -160,6 +170,11 @@ func (r *runner) sayOutputs(ctx context.Context, store *packaging.Store, o *unst
 		size += p.Size
 	}
 	r.say("weir: %s, %s, in s3://%s/%s", count(len(parts), "file"), inBytes(size), packaging.OutputBucket, packaging.OutputPrefix(o.GetNamespace(), o.GetName()))
+	command := "weir outputs " + o.GetName() + " ./" + o.GetName()
+	if o.GetNamespace() != "default" {
+		command += " -n " + o.GetNamespace()
+	}
+	r.say("weir: copy what it has left with: %s", command)
 	return nil
 }
 

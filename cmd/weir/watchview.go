@@ -68,11 +68,17 @@ func (s *screen) draw(now time.Time, end bool) {
 	if text.String() == s.last {
 		return
 	}
+	s.erase()
+	fmt.Fprint(s.out, text.String())
+	s.last, s.drawn = text.String(), strings.Count(text.String(), "\n")
+}
+
+// erase takes away what was drawn, and leaves the cursor where it began.
+func (s *screen) erase() {
 	if s.drawn > 0 {
 		fmt.Fprintf(s.out, "\x1b[%dA\x1b[J", s.drawn)
 	}
-	fmt.Fprint(s.out, text.String())
-	s.last, s.drawn = text.String(), strings.Count(text.String(), "\n")
+	s.drawn, s.last = 0, ""
 }
 
 // news is whether anything was found since it was last asked.

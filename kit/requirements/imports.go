@@ -1,6 +1,8 @@
 package requirements
 
 import (
+	"encoding/json"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -22,12 +24,17 @@ var (
 	longString = regexp.MustCompile(`(?s)"""(?:[^\\]|\\.)*?"""|'''(?:[^\\]|\\.)*?'''`)
 )
 
-// Imports are the modules that a script in the folder dir imports, and those
-// that its neighbours do which it imports, but for Python's own.
+// Imports are the modules that a script or notebook in the folder dir imports,
+// and those that its neighbours do which it imports, but for Python's own.
 func Imports(dir, script string) ([]Import, error) {
 	text, err := os.ReadFile(filepath.Join(dir, script))
 	if err != nil {
 		return nil, err
+	}
+	if filepath.Ext(script) == ".ipynb" {
+		if text, err = cells(text); err != nil {
+			return nil, fmt.Errorf("read notebook %s: %w", script, err)
+		}
 	}
 	found := map[string]bool{}
 	seen := map[string]bool{}
@@ -37,6 +44,35 @@ func Imports(dir, script string) ([]Import, error) {
 		all = append(all, Import{m, known[m]})
 	}
 	return all, nil
+}
+
+// cells is the code of a notebook.
+func cells(notebook []byte) ([]byte, error) {
+	var read struct {
+		Cells []struct {
+			Kind   string `json:"cell_type"`
+			Source any
+		}
+	}
+	if err := json.Unmarshal(notebook, &read); err != nil {
+		return nil, err
+	}
+	var text strings.Builder
+	for _, c := range read.Cells {
+		if c.Kind != "code" {
+			continue
+		}
+		switch source := c.Source.(type) { // Both are allowed.
+		case string:
+			text.WriteString(source)
+		case []any:
+			for _, line := range source {
+				fmt.Fprint(&text, line)
+			}
+		}
+		text.WriteString("\n")
+	}
+	return []byte(text.String()), nil
 }
 
 // follow adds what a text imports, and what the files of the program do that it

@@ -40,7 +40,7 @@ var sources = []struct {
 // Find reads what the folder dir declares for a script in it, which may be empty.
 // Without any declaration the list is empty.
 func Find(dir, script string) (List, error) {
-	if script != "" {
+	if filepath.Ext(script) == ".py" {
 		l, ok, err := readScript(filepath.Join(dir, script))
 		if err != nil || ok {
 			l.From = script

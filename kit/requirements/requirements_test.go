@@ -191,13 +191,18 @@ func TestImports(t *testing.T) {
 	} {
 		write(t, filepath.Join(dir, f), text)
 	}
-	got, err := Imports(dir, "train.py")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []Import{{"nobodys_module", ""}, {"numpy", "numpy"}, {"sklearn", "scikit-learn"}, {"torch", "torch"}}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("imports (-want +got):\n%s", diff)
+	write(t, filepath.Join(dir, "nb.ipynb"), `{"cells": [{"cell_type": "markdown", "source": "import pandas"}, {"cell_type": "code", "source": ["%matplotlib inline\n", "import helper, yaml\n"]}, {"cell_type": "code", "source": "import jax"}]}`)
+	for script, want := range map[string][]Import{
+		"train.py": {{"nobodys_module", ""}, {"numpy", "numpy"}, {"sklearn", "scikit-learn"}, {"torch", "torch"}},
+		"nb.ipynb": {{"jax", "jax"}, {"yaml", "pyyaml"}},
+	} {
+		got, err := Imports(dir, script)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("imports of %s (-want +got):\n%s", script, diff)
+		}
 	}
 }
 

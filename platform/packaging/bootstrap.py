@@ -77,7 +77,7 @@ def fetch(address, to, digest=None):
 
 
 def unpack(address, folder):
-    """Unpacks a tar that is called by its digest."""
+    """Unpacks a tar that is called by its digest, and what it names beside it."""
     os.makedirs(folder, exist_ok=True)
     name = os.path.join(folder, ".weir.tar")
     fetch(address, name, address.rsplit("/", 1)[1].split(".")[0])
@@ -91,6 +91,18 @@ def unpack(address, folder):
             else:
                 tar.extract(member, folder)
     os.remove(name)
+    beside = os.path.join(folder, ".weir-large")
+    if os.path.exists(beside):
+        bucket = split(address)[0]
+        with open(beside, encoding="utf-8") as f:
+            lines = f.read().splitlines()
+        os.remove(beside)
+        for line in lines:
+            digest, mode, name = line.split(" ", 2)
+            to = os.path.join(folder, name)
+            os.makedirs(os.path.dirname(to), exist_ok=True)
+            fetch("s3://%s/%s" % (bucket, digest), to, digest)
+            os.chmod(to, int(mode, 8))
 
 
 def below(address):

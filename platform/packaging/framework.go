@@ -2,6 +2,7 @@ package packaging
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,6 +20,7 @@ const (
 	JAX        Framework = "jax"
 	XGBoost    Framework = "xgboost"
 	Paddle     Framework = "paddle"
+	MPI        Framework = "mpi"
 )
 
 func (f Framework) unknown() error {
@@ -50,6 +52,8 @@ type framework struct {
 	kind, container string
 	replicas        func(Run) map[training.ReplicaType]int32
 	job             func(map[training.ReplicaType]*training.ReplicaSpec) training.Job
+	// command is what a replica runs, where that is not the run's own.
+	command func(Run, training.ReplicaType) []string
 }
 
 type specs = map[training.ReplicaType]*training.ReplicaSpec
@@ -70,25 +74,44 @@ func typed(kind string) metav1.TypeMeta {
 // frameworks by their names. (Nothing changes it.)
 var frameworks = map[Framework]framework{
 	TensorFlow: {
-		"TFJob", training.TFJobContainer,
-		func(r Run) map[training.ReplicaType]int32 {
+		kind: "TFJob", container: training.TFJobContainer,
+		replicas: func(r Run) map[training.ReplicaType]int32 {
 			return map[training.ReplicaType]int32{"Worker": max(r.Workers, 1), "PS": r.ParameterServers}
 		},
-		func(s specs) training.Job {
+		job: func(s specs) training.Job {
 			// Without a chief, the first worker's end would be that of the others.
 			return &training.TFJob{TypeMeta: typed("TFJob"), Spec: training.TFJobSpec{TFReplicaSpecs: s, SuccessPolicy: new(training.SuccessAllWorkers)}}
 		},
 	},
-	PyTorch: {"PyTorchJob", "pytorch", withMaster, func(s specs) training.Job {
+	PyTorch: {kind: "PyTorchJob", container: training.PyTorchJobContainer, replicas: withMaster, job: func(s specs) training.Job {
 		return &training.PyTorchJob{TypeMeta: typed("PyTorchJob"), Spec: training.PyTorchJobSpec{PyTorchReplicaSpecs: s}}
 	}},
-	XGBoost: {"XGBoostJob", "xgboost", withMaster, func(s specs) training.Job {
+	XGBoost: {kind: "XGBoostJob", container: training.XGBoostJobContainer, replicas: withMaster, job: func(s specs) training.Job {
 		return &training.XGBoostJob{TypeMeta: typed("XGBoostJob"), Spec: training.XGBoostJobSpec{XGBReplicaSpecs: s}}
 	}},
-	JAX: {"JAXJob", "jax", workers, func(s specs) training.Job {
+	JAX: {kind: "JAXJob", container: training.JAXJobContainer, replicas: workers, job: func(s specs) training.Job {
 		return &training.JAXJob{TypeMeta: typed("JAXJob"), Spec: training.JAXJobSpec{JAXReplicaSpecs: s}}
 	}},
-	Paddle: {"PaddleJob", "paddle", workers, func(s specs) training.Job {
+	Paddle: {kind: "PaddleJob", container: training.PaddleJobContainer, replicas: workers, job: func(s specs) training.Job {
 		return &training.PaddleJob{TypeMeta: typed("PaddleJob"), Spec: training.PaddleJobSpec{PaddleReplicaSpecs: s}}
 	}},
+	// The launcher works too: so the first process, which writes what is learnt,
+	// is where outputs are looked for.
+	MPI: {
+		kind: "MPIJob", container: "mpi",
+		replicas: func(r Run) map[training.ReplicaType]int32 {
+			return map[training.ReplicaType]int32{"Launcher": 1, "Worker": max(r.Workers, 2) - 1}
+		},
+		job: func(s specs) training.Job {
+			j := &training.MPIJob{TypeMeta: typed("MPIJob"), Spec: training.MPIJobSpec{MPIReplicaSpecs: s, RunLauncherAsWorker: new(true)}}
+			j.APIVersion = "kubeflow.org/" + training.MPIJobV2
+			return j
+		},
+		command: func(r Run, t training.ReplicaType) []string {
+			if t == "Worker" {
+				return []string{"/usr/sbin/sshd", "-De"}
+			}
+			return append([]string{"mpirun", "-n", strconv.Itoa(int(max(r.Workers, 1)))}, r.Command...)
+		},
+	},
 }

@@ -136,8 +136,12 @@ func (r Run) job() (runtime.Object, error) {
 	replicas := f.replicas(r)
 	specs := map[training.ReplicaType]*training.ReplicaSpec{}
 	for t, n := range replicas {
-		if n > 0 {
-			specs[t] = &training.ReplicaSpec{Replicas: &n, RestartPolicy: restart, Template: *template.DeepCopy()}
+		if n == 0 {
+			continue
+		}
+		specs[t] = &training.ReplicaSpec{Replicas: &n, RestartPolicy: restart, Template: *template.DeepCopy()}
+		if f.command != nil {
+			specs[t].Template.Spec.Containers[0].Args = f.command(r, t)
 		}
 	}
 	job := f.job(specs)
@@ -184,7 +188,7 @@ func (r Run) template(container string) (corev1.PodTemplateSpec, error) {
 		c.Env = append(c.Env,
 			corev1.EnvVar{Name: "WEIR_OUTPUT", Value: r.Output},
 			corev1.EnvVar{Name: "WEIR_OUTPUT_TO", Value: strings.TrimSuffix("s3://"+OutputBucket+"/"+OutputPrefix(r.Namespace, r.Name), "/")})
-		if r.Workers+r.ParameterServers > 1 {
+		if r.Workers+r.ParameterServers > 1 && r.Framework != MPI {
 			c.Env = append(c.Env,
 				of("WEIR_REPLICA_TYPE", "metadata.labels['"+training.LabelReplicaType+"']"),
 				of("WEIR_REPLICA_INDEX", "metadata.labels['"+training.LabelReplicaIndex+"']"))
@@ -205,6 +209,9 @@ func (r Run) template(container string) (corev1.PodTemplateSpec, error) {
 	if strings.HasPrefix(r.Output, "/") {
 		t.Spec.Volumes = append(t.Spec.Volumes, corev1.Volume{Name: "output", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}})
 		c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{Name: "output", MountPath: r.Output})
+	}
+	if r.Framework == MPI { // Open MPI would not run as root, as containers do.
+		c.Env = append(c.Env, corev1.EnvVar{Name: "OMPI_ALLOW_RUN_AS_ROOT", Value: "1"}, corev1.EnvVar{Name: "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", Value: "1"})
 	}
 	c.Env = append(c.Env, r.Variables...)
 	c.Resources = corev1.ResourceRequirements{Requests: r.Resources.DeepCopy(), Limits: limits(r.Resources)}

@@ -39,7 +39,8 @@ func TestManifest(t *testing.T) {
 		"XGBoost":           {run: Run{Framework: XGBoost, Workers: 2}, kind: "XGBoostJob", replicas: map[string]int32{"Master": 1, "Worker": 1}},
 		"JAX":               {run: Run{Framework: JAX, Workers: 2}, kind: "JAXJob", replicas: map[string]int32{"Worker": 2}},
 		"Paddle":            {run: Run{Framework: Paddle, Workers: 2}, kind: "PaddleJob", replicas: map[string]int32{"Worker": 2}},
-		"Unknown":           {run: Run{Framework: "caffe"}, err: `framework "caffe": there is jax, paddle, pytorch, tensorflow, xgboost`},
+		"MPI":               {run: Run{Framework: MPI, Workers: 3}, kind: "MPIJob", replicas: map[string]int32{"Launcher": 1, "Worker": 2}},
+		"Unknown":           {run: Run{Framework: "caffe"}, err: `framework "caffe": there is jax, mpi, paddle, pytorch, tensorflow, xgboost`},
 		"ServersForPyTorch": {run: Run{Framework: PyTorch, ParameterServers: 1}, err: "only TensorFlow's jobs have any"},
 	}
 	for name, c := range cases {
@@ -80,7 +81,7 @@ func TestManifest(t *testing.T) {
 func jobOf(t *testing.T, o *unstructured.Unstructured) training.Job {
 	t.Helper()
 	job := map[string]training.Job{
-		"TFJob": &training.TFJob{}, "PyTorchJob": &training.PyTorchJob{}, "XGBoostJob": &training.XGBoostJob{}, "JAXJob": &training.JAXJob{}, "PaddleJob": &training.PaddleJob{},
+		"TFJob": &training.TFJob{}, "PyTorchJob": &training.PyTorchJob{}, "XGBoostJob": &training.XGBoostJob{}, "JAXJob": &training.JAXJob{}, "PaddleJob": &training.PaddleJob{}, "MPIJob": &training.MPIJob{},
 	}[o.GetKind()]
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, job); err != nil {
 		t.Fatal(err)
@@ -206,6 +207,49 @@ sys.exit(7)
 	}
 }
 
+// A large file is an object of its own, which a change beside it does not carry
+// again, and comes back as it was.
+func TestLargeFiles(t *testing.T) {
+	store, access := serve(t)
+	dir := t.TempDir()
+	large := bytes.Repeat([]byte("large"), largeFile/4)
+	write(t, filepath.Join(dir, "da ta/large ü.bin"), string(large))
+	chmod(t, filepath.Join(dir, "da ta/large ü.bin"), 0o755)
+	write(t, filepath.Join(dir, "train.py"), "import os; s = os.stat('da ta/large ü.bin'); print(s.st_size, oct(s.st_mode), os.listdir('.'))")
+	send := func() (string, int64) {
+		t.Helper()
+		f, err := Read(dir, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := Pack(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent, err := store.Put(t.Context(), b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b.URL(), sent
+	}
+	_, first := send()
+	if first < int64(len(large)) {
+		t.Errorf("%d bytes were sent of %d", first, len(large))
+	}
+	write(t, filepath.Join(dir, "more.py"), "")
+	url, second := send()
+	if second == 0 || second > 1<<20 {
+		t.Errorf("a small change sends %d bytes", second)
+	}
+	c := exec.Command("python3", "-c", bootstrap, "python3", "train.py")
+	c.Env = append(os.Environ(), "AWS_ENDPOINT_URL="+access.Endpoint, "AWS_ACCESS_KEY_ID="+access.AccessKey, "AWS_SECRET_ACCESS_KEY="+access.SecretKey, "AWS_REGION="+access.Region,
+		"WEIR_FOLDER="+t.TempDir(), "WEIR_CODE="+url)
+	out, err := c.CombinedOutput()
+	if err != nil || !strings.HasPrefix(string(out), "5242880 0o100755 ") || strings.Contains(string(out), ".weir") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
 // Code that is not what its name says is not run.
 func TestBootstrapOfDamagedCode(t *testing.T) {
 	python, err := exec.LookPath("python3")
@@ -264,8 +308,8 @@ func put(t *testing.T, store *Store, dir string, want bool) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if sent != want {
-		t.Errorf("sent: %t, want %t", sent, want)
+	if (sent > 0) != want {
+		t.Errorf("sent %d bytes, want some: %t", sent, want)
 	}
 	return b.URL()
 }

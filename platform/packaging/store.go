@@ -50,39 +50,66 @@ func Open(a Access) (*Store, error) {
 	return &Store{s3.New(o)}, nil
 }
 
-// Put carries a bundle to the store, unless it is there already, and says
-// whether it had to.
-func (s *Store) Put(ctx context.Context, b *Bundle) (sent bool, err error) {
-	_, err = s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: aws.String(CodeBucket), Key: aws.String(b.Key())})
-	if err == nil {
-		return false, nil
+// Put carries a bundle to the store, unless it is there already, and says how
+// many bytes it had to send. Its tar comes last: where that is, all is.
+func (s *Store) Put(ctx context.Context, b *Bundle) (sent int64, err error) {
+	there, err := s.has(ctx, b.Key())
+	if there || err != nil {
+		return 0, err
 	}
-	if !isAbsent(err) {
-		return false, fmt.Errorf("look for %s: %w", b.URL(), err)
+	if err := s.MakeBucket(ctx, CodeBucket); err != nil {
+		return 0, err
+	}
+	for _, l := range b.Large {
+		there, err := s.has(ctx, l.Digest)
+		if err != nil {
+			return sent, err
+		}
+		if there {
+			continue
+		}
+		in, err := os.Open(filepath.Join(b.folder.Dir, l.Name))
+		if err != nil {
+			return sent, fmt.Errorf("put %s: %w", l.Name, err)
+		}
+		err = s.put(ctx, l.Digest, in, l.Size)
+		_ = in.Close() // It was only read.
+		if err != nil {
+			return sent, fmt.Errorf("put %s: %w", l.Name, err)
+		}
+		sent += l.Size
 	}
 	// A request may have to be sent again: the tar is written out first.
 	spool, err := os.CreateTemp("", "weir-code-")
 	if err != nil {
-		return false, fmt.Errorf("put %s: %w", b.URL(), err)
+		return sent, fmt.Errorf("put %s: %w", b.URL(), err)
 	}
 	defer os.Remove(spool.Name())
 	defer spool.Close()
 	if _, err := b.WriteTo(spool); err != nil {
-		return false, err
-	}
-	if err := s.MakeBucket(ctx, CodeBucket); err != nil {
-		return false, err
+		return sent, err
 	}
 	if _, err := spool.Seek(0, io.SeekStart); err != nil {
-		return false, fmt.Errorf("put %s: %w", b.URL(), err)
+		return sent, fmt.Errorf("put %s: %w", b.URL(), err)
 	}
-	_, err = s.client.PutObject(ctx, &s3.PutObjectInput{
-		Bucket: aws.String(CodeBucket), Key: aws.String(b.Key()), Body: spool, ContentLength: &b.Size, ContentType: aws.String("application/x-tar"),
-	})
-	if err != nil {
-		return false, fmt.Errorf("put %s: %w", b.URL(), err)
+	if err := s.put(ctx, b.Key(), spool, b.Size); err != nil {
+		return sent, fmt.Errorf("put %s: %w", b.URL(), err)
 	}
-	return true, nil
+	return sent + b.Size, nil
+}
+
+// has tells whether there is an object in CodeBucket.
+func (s *Store) has(ctx context.Context, key string) (bool, error) {
+	_, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: aws.String(CodeBucket), Key: &key})
+	if err != nil && !isAbsent(err) {
+		return false, fmt.Errorf("look for s3://%s/%s: %w", CodeBucket, key, err)
+	}
+	return err == nil, nil
+}
+
+func (s *Store) put(ctx context.Context, key string, body io.ReadSeeker, size int64) error {
+	_, err := s.client.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(CodeBucket), Key: &key, Body: body, ContentLength: &size})
+	return err
 }
 
 // MakeBucket makes a bucket if there is none of its name.

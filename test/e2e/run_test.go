@@ -1,11 +1,13 @@
 package e2e_test
 
 import (
+	"bufio"
 	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -122,6 +124,166 @@ func TestRunByKubectl(t *testing.T) {
 		if out := p.must("logs", "tfjob/both"); !strings.Contains(out, want) {
 			t.Errorf("nobody printed %q:\n%s", want, out)
 		}
+	}
+}
+
+// What a run needs is brought along, from S3 and from this machine, and what it
+// leaves behind comes back, also when it fails.
+func TestRunWithDataAndOutputs(t *testing.T) {
+	p := begin(t).project(map[string]string{
+		"train.py": `
+import os, sys
+print(open("/from/s3/a.csv").read(), open("/local/b.csv").read(), os.environ["LEVEL"])
+os.makedirs("out/deep", exist_ok=True)
+open("out/deep/model ü.bin", "w").write("weights")
+sys.exit(4)
+`,
+	})
+	b := p.bucket(t, "run-data")
+	b.put("digits/a.csv", "one")
+	local := p.TempDir()
+	if err := os.WriteFile(filepath.Join(local, "b.csv"), []byte("two"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	a := p.run("--name", "leaves", "--data", "s3://run-data/digits:/from/s3", "--data", local+":/local", "--env", "LEVEL=5", "--output", "out", "train.py")
+	if a.code != 4 || !strings.Contains(a.out, "one two 5\n") {
+		t.Fatalf("exit code %d, want 4:\n%s%s", a.code, a.out, a.err)
+	}
+	if !strings.Contains(a.err, "1 file, 7 B, in s3://weir-outputs/"+p.namespace+"/leaves/") {
+		t.Errorf("nothing says what it has left:\n%s", a.err)
+	}
+	back := p.TempDir()
+	p.must("outputs", "job/leaves", back)
+	if text, err := os.ReadFile(filepath.Join(back, "deep/model ü.bin")); err != nil || string(text) != "weights" {
+		t.Errorf("it came back as %q, %v", text, err)
+	}
+}
+
+// A notebook runs with parameters, prints what its cells print, and is kept with
+// its results.
+func TestRunOfANotebook(t *testing.T) {
+	p := begin(t).project(map[string]string{"report.ipynb": `{
+"cells": [
+ {"cell_type": "code", "id": "a", "metadata": {"tags": ["parameters"]}, "execution_count": null, "outputs": [], "source": ["epochs = 1"]},
+ {"cell_type": "code", "id": "b", "metadata": {}, "execution_count": null, "outputs": [], "source": ["for e in range(epochs):\n", "    print('epoch', e)"]}
+],
+"metadata": {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}, "language_info": {"name": "python"}},
+"nbformat": 4, "nbformat_minor": 5
+}`})
+	a := p.ran("--name", "report", "--notebook", "report.ipynb", "-p", "epochs=3")
+	if !strings.Contains(a.out, "epoch 0\nepoch 1\nepoch 2\n") {
+		t.Errorf("it printed:\n%s", a.out)
+	}
+	back := p.TempDir()
+	p.must("outputs", "report", back)
+	if text, err := os.ReadFile(filepath.Join(back, "report.ipynb")); err != nil || !strings.Contains(string(text), "epoch 2") {
+		t.Errorf("the notebook came back without its results, %v:\n%s", err, text)
+	}
+}
+
+// An MPI program runs in a launcher and workers, which all have its code.
+func TestRunOfMPI(t *testing.T) {
+	p := begin(t).project(map[string]string{"sum.py": `
+from mpi4py import MPI
+import part
+c = MPI.COMM_WORLD
+print("rank", c.rank, "of", c.size, "sum", c.allreduce(part.of(c.rank)))
+`, "part.py": "def of(rank): return rank + 1\n"})
+	a := p.ran("--workers", "2", "sum.py")
+	for _, want := range []string{"rank 0 of 2 sum 3", "rank 1 of 2 sum 3"} {
+		if !strings.Contains(a.out, want) {
+			t.Errorf("nobody printed %q:\n%s%s", want, a.out, a.err)
+		}
+	}
+	if !strings.Contains(a.err, "sum.py imports mpi4py, so it runs as MPIJob") {
+		t.Errorf("nothing says what it runs as:\n%s", a.err)
+	}
+}
+
+// Every file that declares packages is heard, in a run for real.
+func TestRunOfDeclaredPackages(t *testing.T) {
+	script := "import colorama, os\nprint('colorama', colorama.__version__)\n"
+	cases := map[string]struct{ file, text, from string }{
+		"Script":      {"train.py", "# /// script\n# dependencies = ['colorama==0.4.6']\n# ///\n" + script, "train.py"},
+		"Project":     {"pyproject.toml", "[project]\nname = 'x'\ndependencies = ['colorama==0.4.6']\n", "pyproject.toml"},
+		"Conda":       {"environment.yml", "dependencies:\n- pip:\n  - colorama==0.4.6\n", "environment.yml"},
+		"Requirement": {"requirements.txt", "colorama==0.4.6\n", "requirements.txt"},
+		"Lock": {"uv.lock", "version = 1\n[[package]]\nname = 'x'\nversion = '0'\nsource = { virtual = '.' }\ndependencies = [{ name = 'colorama' }]\n" +
+			"[[package]]\nname = 'colorama'\nversion = '0.4.6'\nsource = { registry = 'https://pypi.org/simple' }\n", "uv.lock"},
+	}
+	s := begin(t)
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			p := (&story{t, s.weir, s.namespace}).project(map[string]string{"train.py": script, c.file: c.text})
+			a := p.ran("train.py")
+			if a.out != "colorama 0.4.6\n" || !strings.Contains(a.err, "1 package from "+c.from) {
+				t.Errorf("it printed %q:\n%s", a.out, a.err)
+			}
+		})
+	}
+}
+
+// Who interrupts a run that no terminal asks about stops it; who only goes away
+// leaves it running; who does not wait need not.
+func TestRunInterrupted(t *testing.T) {
+	cases := map[string]struct {
+		signal syscall.Signal
+		code   int
+		stays  bool
+	}{
+		"stopped": {syscall.SIGINT, 130, false},
+		"left":    {syscall.SIGHUP, 0, true},
+	}
+	p := begin(t).project(map[string]string{"train.py": "import time\nprint('begun')\ntime.sleep(600)\n"})
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			run := p.command(context.Background(), "--name", name, "train.py")
+			out, err := run.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var said strings.Builder
+			run.Stderr = &said
+			if err := run.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "begun\n" {
+				t.Fatalf("it printed %q, %v\n%s", line, err, said.String())
+			}
+			if err := run.Process.Signal(c.signal); err != nil {
+				t.Fatal(err)
+			}
+			_ = run.Wait() // How it ends is in its exit code.
+			if code := run.ProcessState.ExitCode(); code != c.code {
+				t.Errorf("exit code %d, want %d\n%s", code, c.code, said.String())
+			}
+			there := strings.Contains(p.kubectl("get", "jobs", "-o", "name"), "/"+name)
+			if there != c.stays {
+				t.Errorf("the job is there: %t, want %t", there, c.stays)
+			}
+		})
+	}
+	a := p.ran("--name", "detached", "--detach", "train.py")
+	if a.out != "job/detached\n" {
+		t.Errorf("it printed %q", a.out)
+	}
+	if again := p.run("--name", "detached", "train.py"); again.code != 1 || !strings.Contains(again.err, "there is a Job detached already: choose another --name") {
+		t.Errorf("a second of its name: %d %s", again.code, again.err)
+	}
+}
+
+// A run is tried again, and given up when it takes too long.
+func TestRunTriedAgain(t *testing.T) {
+	p := begin(t).project(map[string]string{
+		"again.py": "import boto3, sys\nb = boto3.client('s3')\nn = b.list_objects_v2(Bucket='run-again').get('KeyCount', 0)\nb.put_object(Bucket='run-again', Key=str(n))\nprint('try', n)\nsys.exit(0 if n == 1 else 9)\n",
+		"long.py":  "import time\nprint('begun')\ntime.sleep(600)\n",
+	})
+	p.bucket(t, "run-again")
+	if a := p.ran("--retry", "3", "--package", "boto3", "again.py"); !strings.Contains(a.out, "try 1") {
+		t.Errorf("it printed:\n%s%s", a.out, a.err)
+	}
+	if a := p.run("--timeout", "3s", "long.py"); a.code == 0 || !strings.Contains(a.err, "deadline") && !strings.Contains(a.err, "3s") {
+		t.Errorf("exit code %d:\n%s%s", a.code, a.out, a.err)
 	}
 }
 
