@@ -1,0 +1,72 @@
+// Package oci keeps images of containers in a folder, without a daemon.
+//
+//	archive, registry ──▶ blobs/         what images are made of, by its digest
+//	                      repositories/  what is called how
+//	Find ──▶ Image ──Unpack──▶ layers/   folders for an overlay, by what they hold
+//
+// Files are changed in one step and by their content, so several processes may use
+// one store at once, and a process that is killed leaves nothing half.
+package oci
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// A Store keeps images in a folder.
+type Store struct{ dir string }
+
+// Open opens the store in dir, which need not exist: it is made when something is
+// put into it.
+func Open(dir string) (*Store, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open images: %w", err)
+	}
+	return &Store{dir: abs}, nil
+}
+
+func (s *Store) path(elem ...string) string {
+	return filepath.Join(append([]string{s.dir}, elem...)...)
+}
+
+// A NotFoundError is about an image that is not in the store.
+type NotFoundError struct{ Name string }
+
+func (e *NotFoundError) Error() string {
+	return fmt.Sprintf("image %s: not here: `weir image list` says what is", e.Name)
+}
+
+// A BrokenError says what is wrong with an image that is in the store or comes
+// from elsewhere.
+type BrokenError struct {
+	Digest  digest.Digest
+	Problem string
+}
+
+func (e *BrokenError) Error() string { return fmt.Sprintf("%s: %s", e.Digest, e.Problem) }
+
+// writeWhole replaces a file in one step, with what must be on the disk by then.
+func writeWhole(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
+}

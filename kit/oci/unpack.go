@@ -1,0 +1,313 @@
+package oci
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/identity"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-ml/weir/kit/oci/layers"
+)
+
+// Unpacking says how layers are unpacked.
+type Unpacking struct {
+	// InUser says that the unpacked layers are for overlays in a user namespace.
+	InUser bool
+	// Owner says who owns a file here; see layers.Options.
+	Owner func(uid, gid int) (int, int)
+	// Progress is told in sentences what is done; nil tells nobody.
+	Progress func(string)
+}
+
+// Unpacked are the folders of an image's layers, the topmost first.
+type Unpacked struct {
+	Folders []string
+	Size    int64 // in bytes
+}
+
+// An unpackedLayer is what is on record of an unpacked layer.
+type unpackedLayer struct {
+	Size int64 `json:"size"`
+}
+
+// chain is the folder of an image's layer and all below it: what a layer does not
+// describe is as it is below.
+func (s *Store) chain(i *Image, layer int) string {
+	return s.path("layers", identity.ChainID(i.Config.RootFS.DiffIDs[:layer+1]).Encoded())
+}
+
+const (
+	filesFolder  = "files"      // what the layer holds
+	layerRecord  = "layer.json" // written last
+	layersAtWork = "unpacking"
+)
+
+// Unpacked returns the image's unpacked layers, and whether all are.
+func (s *Store) Unpacked(i *Image) (Unpacked, bool) {
+	var u Unpacked
+	for n := range i.Layers {
+		dir := s.chain(i, n)
+		var l unpackedLayer
+		if readJSON(filepath.Join(dir, layerRecord), &l) != nil {
+			return Unpacked{}, false
+		}
+		u.Folders = append([]string{filepath.Join(dir, filesFolder)}, u.Folders...)
+		u.Size += l.Size
+	}
+	return u, true
+}
+
+// Unpack unpacks those of the image's layers that are not unpacked yet. What images
+// have in common is unpacked once.
+func (s *Store) Unpack(ctx context.Context, i *Image, o Unpacking) (Unpacked, error) {
+	if u, ok := s.Unpacked(i); ok {
+		return u, nil
+	}
+	if err := os.MkdirAll(s.path("layers", layersAtWork), 0o755); err != nil {
+		return Unpacked{}, fmt.Errorf("unpack %s: %w", i.Name.Familiar(), err)
+	}
+	// One at a time: images that are unpacked side by side often have the same base.
+	held, err := hold(ctx, s.path("layers", "lock"))
+	if err != nil {
+		return Unpacked{}, fmt.Errorf("unpack %s: %w", i.Name.Familiar(), err)
+	}
+	defer held.Close()
+	if err := s.unpack(ctx, i, o); err != nil {
+		return Unpacked{}, fmt.Errorf("unpack %s: %w", i.Name.Familiar(), err)
+	}
+	u, ok := s.Unpacked(i)
+	if !ok {
+		return u, fmt.Errorf("unpack %s: its layers were removed meanwhile", i.Name.Familiar())
+	}
+	return u, nil
+}
+
+func (s *Store) unpack(ctx context.Context, i *Image, o Unpacking) error {
+	var below, ready []string // the topmost first; the lowest first
+	done := map[string]bool{}
+	for n, l := range i.Layers {
+		dir := s.chain(i, n)
+		if _, err := os.Stat(filepath.Join(dir, layerRecord)); err == nil || done[dir] {
+			below = append([]string{filepath.Join(dir, filesFolder)}, below...)
+			continue
+		}
+		done[dir] = true
+		if o.Progress != nil {
+			o.Progress(fmt.Sprintf("unpacking layer %d of %d, %d MB", n+1, len(i.Layers), l.Size/1e6))
+		}
+		work := s.path("layers", layersAtWork, filepath.Base(dir))
+		if err := s.unpackLayer(ctx, work, l, i.Config.RootFS.DiffIDs[n], below, o); err != nil {
+			return errors.Join(fmt.Errorf("layer %d of %d, %s: %w", n+1, len(i.Layers), l.Digest, err), os.RemoveAll(work))
+		}
+		below, ready = append([]string{filepath.Join(work, filesFolder)}, below...), append(ready, dir)
+	}
+	// They have their names when they are on the disk.
+	if err := syncAll(s.path("layers")); err != nil {
+		return err
+	}
+	for _, dir := range ready {
+		if err := os.RemoveAll(dir); err != nil {
+			return err
+		}
+		if err := os.Rename(s.path("layers", layersAtWork, filepath.Base(dir)), dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// syncAll writes what a file system has not written yet.
+func syncAll(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return unix.Syncfs(int(f.Fd()))
+}
+
+func (s *Store) unpackLayer(ctx context.Context, work string, l ocispec.Descriptor, diff digest.Digest, below []string, o Unpacking) error {
+	if err := diff.Validate(); err != nil {
+		return fmt.Errorf("digest %q in the config: %w", diff, err)
+	}
+	if err := os.RemoveAll(work); err != nil {
+		return err
+	}
+	files := filepath.Join(work, filesFolder)
+	if err := os.MkdirAll(files, 0o755); err != nil {
+		return err
+	}
+	blob, err := s.Blob(l.Digest)
+	if err != nil {
+		return err
+	}
+	defer blob.Close()
+	limits, err := limitsOf(files)
+	if err != nil {
+		return err
+	}
+	plain, err := plainLayer(blob)
+	if err != nil {
+		return err
+	}
+	defer plain.Close()
+	content := newVerifier(&guard{from: plain, packed: l.Size}, diff)
+	size, err := layers.Unpack(ctx, files, content, layers.Options{Below: below, InUser: o.InUser, Owner: o.Owner, Limits: limits})
+	if sum := content.finish(err == nil); err == nil {
+		err = sum
+	}
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(unpackedLayer{Size: size})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(work, layerRecord), data, 0o644)
+}
+
+// maxEntries is how many files a layer may have: ten times as many as large ones have.
+const maxEntries = 5_000_000
+
+// spareBytes and spareFiles are what the disk keeps for others.
+const spareBytes, spareFiles = 1 << 30, 10_000
+
+// limitsOf are what the disk has room for.
+func limitsOf(dir string) (layers.Limits, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return layers.Limits{}, err
+	}
+	l := layers.Limits{Entries: maxEntries, Bytes: max(int64(st.Bavail)*st.Bsize-spareBytes, 1)}
+	if st.Files > 0 {
+		l.Entries = min(l.Entries, max(int64(st.Ffree)-spareFiles, 1))
+	}
+	return l, nil
+}
+
+// plainLayer is a layer without the compression around it.
+func plainLayer(blob io.Reader) (io.ReadCloser, error) {
+	b := bufio.NewReaderSize(blob, 1<<20)
+	magic, err := b.Peek(4)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	switch packing(magic) {
+	case gzipped:
+		return gzip.NewReader(b)
+	case zstandard:
+		d, err := zstd.NewReader(b, zstd.WithDecoderMaxMemory(1<<30))
+		if err != nil {
+			return nil, err
+		}
+		return d.IOReadCloser(), nil
+	}
+	return io.NopCloser(b), nil
+}
+
+// A guard ends a layer that becomes much larger than any should: gzip packs zeros a
+// thousandfold, programs and data three- to tenfold.
+type guard struct {
+	from   io.Reader
+	packed int64
+	read   int64
+}
+
+const (
+	freeBytes = 1 << 30
+	maxRatio  = 200
+)
+
+func (g *guard) Read(p []byte) (int, error) {
+	n, err := g.from.Read(p)
+	g.read += int64(n)
+	if g.read > freeBytes && g.read/maxRatio > g.packed {
+		return n, &layers.HostileError{Entry: "/", Problem: fmt.Sprintf("%d bytes unpack to more than %d: it is made to fill the disk", g.packed, g.read)}
+	}
+	return n, err
+}
+
+// RemoveUnpacked removes the unpacked layers of an image that none of the others has.
+// It gets the room back, and the next Unpack does it again.
+func (s *Store) RemoveUnpacked(ctx context.Context, i *Image, others []*Image) error {
+	if _, err := os.Stat(s.path("layers")); err != nil {
+		return nil //nolint:nilerr // Nothing was ever unpacked.
+	}
+	held, err := hold(ctx, s.path("layers", "lock"))
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	needed := map[string]bool{}
+	for _, o := range others {
+		for n := range o.Layers {
+			needed[s.chain(o, n)] = true
+		}
+	}
+	var errs []error
+	for n := range i.Layers {
+		if dir := s.chain(i, n); !needed[dir] {
+			errs = append(errs, s.removeLayer(dir))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// SweepUnpacked removes what unpacking left that was interrupted, and layers that no
+// image has any more. Nobody may use those.
+func (s *Store) SweepUnpacked() error {
+	entries, err := os.ReadDir(s.path("layers"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	images, err := s.List()
+	if err != nil {
+		return err
+	}
+	needed := map[string]bool{}
+	for _, i := range images {
+		for n := range i.Layers {
+			needed[s.chain(i, n)] = true
+		}
+	}
+	errs := []error{os.RemoveAll(s.path("layers", layersAtWork))}
+	for _, e := range entries {
+		if dir := s.path("layers", e.Name()); e.IsDir() && e.Name() != layersAtWork && !needed[dir] {
+			errs = append(errs, s.removeLayer(dir))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// removeLayer removes a layer, of which nobody sees a part meanwhile.
+func (s *Store) removeLayer(dir string) error {
+	away := s.path("layers", layersAtWork, filepath.Base(dir))
+	if err := os.MkdirAll(filepath.Dir(away), 0o755); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(away); err != nil {
+		return err
+	}
+	if err := os.Rename(dir, away); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	return os.RemoveAll(away)
+}
