@@ -14,10 +14,11 @@ import (
 // A Container is a command in a root of its own, and what runs beside it.
 type Container struct {
 	*Process
-	runtime *Runtime
-	spec    Spec
-	root    *mountedRoot // nil when plain
-	onShelf bool         // it has files there
+	runtime  *Runtime
+	spec     Spec
+	root     *mountedRoot // nil when plain
+	onShelf  bool         // it has files there
+	overlays []*os.File   // of its volumes, until it has them
 
 	pid     int
 	mu      sync.Mutex

@@ -1,6 +1,7 @@
 package container
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,7 +23,7 @@ const (
 var devices = []string{"null", "zero", "full", "random", "urandom", "tty"}
 
 // mount says what the container's root is made of; own are its own files.
-func (c *Container) mount(l *launch, own map[string]string) {
+func (c *Container) mount(l *launch, own map[string]string) error {
 	e, s := &l.config, c.spec
 	e.Root = c.runtime.mountPoint()
 	for i, layer := range c.root.Layers {
@@ -32,12 +33,29 @@ func (c *Container) mount(l *launch, own map[string]string) {
 	limits(e, s)
 	c.runtime.memory(e, s)
 	for path, lies := range own {
-		e.Mounts = append(e.Mounts, Mount{Source: lies, Target: path}.entry())
+		e.Mounts = append(e.Mounts, Mount{Source: lies, Target: s.Image.Place(path)}.entry())
 	}
 	for _, d := range s.Devices {
 		e.Mounts = append(e.Mounts, entry.Mount{Source: d.Source, Target: d.Target, Flags: unix.MOUNT_ATTR_RDONLY, Propagation: syscall.MS_PRIVATE})
 	}
+	if s.ReadOnlyRoot {
+		volumes, err := c.root.Volumes(s.Image)
+		if err != nil {
+			return err
+		}
+		for _, v := range volumes {
+			if err := c.mountVolume(l, v); err != nil {
+				return err
+			}
+		}
+	}
 	for _, m := range s.Mounts {
+		if len(m.Over) > 0 {
+			if err := c.mountVolume(l, rootfs.Layer{Target: m.Target, Lower: m.Source, Over: m.Over}); err != nil {
+				return err
+			}
+			continue
+		}
 		volume := m.entry()
 		if s.Privileged {
 			volume.Flags &^= unix.MOUNT_ATTR_NODEV // it may have a folder of devices
@@ -47,6 +65,18 @@ func (c *Container) mount(l *launch, own map[string]string) {
 	e.Masked = append(slices.Clone(c.root.Hidden), s.MaskedPaths...)
 	e.ReadOnly = append(e.ReadOnly, s.ReadOnlyPaths...)
 	e.ReadOnlyRoot = s.ReadOnlyRoot
+	return nil
+}
+
+// mountVolume mounts folders that lie over one another as a volume.
+func (c *Container) mountVolume(l *launch, layer rootfs.Layer) error {
+	overlay, err := mountOverlay(layer, c.runtime.ids.inUser)
+	if err != nil {
+		return fmt.Errorf("mount %s: %w", layer.Target, err)
+	}
+	c.overlays = append(c.overlays, overlay)
+	l.config.Mounts = append(l.config.Mounts, entry.Mount{FD: l.add(overlay), Target: layer.Target})
+	return nil
 }
 
 // layerOf is one part of the root. Where it is no overlay it is read-only, for it

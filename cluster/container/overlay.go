@@ -1,8 +1,10 @@
 package container
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -10,61 +12,153 @@ import (
 	"github.com/weir-ml/weir/cluster/rootfs"
 )
 
-// mountOverlay mounts a layer copy on write, but nowhere: the container puts it
-// into its root. Its folders are named by descriptors, so that /proc/mounts in
-// the container does not tell where weir keeps them.
+// mountOverlay mounts a layer copy on write, or read-only where it has no place for
+// writes, but nowhere: the container puts it into its root. Its folders are named by
+// descriptors, so that /proc/mounts in the container does not tell where weir keeps
+// them.
 func mountOverlay(l rootfs.Layer, inUser bool) (*os.File, error) {
-	fs, err := unix.Fsopen("overlay", unix.FSOPEN_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("open overlay: %w", err)
-	}
-	defer unix.Close(fs)
-	var names []string // and what they stand for
-	lower := []string{l.Lower}
-	if l.Image != "" {
-		lower = []string{l.Image, l.Lower}
-	}
-	for option, folders := range map[string][]string{"lowerdir": lower, "upperdir": {l.Upper}, "workdir": {l.Work}} {
-		var named []string
-		for _, folder := range folders {
-			f, err := os.OpenFile(folder, unix.O_PATH|unix.O_DIRECTORY, 0)
-			if err != nil {
-				return nil, err
-			}
-			defer f.Close()
-			named = append(named, fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
-			names = append(names, named[len(named)-1], folder)
-		}
-		if err := unix.FsconfigSetString(fs, option, strings.Join(named, ":")); err != nil {
-			return nil, complaint(fs, err, names)
+	o := overlay{names: map[string]string{}}
+	defer func() { closeAll(o.open) }()
+	for _, folder := range append(slices.Clone(l.Over), l.Lower) {
+		if err := o.add("lowerdir", folder); err != nil {
+			return nil, err
 		}
 	}
-	// Nothing of a container's own survives a crash, so nothing waits for the disk.
-	flags := []string{"volatile"}
+	if l.Upper != "" {
+		if err := errors.Join(o.add("upperdir", l.Upper), o.add("workdir", l.Work)); err != nil {
+			return nil, err
+		}
+		// Nothing of a container's own survives a crash, so nothing waits for the disk.
+		o.flags = append(o.flags, "volatile")
+	}
 	if inUser {
-		flags = append(flags, "userxattr")
+		o.flags = append(o.flags, "userxattr")
 	}
-	for _, flag := range flags {
-		if err := unix.FsconfigSetFlag(fs, flag); err != nil {
-			return nil, complaint(fs, err, names)
-		}
+	fd, err := o.mount()
+	if errors.Is(err, errManyFolders) {
+		fd, err = o.mountAtOnce()
 	}
-	if err := unix.FsconfigCreate(fs); err != nil {
-		return nil, complaint(fs, err, names)
-	}
-	fd, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, unix.MOUNT_ATTR_NODEV)
 	if err != nil {
-		return nil, fmt.Errorf("mount overlay: %w", err)
+		return nil, err
 	}
 	return os.NewFile(uintptr(fd), l.Target), nil
 }
 
+// An overlay is one to be mounted.
+type overlay struct {
+	folders []overlayFolder
+	flags   []string
+	open    map[string]*os.File // by the names of the descriptors
+	names   map[string]string   // what those stand for
+}
+
+type overlayFolder struct{ option, name string }
+
+func (o *overlay) add(option, folder string) error {
+	f, err := os.OpenFile(folder, unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	name := fmt.Sprintf("/proc/self/fd/%d", f.Fd())
+	if o.open == nil {
+		o.open = map[string]*os.File{}
+	}
+	o.open[name], o.names[name] = f, folder
+	o.folders = append(o.folders, overlayFolder{option, name})
+	return nil
+}
+
+// option is all folders of an option, as the kernel wants them.
+func (o *overlay) option(option string) string {
+	var names []string
+	for _, f := range o.folders {
+		if f.option == option {
+			names = append(names, f.name)
+		}
+	}
+	return strings.Join(names, ":")
+}
+
+// errManyFolders says that a kernel before 6.5 is told about folders one by one.
+var errManyFolders = errors.New("the kernel takes no more folders")
+
+// maxOption is how long an option of fsconfig(2) may be.
+const maxOption = 255
+
+func (o *overlay) mount() (int, error) {
+	fs, err := unix.Fsopen("overlay", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return -1, fmt.Errorf("open overlay: %w", err)
+	}
+	defer unix.Close(fs)
+	many := len(o.option("lowerdir")) > maxOption
+	if !many {
+		if err := unix.FsconfigSetString(fs, "lowerdir", o.option("lowerdir")); err != nil {
+			return -1, o.complaint(fs, err)
+		}
+	}
+	for _, f := range o.folders {
+		option := f.option
+		if option == "lowerdir" {
+			if !many {
+				continue
+			}
+			option = "lowerdir+"
+		}
+		err := unix.FsconfigSetString(fs, option, f.name)
+		if many && errors.Is(err, unix.EINVAL) {
+			return -1, errManyFolders
+		}
+		if err != nil {
+			return -1, o.complaint(fs, err)
+		}
+	}
+	for _, flag := range o.flags {
+		if err := unix.FsconfigSetFlag(fs, flag); err != nil {
+			return -1, o.complaint(fs, err)
+		}
+	}
+	if err := unix.FsconfigCreate(fs); err != nil {
+		return -1, o.complaint(fs, err)
+	}
+	fd, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, unix.MOUNT_ATTR_NODEV)
+	if err != nil {
+		return -1, fmt.Errorf("mount overlay: %w", err)
+	}
+	return fd, nil
+}
+
+// mountAtOnce does the same by mount(2), which takes a page of options, and takes the
+// mount away from where it has to be for a moment.
+func (o *overlay) mountAtOnce() (int, error) {
+	at, err := os.MkdirTemp("", "weir-overlay-")
+	if err != nil {
+		return -1, err
+	}
+	defer os.Remove(at)
+	options := slices.Clone(o.flags)
+	for _, option := range []string{"lowerdir", "upperdir", "workdir"} {
+		if folders := o.option(option); folders != "" {
+			options = append(options, option+"="+folders)
+		}
+	}
+	if err := unix.Mount("overlay", at, "overlay", unix.MS_NODEV, strings.Join(options, ",")); err != nil {
+		return -1, fmt.Errorf("mount overlay of %d folders: %w", len(o.folders), err)
+	}
+	defer func() { _ = unix.Unmount(at, unix.MNT_DETACH) }()
+	return unix.OpenTree(unix.AT_FDCWD, at, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+}
+
 // complaint adds what the file system itself says, where it says anything.
-func complaint(fs int, err error, names []string) error {
+func (o *overlay) complaint(fs int, err error) error {
 	said := make([]byte, 512)
 	n, e := unix.Read(fs, said)
 	if e != nil || n <= 0 {
 		return fmt.Errorf("configure overlay: %w", err)
+	}
+	var names []string
+	for name, folder := range o.names {
+		names = append(names, name, folder)
 	}
 	text := strings.NewReplacer(names...).Replace(strings.TrimSpace(string(said[:n])))
 	return fmt.Errorf("%s: %w", strings.TrimPrefix(text, "e "), err)

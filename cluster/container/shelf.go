@@ -37,6 +37,11 @@ func (s *shelf) files(id string, own rootfs.Own) (map[string]string, error) {
 		return nil, fmt.Errorf("make files: %w", err)
 	}
 	lie := map[string]string{}
+	if own.OwnRoot && own.ResolvConf == nil { // the base has the machine's, but is not seen
+		if text, err := os.ReadFile(filepath.Join(s.base(), "root/etc/resolv.conf")); err == nil {
+			own.ResolvConf = text
+		}
+	}
 	for path, content := range rootfs.Files(own) {
 		lie[path] = filepath.Join(dir, filepath.Base(path))
 		if err := os.WriteFile(lie[path], content, 0o644); err != nil {

@@ -53,6 +53,7 @@ const (
 // there is no link in it: one that is there at the start was put there since.
 type Mount struct {
 	Source, Target string
+	Over           []string // folders that lie over Source, the topmost first; it is read-only then
 	ReadOnly       bool
 	OnlyTop        bool // without what is mounted below Source
 	Propagation    Propagation

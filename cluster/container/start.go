@@ -30,6 +30,9 @@ func (r *Runtime) Start(ctx context.Context, s Spec, stdio Stdio) (*Container, e
 	if c.root != nil {
 		c.root.unmount() // it is the container's now
 	}
+	for _, o := range c.overlays {
+		o.Close()
+	}
 	if err != nil {
 		return nil, errors.Join(err, c.removeRoot())
 	}
@@ -68,7 +71,7 @@ func (c *Container) start(ctx context.Context, stdio Stdio) error {
 // isolate makes the root, and says what to do to be alone in it.
 func (c *Container) isolate(l *launch) error {
 	s := c.spec
-	own, err := c.runtime.shelf.files(s.ID, rootfs.Own{UID: s.UID, GID: s.GID, Hostname: s.Hostname, ResolvConf: s.ResolvConf})
+	own, err := c.runtime.shelf.files(s.ID, rootfs.Own{UID: s.UID, GID: s.GID, OwnRoot: s.Image.OwnRoot(), Hostname: s.Hostname, ResolvConf: s.ResolvConf})
 	if err != nil {
 		return err
 	}
@@ -94,8 +97,10 @@ func (c *Container) isolate(l *launch) error {
 			l.config.Namespaces = append(l.config.Namespaces, entry.Namespace{Name: name, FD: l.add(f)})
 		}
 	}
-	c.mount(l, own)
-	if home := rootfs.Home(s.UID); strings.HasPrefix(home, "/home/") {
+	if err := c.mount(l, own); err != nil {
+		return err
+	}
+	if home := valueOf(l.config.Env, "HOME"); strings.HasPrefix(home, "/home/") && !s.Image.OwnRoot() {
 		l.config.Home = home
 	}
 	return nil
@@ -112,8 +117,15 @@ func (c *Container) process(argv, more []string, dir string) (entry.Config, erro
 	if image == nil {
 		image = &rootfs.Image{}
 	}
-	home := rootfs.Home(s.UID)
+	accounts, err := image.Accounts()
+	if err != nil {
+		return entry.Config{}, err
+	}
+	home := accounts.Home(s.UID)
 	if c.runtime.kind == Plain {
+		if image.OwnRoot() {
+			return entry.Config{}, fmt.Errorf("image %s has a root of its own, and this machine allows no namespaces to show it in: name an image of the catalogue, which weir environment list shows", image.Reference)
+		}
 		image, home = whereItLies(image), cmp.Or(os.Getenv("HOME"), home)
 	}
 	env := environ(s, home, image, more)

@@ -54,7 +54,7 @@ func (s *stock) take(image *rootfs.Image) (*mountedRoot, error) {
 // next returns a root from the stock, or makes one where the stock is empty or
 // has none that fits.
 func (s *stock) next(image *rootfs.Image) (*mountedRoot, error) {
-	if image.LaysOver() {
+	if image.LaysOver() || image.OwnRoot() {
 		return s.make(image)
 	}
 	select {

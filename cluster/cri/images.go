@@ -18,8 +18,9 @@ import (
 type ImageStore interface {
 	Find(ref string) (*rootfs.Image, bool, error)
 	Pull(ctx context.Context, ref string, progress func(string)) (*rootfs.Image, error)
-	List() []*rootfs.Image
-	Remove(ref string) error
+	Unpack(ctx context.Context, image *rootfs.Image, progress func(string)) (*rootfs.Image, error)
+	List() ([]*rootfs.Image, error)
+	Remove(ctx context.Context, ref string) error
 }
 
 // An ImagesConfig says what Images are made of.
@@ -39,8 +40,8 @@ var _ internalapi.ImageManagerService = (*Images)(nil)
 // NewImages makes the service.
 func NewImages(c ImagesConfig) *Images { return &Images{config: c} }
 
-// imageOf finds the image of a container.
-func (r *Runtime) imageOf(spec *runtimeapi.ImageSpec) (*rootfs.Image, error) {
+// imageOf finds the image of a container, and makes it ready to be shown.
+func (r *Runtime) imageOf(ctx context.Context, spec *runtimeapi.ImageSpec) (*rootfs.Image, error) {
 	image, ok, err := findImage(r.config.Images, spec)
 	if err == nil && !ok && spec.GetUserSpecifiedImage() != "" {
 		image, ok, err = r.config.Images.Find(spec.GetUserSpecifiedImage())
@@ -51,7 +52,7 @@ func (r *Runtime) imageOf(spec *runtimeapi.ImageSpec) (*rootfs.Image, error) {
 	if !ok {
 		return nil, fmt.Errorf("image %s: not present any more: delete the pod, so that a new one prepares it again", spec.GetImage())
 	}
-	return image, nil
+	return r.config.Images.Unpack(ctx, image, func(string) {})
 }
 
 // findImage finds a present image by its id or by a reference. Of references with one id,
@@ -60,7 +61,11 @@ func findImage(store ImageStore, spec *runtimeapi.ImageSpec) (image *rootfs.Imag
 	if !strings.HasPrefix(spec.GetImage(), "sha256:") {
 		return store.Find(spec.GetImage())
 	}
-	for _, candidate := range store.List() {
+	all, err := store.List()
+	if err != nil {
+		return nil, false, err
+	}
+	for _, candidate := range all {
 		if candidate.ID == spec.GetImage() && (image == nil || candidate.Reference == spec.GetUserSpecifiedImage()) {
 			image = candidate
 		}
@@ -78,11 +83,16 @@ func (s *Images) ListImages(ctx context.Context, f *runtimeapi.ImageFilter) ([]*
 		return []*runtimeapi.Image{found.GetImage()}, nil
 	}
 
+	all, err := s.config.Store.List()
+	if err != nil {
+		return nil, err
+	}
 	var list []*runtimeapi.Image
-	for _, image := range s.config.Store.List() {
+	for _, image := range all {
 		same := slices.IndexFunc(list, func(i *runtimeapi.Image) bool { return i.GetId() == image.ID })
 		if same >= 0 {
 			list[same].RepoTags = append(list[same].RepoTags, image.Reference)
+			list[same].RepoDigests = appendNew(list[same].RepoDigests, image.Digests)
 			continue
 		}
 		list = append(list, describe(image))
@@ -101,10 +111,14 @@ func (s *Images) ImageStatus(_ context.Context, spec *runtimeapi.ImageSpec, _ bo
 
 func describe(image *rootfs.Image) *runtimeapi.Image {
 	described := &runtimeapi.Image{
-		Id:       image.ID,
-		RepoTags: []string{image.Reference},
-		Size:     uint64(max(image.Size, 0)),
-		Spec:     &runtimeapi.ImageSpec{Image: image.Reference},
+		Id:          image.ID,
+		RepoTags:    []string{image.Reference},
+		RepoDigests: image.Digests,
+		Size:        uint64(max(image.Size, 0)),
+		Spec:        &runtimeapi.ImageSpec{Image: image.Reference},
+	}
+	if strings.Contains(image.Reference, "@") { // a name by digest is no tag
+		described.RepoTags = nil
 	}
 	user, _, _ := strings.Cut(image.User, ":")
 	if user == "" {
@@ -116,6 +130,16 @@ func describe(image *rootfs.Image) *runtimeapi.Image {
 		described.Username = user
 	}
 	return described
+}
+
+// appendNew appends what is not there yet.
+func appendNew(all, more []string) []string {
+	for _, m := range more {
+		if !slices.Contains(all, m) {
+			all = append(all, m)
+		}
+	}
+	return all
 }
 
 // PullImage makes an image present and returns its id. The error is what the pod's status
@@ -133,13 +157,17 @@ func (s *Images) PullImage(ctx context.Context, spec *runtimeapi.ImageSpec, _ *r
 }
 
 // RemoveImage removes an image under all its names. One that is not present is removed.
-func (s *Images) RemoveImage(_ context.Context, spec *runtimeapi.ImageSpec) error {
+func (s *Images) RemoveImage(ctx context.Context, spec *runtimeapi.ImageSpec) error {
 	if !strings.HasPrefix(spec.GetImage(), "sha256:") {
-		return s.config.Store.Remove(spec.GetImage())
+		return s.config.Store.Remove(ctx, spec.GetImage())
 	}
-	for _, image := range s.config.Store.List() {
+	all, err := s.config.Store.List()
+	if err != nil {
+		return err
+	}
+	for _, image := range all {
 		if image.ID == spec.GetImage() {
-			if err := s.config.Store.Remove(image.Reference); err != nil {
+			if err := s.config.Store.Remove(ctx, image.Reference); err != nil {
 				return err
 			}
 		}
@@ -150,8 +178,12 @@ func (s *Images) RemoveImage(_ context.Context, spec *runtimeapi.ImageSpec) erro
 // ImageFsInfo says how much room images take, and where.
 func (s *Images) ImageFsInfo(context.Context) (*runtimeapi.ImageFsInfoResponse, error) {
 	var used uint64
+	all, err := s.config.Store.List()
+	if err != nil {
+		return nil, err
+	}
 	seen := map[string]bool{}
-	for _, image := range s.config.Store.List() {
+	for _, image := range all {
 		if !seen[image.ID] {
 			used += uint64(max(image.Size, 0))
 		}

@@ -21,14 +21,15 @@ import (
 // An instance is one attempt at a container of a pod. It is created, runs once and has
 // exited; a restart is another instance.
 type instance struct {
-	id      string
-	sandbox *sandbox
-	config  *runtimeapi.ContainerConfig // never changed
-	imageID string
-	user    user
-	spec    container.Spec // what to run
-	logPath string         // "" for none
-	created int64
+	id          string
+	sandbox     *sandbox
+	config      *runtimeapi.ContainerConfig // never changed
+	imageID     string
+	imageSignal string // that asks the image's command to end, as "SIGQUIT"; "" is the usual one
+	user        user
+	spec        container.Spec // what to run
+	logPath     string         // "" for none
+	created     int64
 
 	ended  chan struct{} // closed when it has exited and all it wrote is in the log
 	gone   chan struct{} // closed when nothing of it is left but its record
@@ -78,7 +79,7 @@ func (r *Runtime) CreateContainer(ctx context.Context, sandboxID string, config 
 	if config.GetLogPath() != "" {
 		i.logPath = filepath.Join(s.config.GetLogDirectory(), config.GetLogPath())
 	}
-	if err := r.plan(i); err != nil {
+	if err := r.plan(ctx, i); err != nil {
 		return "", err
 	}
 	if err := r.add(i); err != nil {
@@ -89,8 +90,8 @@ func (r *Runtime) CreateContainer(ctx context.Context, sandboxID string, config 
 }
 
 // plan works out what the instance runs: its image's wishes under its pod's.
-func (r *Runtime) plan(i *instance) error {
-	image, err := r.imageOf(i.config.GetImage())
+func (r *Runtime) plan(ctx context.Context, i *instance) error {
+	image, err := r.imageOf(ctx, i.config.GetImage())
 	if err != nil {
 		return err
 	}
@@ -103,7 +104,7 @@ func (r *Runtime) plan(i *instance) error {
 	if profile.GetProfileType() == runtimeapi.SecurityProfile_Localhost {
 		return fmt.Errorf("seccomp profile %q: weir filters system calls by its own profile only: set the type of seccompProfile to RuntimeDefault, or leave it out", profile.GetLocalhostRef())
 	}
-	if i.user, err = userOf(security, image.User); err != nil {
+	if i.user, err = userOf(security, image); err != nil {
 		return err
 	}
 	if !groupsAllowed() {
@@ -113,7 +114,7 @@ func (r *Runtime) plan(i *instance) error {
 	if err != nil {
 		return err
 	}
-	mounts, err := r.mountsOf(i)
+	mounts, err := r.mountsOf(ctx, i)
 	if err != nil {
 		return err
 	}
@@ -126,7 +127,7 @@ func (r *Runtime) plan(i *instance) error {
 		dir = image.WorkingDir
 	}
 
-	i.imageID = image.ID
+	i.imageID, i.imageSignal = image.ID, image.StopSignal
 	i.spec = container.Spec{
 		ID:              i.id,
 		Image:           image,

@@ -291,7 +291,23 @@ func (i *instance) stopSignal() runtimeapi.Signal {
 	if s := i.config.GetStopSignal(); s != runtimeapi.Signal_SIGNAL_RUNTIME_DEFAULT {
 		return s
 	}
+	if n, ok := runtimeapi.Signal_value["SIGNAL_"+signalName(i.imageSignal)]; ok {
+		return runtimeapi.Signal(n)
+	}
 	return runtimeapi.Signal_SIGNAL_SIGTERM
+}
+
+// signalName is how CRI names what an image calls "SIGQUIT", "QUIT", "3" or
+// "SIGRTMIN+3".
+func signalName(image string) string {
+	if n, err := strconv.Atoi(image); err == nil {
+		return unix.SignalName(syscall.Signal(n))
+	}
+	name := strings.NewReplacer("+", "PLUS", "-", "MINUS").Replace(strings.ToUpper(image))
+	if !strings.HasPrefix(name, "SIG") {
+		name = "SIG" + name
+	}
+	return name
 }
 
 // signalOf is the kernel's number of one of CRI's signals, which are named

@@ -1,6 +1,7 @@
 package cri
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -10,15 +11,16 @@ import (
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
 	"github.com/weir-ml/weir/cluster/container"
+	"github.com/weir-ml/weir/kit/oci/layers"
 )
 
 // mountsOf are the mounts of an instance, outer ones first. The error is about one that
 // the pod may not have.
-func (r *Runtime) mountsOf(i *instance) ([]container.Mount, error) {
+func (r *Runtime) mountsOf(ctx context.Context, i *instance) ([]container.Mount, error) {
 	var mounts []container.Mount
 	for _, m := range i.config.GetMounts() {
 		if m.GetImage() != nil {
-			mount, err := r.imageMount(m)
+			mount, err := r.imageMount(ctx, m)
 			if err != nil {
 				return nil, err
 			}
@@ -41,10 +43,18 @@ func (r *Runtime) mountsOf(i *instance) ([]container.Mount, error) {
 }
 
 // imageMount shows the files of an image as a volume, read-only.
-func (r *Runtime) imageMount(m *runtimeapi.Mount) (container.Mount, error) {
-	image, err := r.imageOf(m.GetImage())
+func (r *Runtime) imageMount(ctx context.Context, m *runtimeapi.Mount) (container.Mount, error) {
+	image, err := r.imageOf(ctx, m.GetImage())
 	if err != nil {
 		return container.Mount{}, fmt.Errorf("volume at %s: %w", m.GetContainerPath(), err)
+	}
+	if image.OwnRoot() {
+		folders, err := layers.Folders(image.Layers, m.GetImageSubPath())
+		if err != nil {
+			return container.Mount{}, fmt.Errorf("volume at %s: image %s: %w", m.GetContainerPath(), image.Reference, err)
+		}
+		last := len(folders) - 1
+		return container.Mount{Source: folders[last], Over: folders[:last], Target: m.GetContainerPath(), ReadOnly: true}, nil
 	}
 	for _, f := range image.Folders {
 		if f.Target != "/" {

@@ -273,11 +273,15 @@ func (m machine) Pull(_ context.Context, ref string, progress func(string)) (*ro
 	return image, err
 }
 
-func (m machine) List() []*rootfs.Image {
+func (machine) Unpack(_ context.Context, image *rootfs.Image, _ func(string)) (*rootfs.Image, error) {
+	return image, nil
+}
+
+func (m machine) List() ([]*rootfs.Image, error) {
 	a, _, _ := m.Find("machine")
 	b, _, _ := m.Find("machine:again")
 	c, _, _ := m.Find("talkative")
-	return []*rootfs.Image{a, b, c}
+	return []*rootfs.Image{a, b, c}, nil
 }
 
-func (machine) Remove(string) error { return nil }
+func (machine) Remove(context.Context, string) error { return nil }

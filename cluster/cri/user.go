@@ -20,9 +20,13 @@ type user struct {
 
 // userOf says whom a container runs as, by what the pod says, else by what the image says
 // ("" is root; "name", "1000", "name:group", "1000:100"). The error is about a name that
-// containers do not know.
-func userOf(pod *runtimeapi.LinuxContainerSecurityContext, image string) (user, error) {
-	name, group, _ := strings.Cut(image, ":")
+// the container does not know.
+func userOf(pod *runtimeapi.LinuxContainerSecurityContext, image *rootfs.Image) (user, error) {
+	accounts, err := image.Accounts()
+	if err != nil {
+		return user{}, err
+	}
+	name, group, _ := strings.Cut(image.User, ":")
 	switch {
 	case pod.GetRunAsUser() != nil:
 		name, group = strconv.FormatInt(pod.RunAsUser.Value, 10), ""
@@ -30,20 +34,23 @@ func userOf(pod *runtimeapi.LinuxContainerSecurityContext, image string) (user, 
 		name, group = pod.RunAsUsername, ""
 	}
 
-	uid, err := lookup(name, rootfs.UserNamed)
+	uid, err := lookup(name, accounts.User)
 	if err != nil {
 		return user{}, fmt.Errorf("user %q: containers have no user of that name: use its number (runAsUser)", name)
 	}
-	u := user{uid: uid, gid: rootfs.GroupOf(uid)}
+	u := user{uid: uid, gid: accounts.GroupOf(uid)}
 	switch {
 	case pod.GetRunAsGroup() != nil:
 		u.gid = uint32(pod.RunAsGroup.Value)
 	case group != "":
-		if u.gid, err = lookup(group, rootfs.GroupNamed); err != nil {
+		if u.gid, err = lookup(group, accounts.Group); err != nil {
 			return user{}, fmt.Errorf("group %q: containers have no group of that name: use its number (runAsGroup)", group)
 		}
 	}
 
+	if pod.GetSupplementalGroupsPolicy() == runtimeapi.SupplementalGroupsPolicy_Merge {
+		u.groups = accounts.GroupsOf(uid)
+	}
 	for _, g := range pod.GetSupplementalGroups() {
 		u.groups = append(u.groups, uint32(g))
 	}

@@ -6,6 +6,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+
+	"github.com/weir-ml/weir/cluster/rootfs"
 )
 
 func TestUserOf(t *testing.T) {
@@ -31,7 +33,7 @@ func TestUserOf(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got, err := userOf(tc.pod, tc.image)
+			got, err := userOf(tc.pod, &rootfs.Image{User: tc.image})
 			if tc.problem != "" {
 				if err == nil || !strings.Contains(err.Error(), tc.problem) {
 					t.Errorf("%s\nerror %v, want one about %s", tc.why, err, tc.problem)

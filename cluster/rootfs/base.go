@@ -10,10 +10,10 @@ import (
 
 // A Layer is one part of a root.
 type Layer struct {
-	Target      string // where the container sees it
-	Lower       string // what it shows
-	Image       string // what the image lays over that; "" is nothing
-	Upper, Work string // where writes go; "" where there is nowhere, and the layer is read-only
+	Target      string   // where the container sees it
+	Lower       string   // what it shows
+	Over        []string // what lies over that, the topmost first
+	Upper, Work string   // where writes go; "" where there is nowhere, and the layer is read-only
 }
 
 // Options say what a base is made of.

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/weir-ml/weir/kit/environment"
+	"github.com/weir-ml/weir/kit/oci"
 )
 
 // Environments builds and finds environments: an *environment.Store.
@@ -22,14 +23,17 @@ type Environments interface {
 // knows none.
 type Images struct {
 	environments Environments
+	packed       *oci.Store
 
 	mu      sync.Mutex
-	present map[string]*Image // by reference, as far as somebody has asked for them
+	present map[string]*Image     // environments by reference, as far as somebody has asked for them
+	shown   map[string]*oci.Image // by id, those that containers may have as their root
 }
 
-// NewImages returns the images that the environments stand for.
-func NewImages(e Environments) *Images {
-	return &Images{environments: e, present: map[string]*Image{}}
+// NewImages returns the images that the environments stand for, and those of a store
+// of real ones; nil is none.
+func NewImages(e Environments, packed *oci.Store) *Images {
+	return &Images{environments: e, packed: packed, present: map[string]*Image{}, shown: map[string]*oci.Image{}}
 }
 
 // Find returns the image that ref means if it is present already. The error is
@@ -44,8 +48,11 @@ func (i *Images) Find(ref string) (*Image, bool, error) {
 // *UnknownError, or says what could not be built and what to do.
 func (i *Images) Pull(ctx context.Context, ref string, progress func(string)) (*Image, error) {
 	image, build, err := i.resolve(ref)
-	if image != nil || err != nil {
-		return image, err
+	if err != nil {
+		return nil, err
+	}
+	if image != nil {
+		return i.Unpack(ctx, image, progress)
 	}
 	if build == nil {
 		return nil, &UnknownError{Reference: ref}
@@ -65,13 +72,16 @@ type maker func(ctx context.Context, progress func(string)) (*Image, error)
 //
 //  1. an image in weir's own registry, or loaded from a file, when there is one
 //  2. a name in the catalogue of environments
-//  3. an image in a registry that can be reached, when weir can unpack images
+//  3. an image in a registry that can be reached, when weir can pull images
 //
 // It returns the image if it is present, or else how to make it so; neither when
 // the reference means nothing.
 func (i *Images) resolve(ref string) (*Image, maker, error) {
 	if err := checkReference(ref); err != nil {
 		return nil, nil, err
+	}
+	if image, err := i.kept(ref); image != nil || err != nil {
+		return image, nil, err
 	}
 	var recipe environment.Recipe
 	var ok bool
@@ -110,21 +120,28 @@ func imageOf(ref string, e *environment.Environment) *Image {
 	return image
 }
 
-// List returns the images that are present and that somebody has asked for, in
-// the order of their references.
-func (i *Images) List() []*Image {
+// List returns the real images, and the environments that are present and that
+// somebody has asked for, each in the order of their references.
+func (i *Images) List() ([]*Image, error) {
+	list, err := i.listKept()
+	if err != nil {
+		return nil, err
+	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	var list []*Image
 	for _, ref := range slices.Sorted(maps.Keys(i.present)) {
 		list = append(list, i.present[ref])
 	}
-	return list
+	return list, nil
 }
 
 // Remove removes the image, and what was made for it unless another reference
-// means the same; one that is absent is no error.
-func (i *Images) Remove(ref string) error {
+// means the same; one that is absent is no error. Of a real image that cannot be had
+// again only what is unpacked is removed.
+func (i *Images) Remove(ctx context.Context, ref string) error {
+	if kept, err := i.kept(ref); kept != nil || err != nil {
+		return i.removeKept(ctx, kept, err)
+	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	gone, ok := i.present[ref]

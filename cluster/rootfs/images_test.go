@@ -46,7 +46,7 @@ func (s *shop) Remove(string) error {
 // An image from the first question for it to its removal.
 func TestImage(t *testing.T) {
 	s := &shop{}
-	images := NewImages(s)
+	images := NewImages(s, nil)
 	if _, ok, err := images.Find("python:3.11"); ok || err != nil {
 		t.Fatalf("before the pull: found %v, %v", ok, err)
 	}
@@ -68,16 +68,16 @@ func TestImage(t *testing.T) {
 	if _, ok, err := images.Find("python"); !ok || err != nil {
 		t.Errorf("another name of it: found %v, %v", ok, err)
 	}
-	if got := len(images.List()); got != 2 {
-		t.Errorf("%d images, want 2", got)
+	if all, err := images.List(); len(all) != 2 || err != nil {
+		t.Errorf("images %v, %v, want 2", all, err)
 	}
-	if err := images.Remove("python"); err != nil || !s.built {
+	if err := images.Remove(t.Context(), "python"); err != nil || !s.built {
 		t.Errorf("removing one name: %v, and the environment is there: %v", err, s.built)
 	}
-	if err := images.Remove("python:3.11"); err != nil || s.built {
+	if err := images.Remove(t.Context(), "python:3.11"); err != nil || s.built {
 		t.Errorf("removing the last name: %v, and the environment is there: %v", err, s.built)
 	}
-	if err := images.Remove("python:3.11"); err != nil {
+	if err := images.Remove(t.Context(), "python:3.11"); err != nil {
 		t.Errorf("removing it again: %v", err)
 	}
 }
@@ -100,13 +100,13 @@ func TestPullErrors(t *testing.T) {
 		"Other":   {why: "Anything else is shown how it should look.", ref: "a$b", want: `image reference "a$b": invalid reference format: write it as [registry/][owner/]name[:tag], for instance "docker.io/ada/mnist:1.0"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := NewImages(&shop{fails: broken}).Pull(t.Context(), c.ref, func(string) {})
+			_, err := NewImages(&shop{fails: broken}, nil).Pull(t.Context(), c.ref, func(string) {})
 			if err == nil || err.Error() != c.want {
 				t.Errorf("%s Error\n%v\nwant\n%s", c.why, err, c.want)
 			}
 		})
 	}
-	_, err := NewImages(&shop{fails: broken}).Pull(t.Context(), "python:3", func(string) {})
+	_, err := NewImages(&shop{fails: broken}, nil).Pull(t.Context(), "python:3", func(string) {})
 	if !errors.Is(err, broken) {
 		t.Errorf("%v is not the builder's error", err)
 	}

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/weir-ml/weir/kit/oci/layers"
 )
 
 // A Root is the root of one container, before it is mounted.
@@ -22,6 +24,9 @@ type Root struct {
 // only files that it lays over the root are in it: Show adds the others. The files
 // that make one container differ from another are not in it either: see Files.
 func (b *Base) New(dir string, image *Image) (*Root, error) {
+	if image.OwnRoot() {
+		return b.newOwn(dir, image)
+	}
 	r := &Root{Dir: dir, Layers: b.layers(dir), Hidden: b.hidden}
 	if err := os.MkdirAll(dir, 0o711); err != nil {
 		return nil, fmt.Errorf("make root: %w", err)
@@ -55,13 +60,42 @@ func (r *Root) Show(image *Image) error {
 	return nil
 }
 
+// Volumes are the folders of the image's own root that its containers write to even
+// where the root is read-only, as further layers.
+func (r *Root) Volumes(image *Image) ([]Layer, error) {
+	if !image.OwnRoot() {
+		return nil, nil
+	}
+	var all []Layer
+	for i, target := range image.Volumes {
+		folders, err := layers.Folders(image.Layers, target)
+		if errors.Is(err, fs.ErrNotExist) {
+			empty := filepath.Join(r.Dir, "empty")
+			folders, err = []string{empty}, makeFolder(empty)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("volume %s of image %s: %w", target, image.Reference, err)
+		}
+		last, name := len(folders)-1, "volume-"+strconv.Itoa(i)
+		l := Layer{
+			Target: target, Lower: folders[last], Over: folders[:last],
+			Upper: filepath.Join(r.Dir, "upper", name), Work: filepath.Join(r.Dir, "work", name),
+		}
+		if err := l.make(); err != nil {
+			return nil, fmt.Errorf("make root: %w", err)
+		}
+		all = append(all, l)
+	}
+	return all, nil
+}
+
 // layOver lays the image's own files over the root, and over each system folder
 // that the image has a part of.
 func (r *Root) layOver(files string) {
 	for i, l := range r.Layers {
 		part := filepath.Join(files, l.Target)
 		if info, err := os.Stat(part); err == nil && info.IsDir() {
-			r.Layers[i].Image = part
+			r.Layers[i].Over = []string{part}
 		}
 	}
 }
@@ -86,10 +120,37 @@ func (r *Root) make(b *Base) error {
 	if err := copyAll(b.root(), own); err != nil {
 		return err
 	}
-	if files := r.Layers[0].Image; files != "" {
-		return copyAll(files, own)
+	for _, files := range r.Layers[0].Over {
+		if err := copyAll(files, own); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// newOwn makes the folders of a root that is the image's own.
+func (b *Base) newOwn(dir string, image *Image) (*Root, error) {
+	if why := b.fixed["/"]; why != nil {
+		return nil, fmt.Errorf("image %s has a root of its own, and no overlay can be mounted here to show it: %w", image.Reference, why)
+	}
+	lowers := image.Layers
+	if len(lowers) == 0 {
+		empty := filepath.Join(dir, "empty")
+		if err := makeFolder(empty); err != nil {
+			return nil, fmt.Errorf("make root: %w", err)
+		}
+		lowers = []string{empty}
+	}
+	last := len(lowers) - 1
+	root := Layer{
+		Target: "/", Lower: lowers[last], Over: lowers[:last],
+		Upper: filepath.Join(dir, "upper", "root"), Work: filepath.Join(dir, "work", "root"),
+	}
+	r := &Root{Dir: dir, Layers: []Layer{root}}
+	if err := root.make(); err != nil {
+		return nil, errors.Join(fmt.Errorf("make root: %w", err), r.Remove())
+	}
+	return r, nil
 }
 
 // open makes a folder of the container's own that lies over the machine's and

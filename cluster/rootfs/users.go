@@ -28,9 +28,6 @@ var known = []user{
 
 var knownGroups = map[uint32]string{4: "adm", 5: "tty", 6: "disk", 20: "dialout", 44: "video", 50: "staff", 100: "users", 65534: "nogroup"}
 
-// Home is where the user uid lives in a container.
-func Home(uid uint32) string { return userOf(uid, 0).home }
-
 func userOf(uid, gid uint32) user {
 	for _, u := range known {
 		if u.uid == uid {

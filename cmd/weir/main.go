@@ -64,6 +64,7 @@ the Python SDKs work against it.`,
 		newExplainCommand(f),
 		newQuickstartCommand(f),
 		newEnvironmentCommand(f),
+		newImageCommand(f),
 		newControllersCommand(),
 	)
 	return root

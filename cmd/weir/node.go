@@ -7,11 +7,14 @@ import (
 	"path/filepath"
 	"strings"
 
+	"k8s.io/klog/v2"
+
 	"github.com/weir-ml/weir/cluster"
 	"github.com/weir-ml/weir/cluster/cri"
 	"github.com/weir-ml/weir/cluster/namespaces"
 	"github.com/weir-ml/weir/cluster/rootfs"
 	"github.com/weir-ml/weir/kit/environment"
+	"github.com/weir-ml/weir/kit/oci"
 )
 
 // nodeOf is the node that runs pods on this machine, and the environments that
@@ -34,6 +37,15 @@ func nodeOf(ctx context.Context, dir string, o upOptions, m machine) (*cluster.N
 		return nil, nil, err
 	}
 	go followSettings(ctx, dir, store)
+	images, err := oci.Open(imagesDir(dir))
+	if err != nil {
+		return nil, err
+	}
+	go func() {
+		if err := images.SweepUnpacked(ctx); err != nil {
+			klog.FromContext(ctx).Error(err, "layers of images that are gone stay")
+		}
+	}()
 	address, err := netip.ParseAddr(o.listen)
 	if err != nil {
 		return nil, nil, fmt.Errorf("--listen %s: %w", o.listen, err)
@@ -42,7 +54,7 @@ func nodeOf(ctx context.Context, dir string, o upOptions, m machine) (*cluster.N
 		Plain:          m.kind == namespaces.None,
 		Outside:        m.outside,
 		MachineAddress: address,
-		Images:         rootfs.NewImages(store),
+		Images:         rootfs.NewImages(store, images),
 		Shared:         shared,
 		LogRetention:   s.Logs.retention(),
 	}, store, nil

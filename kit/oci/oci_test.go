@@ -305,9 +305,9 @@ func TestUnpack(t *testing.T) {
 	if _, ok := s.Unpacked(one); ok {
 		t.Error("unpacked before it was")
 	}
-	u1, err := s.Unpack(t.Context(), one, Unpacking{InUser: os.Getuid() != 0})
+	u1, err := s.Unpack(t.Context(), one, quiet)
 	must(t, err)
-	u2, err := s.Unpack(t.Context(), two, Unpacking{InUser: os.Getuid() != 0})
+	u2, err := s.Unpack(t.Context(), two, quiet)
 	must(t, err)
 	if len(u1.Folders) != 2 || u1.Folders[1] != u2.Folders[1] || u1.Folders[0] == u2.Folders[0] {
 		t.Errorf("folders %v and %v, want the lowest to be the same", u1.Folders, u2.Folders)
@@ -326,7 +326,7 @@ func TestUnpack(t *testing.T) {
 		t.Error("what the other needs was removed with it")
 	}
 	must(t, s.Remove("ada/hello:v2"))
-	must(t, s.SweepUnpacked())
+	must(t, s.SweepUnpacked(t.Context()))
 	left, err := filepath.Glob(s.path("layers/*/files"))
 	if err != nil || len(left) != 1 { // the base, which one has too
 		t.Errorf("left %v, %v", left, err)
@@ -353,7 +353,7 @@ func TestUnpackErrors(t *testing.T) {
 			if c.change != nil {
 				c.change(i)
 			}
-			_, err = s.Unpack(t.Context(), i, Unpacking{InUser: os.Getuid() != 0})
+			_, err = s.Unpack(t.Context(), i, quiet)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%s Error %v, want %q", c.why, err, c.want)
 			}
@@ -385,6 +385,8 @@ func TestBomb(t *testing.T) {
 		}
 	}
 }
+
+func quiet(string) {}
 
 const zeroDigest = "0000000000000000000000000000000000000000000000000000000000000000"
 
@@ -434,7 +436,7 @@ func TestOthers(t *testing.T) {
 			if diff := cmp.Diff(made.Config.RootFS, got.Config.RootFS); diff != "" {
 				t.Errorf("layers (-want +got)\n%s", diff)
 			}
-			u, err := s.Unpack(t.Context(), got, Unpacking{InUser: os.Getuid() != 0})
+			u, err := s.Unpack(t.Context(), got, quiet)
 			must(t, err)
 			if content, err := fs.ReadFile(os.DirFS(u.Folders[1]), "hello"); string(content) != "base" {
 				t.Errorf("hello is %q, %v", content, err)

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -20,16 +21,6 @@ import (
 
 	"github.com/weir-ml/weir/kit/oci/layers"
 )
-
-// Unpacking says how layers are unpacked.
-type Unpacking struct {
-	// InUser says that the unpacked layers are for overlays in a user namespace.
-	InUser bool
-	// Owner says who owns a file here; see layers.Options.
-	Owner func(uid, gid int) (int, int)
-	// Progress is told in sentences what is done; nil tells nobody.
-	Progress func(string)
-}
 
 // Unpacked are the folders of an image's layers, the topmost first.
 type Unpacked struct {
@@ -70,8 +61,9 @@ func (s *Store) Unpacked(i *Image) (Unpacked, bool) {
 }
 
 // Unpack unpacks those of the image's layers that are not unpacked yet. What images
-// have in common is unpacked once.
-func (s *Store) Unpack(ctx context.Context, i *Image, o Unpacking) (Unpacked, error) {
+// have in common is unpacked once. Progress is told in sentences what is done. The
+// layers are for overlays that are mounted in the user namespace of this process.
+func (s *Store) Unpack(ctx context.Context, i *Image, progress func(string)) (Unpacked, error) {
 	if u, ok := s.Unpacked(i); ok {
 		return u, nil
 	}
@@ -84,7 +76,7 @@ func (s *Store) Unpack(ctx context.Context, i *Image, o Unpacking) (Unpacked, er
 		return Unpacked{}, fmt.Errorf("unpack %s: %w", i.Name.Familiar(), err)
 	}
 	defer held.Close()
-	if err := s.unpack(ctx, i, o); err != nil {
+	if err := s.unpack(ctx, i, progress); err != nil {
 		return Unpacked{}, fmt.Errorf("unpack %s: %w", i.Name.Familiar(), err)
 	}
 	u, ok := s.Unpacked(i)
@@ -94,7 +86,11 @@ func (s *Store) Unpack(ctx context.Context, i *Image, o Unpacking) (Unpacked, er
 	return u, nil
 }
 
-func (s *Store) unpack(ctx context.Context, i *Image, o Unpacking) error {
+func (s *Store) unpack(ctx context.Context, i *Image, progress func(string)) error {
+	within, err := inUserNamespace()
+	if err != nil {
+		return err
+	}
 	var below, ready []string // the topmost first; the lowest first
 	done := map[string]bool{}
 	for n, l := range i.Layers {
@@ -104,11 +100,9 @@ func (s *Store) unpack(ctx context.Context, i *Image, o Unpacking) error {
 			continue
 		}
 		done[dir] = true
-		if o.Progress != nil {
-			o.Progress(fmt.Sprintf("unpacking layer %d of %d, %d MB", n+1, len(i.Layers), l.Size/1e6))
-		}
+		progress(fmt.Sprintf("unpacking layer %d of %d, %.1f MB", n+1, len(i.Layers), float64(l.Size)/1e6))
 		work := s.path("layers", layersAtWork, filepath.Base(dir))
-		if err := s.unpackLayer(ctx, work, l, i.Config.RootFS.DiffIDs[n], below, o); err != nil {
+		if err := s.unpackLayer(ctx, work, l, i.Config.RootFS.DiffIDs[n], below, within); err != nil {
 			return errors.Join(fmt.Errorf("layer %d of %d, %s: %w", n+1, len(i.Layers), l.Digest, err), os.RemoveAll(work))
 		}
 		below, ready = append([]string{filepath.Join(work, filesFolder)}, below...), append(ready, dir)
@@ -128,6 +122,12 @@ func (s *Store) unpack(ctx context.Context, i *Image, o Unpacking) error {
 	return nil
 }
 
+// inUserNamespace says whether root is root here only.
+func inUserNamespace() (bool, error) {
+	users, err := os.ReadFile("/proc/self/uid_map")
+	return strings.Join(strings.Fields(string(users)), " ") != "0 0 4294967295", err
+}
+
 // syncAll writes what a file system has not written yet.
 func syncAll(dir string) error {
 	f, err := os.Open(dir)
@@ -138,7 +138,7 @@ func syncAll(dir string) error {
 	return unix.Syncfs(int(f.Fd()))
 }
 
-func (s *Store) unpackLayer(ctx context.Context, work string, l ocispec.Descriptor, diff digest.Digest, below []string, o Unpacking) error {
+func (s *Store) unpackLayer(ctx context.Context, work string, l ocispec.Descriptor, diff digest.Digest, below []string, inUser bool) error {
 	if err := diff.Validate(); err != nil {
 		return fmt.Errorf("digest %q in the config: %w", diff, err)
 	}
@@ -164,7 +164,7 @@ func (s *Store) unpackLayer(ctx context.Context, work string, l ocispec.Descript
 	}
 	defer plain.Close()
 	content := newVerifier(&guard{from: plain, packed: l.Size}, diff)
-	size, err := layers.Unpack(ctx, files, content, layers.Options{Below: below, InUser: o.InUser, Owner: o.Owner, Limits: limits})
+	size, err := layers.Unpack(ctx, files, content, layers.Options{Below: below, InUser: inUser, Limits: limits})
 	if sum := content.finish(err == nil); err == nil {
 		err = sum
 	}
@@ -267,11 +267,16 @@ func (s *Store) RemoveUnpacked(ctx context.Context, i *Image, others []*Image) e
 
 // SweepUnpacked removes what unpacking left that was interrupted, and layers that no
 // image has any more. Nobody may use those.
-func (s *Store) SweepUnpacked() error {
-	entries, err := os.ReadDir(s.path("layers"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+func (s *Store) SweepUnpacked(ctx context.Context) error {
+	if _, err := os.Stat(s.path("layers")); err != nil {
+		return nil //nolint:nilerr // Nothing was ever unpacked.
 	}
+	held, err := hold(ctx, s.path("layers", "lock"))
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	entries, err := os.ReadDir(s.path("layers"))
 	if err != nil {
 		return err
 	}

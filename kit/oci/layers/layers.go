@@ -32,7 +32,7 @@ type Options struct {
 	// namespace.
 	InUser bool
 	// Owner says who owns a file here that belongs to a user and a group there; nil
-	// takes them as they are.
+	// takes them as they are, and root where they do not exist.
 	Owner func(uid, gid int) (int, int)
 	// Limits are how much a layer may hold; the zero value has none.
 	Limits Limits
@@ -437,13 +437,21 @@ func (d descriptor) Write(p []byte) (int, error) {
 // nothing takes away what was given.
 func (u *unpacker) attributes(fd int, h *tar.Header) error {
 	uid, gid := u.owner(h.Uid, h.Gid)
-	if err := unix.Fchown(fd, uid, gid); err != nil {
+	if err := unlessUnknown(unix.Fchown(fd, uid, gid)); err != nil {
 		return failed(h, err)
 	}
 	if err := unix.Fchmod(fd, uint32(h.Mode&0o7777)); err != nil {
 		return failed(h, err)
 	}
 	return failed(h, extend(fd, h))
+}
+
+// unlessUnknown passes over users who do not exist in this user namespace.
+func unlessUnknown(err error) error {
+	if errors.Is(err, unix.EINVAL) {
+		return nil
+	}
+	return err
 }
 
 // extend sets extended attributes: users' own and capabilities. Others are the
@@ -475,7 +483,7 @@ func (u *unpacker) make(at int, base string, h *tar.Header, create func() error)
 		return failed(h, err)
 	}
 	uid, gid := u.owner(h.Uid, h.Gid)
-	if err := unix.Fchownat(at, base, uid, gid, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+	if err := unlessUnknown(unix.Fchownat(at, base, uid, gid, unix.AT_SYMLINK_NOFOLLOW)); err != nil {
 		return failed(h, err)
 	}
 	if h.Typeflag == tar.TypeFifo {

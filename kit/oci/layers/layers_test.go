@@ -299,6 +299,11 @@ func TestOpen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for name, want := range map[string]string{"etc/abs": "/real/f", "/way/rel": "/real/f", "/way/new": "/etc/new", "none/x": "/none/x"} {
+		if got := Resolve(stack, name); got != want {
+			t.Errorf("%s leads to %s, want %s", name, got, want)
+		}
+	}
 	for name, c := range map[string]struct {
 		why, want string
 		err       error

@@ -25,7 +25,7 @@ const maxLinks = 40
 func Open(stack []string, name string) (*os.File, error) {
 	name = path.Clean("/" + name)
 	for range maxLinks {
-		found, rest, err := walk(stack, name)
+		found, _, rest, err := walk(stack, name)
 		if err != nil {
 			return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 		}
@@ -34,10 +34,7 @@ func Open(stack []string, name string) (*os.File, error) {
 			if err != nil {
 				return nil, err
 			}
-			if !path.IsAbs(to) {
-				to = path.Join(path.Dir(found.name), to)
-			}
-			name = path.Join("/", to, rest)
+			name = found.leads(to, rest)
 			continue
 		}
 		if !found.isFile() {
@@ -49,11 +46,55 @@ func Open(stack []string, name string) (*os.File, error) {
 	return nil, &fs.PathError{Op: "open", Path: name, Err: unix.ELOOP}
 }
 
+// Resolve says where a name leads that may be a link, whether or not there is
+// anything.
+func Resolve(stack []string, name string) string {
+	name = path.Clean("/" + name)
+	for range maxLinks {
+		found, _, rest, err := walk(stack, name)
+		if err != nil || !found.isLink() {
+			return name
+		}
+		to, err := os.Readlink(found.path)
+		if err != nil {
+			return name
+		}
+		name = found.leads(to, rest)
+	}
+	return name
+}
+
+// Folders returns the folders that show something in a folder of the image, the
+// topmost first: what an overlay of that folder alone is made of.
+func Folders(stack []string, name string) ([]string, error) {
+	name = path.Clean("/" + name)
+	at, showing, rest, err := walk(stack, name)
+	if err == nil && (rest != "" || !at.isFolder()) {
+		err = unix.ENOTDIR
+	}
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	var folders []string
+	for _, layer := range showing {
+		folders = append(folders, path.Join(layer, name))
+	}
+	return folders, nil
+}
+
 // An entry is what a name means in a stack of layers.
 type entry struct {
 	name string // seen from the root
 	path string // where it lies
 	stat unix.Stat_t
+}
+
+// leads is what a name means of which the entry is a link to to, and rest remains.
+func (e entry) leads(to, rest string) string {
+	if !path.IsAbs(to) {
+		to = path.Join(path.Dir(e.name), to)
+	}
+	return path.Join("/", to, rest)
 }
 
 func (e entry) isFolder() bool { return e.stat.Mode&unix.S_IFMT == unix.S_IFDIR }
@@ -67,36 +108,36 @@ func isWhiteout(st *unix.Stat_t) bool {
 
 // lookup finds what a name means, if there is no link on the way.
 func lookup(stack []string, name string) (entry, bool) {
-	found, rest, err := walk(stack, path.Clean("/"+name))
+	found, _, rest, err := walk(stack, path.Clean("/"+name))
 	return found, err == nil && rest == ""
 }
 
 // walk goes down to what a name means, or to the first link on the way; rest is
-// what remains of the name then.
-func walk(stack []string, name string) (found entry, rest string, err error) {
+// what remains of the name then. The layers are those that show something there.
+func walk(stack []string, name string) (found entry, showing []string, rest string, err error) {
 	found = entry{name: "/"}
 	if len(stack) == 0 {
-		return found, "", fs.ErrNotExist
+		return found, nil, "", fs.ErrNotExist
 	}
 	found.path = stack[0]
 	if err := unix.Lstat(found.path, &found.stat); err != nil {
-		return found, "", err
+		return found, nil, "", err
 	}
 	rest = strings.TrimPrefix(name, "/")
 	for rest != "" {
 		if found.isLink() {
-			return found, rest, nil
+			return found, stack, rest, nil
 		}
 		if !found.isFolder() {
-			return found, "", unix.ENOTDIR
+			return found, nil, "", unix.ENOTDIR
 		}
 		var part string
 		part, rest, _ = strings.Cut(rest, "/")
 		if found, stack, err = step(stack, path.Join(found.name, part)); err != nil {
-			return found, "", err
+			return found, nil, "", err
 		}
 	}
-	return found, "", nil
+	return found, stack, "", nil
 }
 
 // step looks for a name in the layers that show something in the folder it lies in,

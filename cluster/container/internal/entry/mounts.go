@@ -53,6 +53,11 @@ func (c *Config) makeRoot() *Failure {
 			return fail("make "+p+" read-only", err)
 		}
 	}
+	if c.ReadOnlyRoot && c.MakeDir { // later is too late
+		if dir, err := makeTarget(root, c.Dir, true); err == nil { // changeDir says what is wrong
+			syscall.Close(dir)
+		}
+	}
 	for _, p := range parts {
 		if !c.ReadOnlyRoot {
 			break
