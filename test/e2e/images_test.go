@@ -1,0 +1,165 @@
+package e2e_test
+
+import (
+	"archive/tar"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/weir-ml/weir/kit/oci"
+)
+
+// An imageFile is a file in an image that a test makes; one whose name ends with /
+// is a folder.
+type imageFile struct {
+	name, content string
+	owner         int
+}
+
+func imageLayer(files ...imageFile) oci.Layer {
+	return func(w io.Writer) error {
+		out := tar.NewWriter(w)
+		for _, f := range files {
+			h := &tar.Header{Typeflag: tar.TypeReg, Name: f.name, Size: int64(len(f.content)), Mode: 0o755, Uid: f.owner, Gid: f.owner}
+			if strings.HasSuffix(f.name, "/") {
+				h.Typeflag = tar.TypeDir
+			}
+			if err := out.WriteHeader(h); err != nil {
+				return err
+			}
+			if _, err := io.WriteString(out, f.content); err != nil {
+				return err
+			}
+		}
+		return out.Close()
+	}
+}
+
+// boxArchive is an archive of an image with a shell, and two layers of which one
+// hides some of the other. It greets.
+func boxArchive(t *testing.T, name string) string {
+	t.Helper()
+	var box []byte
+	for _, path := range []string{"/bin/busybox", "/usr/bin/busybox"} {
+		if data, err := os.ReadFile(path); err == nil {
+			box = data
+		}
+	}
+	if box == nil {
+		t.Skip("busybox (Debian's busybox-static) is not on this machine")
+	}
+	store, err := oci.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var config ocispec.Image
+	config.OS, config.Architecture = "linux", runtime.GOARCH
+	config.Config = ocispec.ImageConfig{
+		Entrypoint: []string{"/bin/sh", "-c"}, Cmd: []string{"echo $GREETING from $(pwd); ls /data; sleep 1000"},
+		Env: []string{"PATH=/bin", "GREETING=hello"}, WorkingDir: "/work",
+	}
+	tools := []imageFile{{name: "bin/"}, {name: "bin/busybox", content: string(box)}, {name: "bin/sh", content: string(box)}, {name: "data/"}, {name: "data/old"}, {name: "data/theirs", owner: 1000}}
+	for _, tool := range []string{"ls", "sleep", "cat", "id"} {
+		tools = append(tools, imageFile{name: "bin/" + tool, content: "#!/bin/sh\nexec /bin/busybox " + tool + ` "$@"` + "\n"})
+	}
+	if _, err := store.Make(name, config, imageLayer(tools...), imageLayer(imageFile{name: "data/.wh.old"}, imageFile{name: "data/new"})); err != nil {
+		t.Fatal(err)
+	}
+	archive := filepath.Join(t.TempDir(), "image.tar")
+	f, err := os.Create(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Save(f, name); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return archive
+}
+
+// runsImage runs a pod of an image that is in weir's folder, and nowhere else.
+func (s *story) runsImage(name string) {
+	s.Helper()
+	s.apply(strings.Replace(pod("it", "imagePullPolicy: Never"), "python:3.11", name, 1))
+	s.runs("it")
+	s.eventually(time.Minute, "it greets", func() (bool, string) {
+		out := s.kubectl("logs", "it")
+		return out == "hello from /work\nnew\ntheirs\n", out
+	})
+	if out := s.exec("it", "ls /"); strings.Contains(out, "usr") {
+		s.Errorf("the pod sees this machine's folders: %s", out)
+	}
+}
+
+// An image that was loaded from a file runs, and is gone when it was removed.
+func TestLoadedImage(t *testing.T) {
+	s := begin(t)
+	archive := boxArchive(t, "ada/box:v1")
+	if out := s.weir.must(t, "image", "load", archive); out != "loaded ada/box:v1\n" {
+		t.Errorf("weir image load: %s", out)
+	}
+	s.weir.must(t, "image", "tag", "ada/box:v1", "weir.local/ada/box:v2")
+	s.runsImage("weir.local/ada/box:v2")
+	list := s.weir.must(t, "image", "list")
+	for _, name := range []string{"ada/box:v1", "weir.local/ada/box:v2"} {
+		if !strings.Contains(list, name) {
+			t.Errorf("weir image list does not name %s:\n%s", name, list)
+		}
+	}
+	s.weir.must(t, "image", "remove", "ada/box:v1", "weir.local/ada/box:v2")
+	if out := s.exec("it", "cat /data/new && echo still there"); out != "still there\n" {
+		t.Errorf("a pod that runs lost its image: %s", out)
+	}
+	s.apply(strings.Replace(pod("next", "imagePullPolicy: Never"), "python:3.11", "ada/box:v1", 1))
+	s.eventually(time.Minute, "the image is gone", func() (bool, string) {
+		out := s.kubectl("get", "pod", "next", "-o", "jsonpath={.status.containerStatuses[0].state.waiting.reason}")
+		return out == "ErrImageNeverPull", out
+	})
+}
+
+// A file that is no image says so, and which file.
+func TestLoadOfSomethingElse(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "letter.tar")
+	write(t, file, strings.Repeat("to whom it concerns\n", 100))
+	a := shared.ask(t, "", "image", "load", file)
+	if a.code == 0 || !strings.Contains(a.err, file) || !strings.Contains(a.err, "not an archive of images") {
+		t.Errorf("exit code %d: %s%s", a.code, a.out, a.err)
+	}
+	a = shared.ask(t, "", "image", "load", file+".gone")
+	if a.code == 0 || !strings.Contains(a.err, file+".gone: no such file") {
+		t.Errorf("exit code %d: %s%s", a.code, a.out, a.err)
+	}
+}
+
+// It all holds for a user without rights, in a user namespace.
+func TestLoadedImageWithoutRights(t *testing.T) {
+	t.Parallel()
+	archive := boxArchive(t, "ada/box:v1")
+	w := withoutRights(t)
+	w.starts(t)
+	if kind := w.is(t).Namespaces; kind != "user" {
+		t.Skipf("this machine gives users no namespaces of their own, but %q", kind)
+	}
+	file, err := os.Open(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	data, err := io.ReadAll(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := w.ask(t, string(data), "image", "load", "-"); a.code != 0 {
+		t.Fatalf("weir image load: %s%s", a.out, a.err)
+	}
+	w.story(t).runsImage("ada/box:v1")
+}
