@@ -39,7 +39,7 @@ func nodeOf(ctx context.Context, dir string, o upOptions, m machine) (*cluster.N
 	go followSettings(ctx, dir, store)
 	images, err := oci.Open(imagesDir(dir))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	go func() {
 		if err := images.SweepUnpacked(ctx); err != nil {
