@@ -11,17 +11,15 @@ import (
 // The doors are where the machine's users come in.
 type doors struct {
 	api, s3, front []*net.TCPListener
-	metrics        []*net.TCPListener // on the loopback alone; none if not wanted
-	names          []string           // of the machine, where it is open to others
+	names          []string // of the machine, where it is open to others
 }
 
 // The ports that are tried first. The next free ones are taken, up to a hundred
 // on; those of the last run come before all.
 const (
-	firstAPIPort     = 6443
-	firstS3Port      = 9000
-	firstMetricsPort = 8085
-	firstFrontPort   = 8080
+	firstAPIPort   = 6443
+	firstS3Port    = 9000
+	firstFrontPort = 8080
 )
 
 // openDoors listens on the address of the machine that is asked for, and on its
@@ -40,11 +38,6 @@ func openDoors(dir string, o upOptions) (*doors, error) {
 	}
 	if d.s3, err = listen("S3", o.listen, portOf(last.S3.URL, firstS3Port)); err != nil {
 		return nil, err
-	}
-	if o.has("controllers") && o.has("metrics") {
-		if d.metrics, err = listen("metrics", "127.0.0.1", portOf(last.Metrics.URL, firstMetricsPort)); err != nil {
-			return nil, err
-		}
 	}
 	if o.has("gateway") {
 		if d.front, err = listen("the front door", o.listen, portOf(last.Front.URL, firstFrontPort)); err != nil {

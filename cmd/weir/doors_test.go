@@ -26,7 +26,6 @@ func TestPorts(t *testing.T) {
 	}
 	defer d.api[0].Close()
 	defer d.s3[0].Close()
-	defer d.metrics[0].Close()
 	defer d.front[0].Close()
 	if got := d.api[0].Addr().(*net.TCPAddr).Port; got <= port || got >= port+100 {
 		t.Errorf("port %d, want one of the next after %d", got, port)

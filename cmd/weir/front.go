@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,6 +18,8 @@ import (
 	rbac "k8s.io/client-go/kubernetes/typed/rbac/v1"
 	"k8s.io/client-go/rest"
 
+	"github.com/weir-ml/weir/cluster"
+	"github.com/weir-ml/weir/cluster/namespaces"
 	"github.com/weir-ml/weir/platform/gateway"
 	"github.com/weir-ml/weir/platform/gateway/identity"
 	"github.com/weir-ml/weir/ui"
@@ -41,33 +44,45 @@ type frontDoor struct {
 
 // openFrontDoor makes the gateway of a weir. The token is the owner's of the
 // last run, if there is one.
-func openFrontDoor(ctx context.Context, dir string, config *rest.Config, m *machine, token string) (*frontDoor, error) {
-	f := &frontDoor{rest: config, endpoint: endpoint{Token: token}}
+func openFrontDoor(ctx context.Context, dir string, k *cluster.Cluster, m *machine, s *state) (*frontDoor, error) {
+	f := &frontDoor{rest: k.REST, endpoint: endpoint{Token: s.Front.Token}}
 	f.URL = fmt.Sprintf("http://127.0.0.1:%d", m.front[0].Addr().(*net.TCPAddr).Port)
-	if len(m.names) > 0 {
-		f.URL = fmt.Sprintf("https://127.0.0.1:%d", m.front[0].Addr().(*net.TCPAddr).Port)
-		authority, certificate, err := certificateFor(dir, "front", append([]string{"localhost", "127.0.0.1"}, m.names...)...)
-		if err != nil {
-			return nil, err
-		}
-		f.CAFile = authority.CertFile()
-		for i, l := range m.front {
-			m.front[i] = tls.NewListener(l, &tls.Config{
-				Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
-			})
-		}
+	authority, certificate, err := certificateFor(dir, "front", append([]string{"localhost", "127.0.0.1", "::1", k.Address().String()}, m.names...)...)
+	if err != nil {
+		return nil, err
 	}
-	var err error
+	f.CAFile = authority.CertFile()
 	if f.listener, err = m.withPods(m.front); err != nil {
 		return nil, err
 	}
-	if f.identity, err = identity.New(ctx, config); err != nil {
+	if f.identity, err = identity.New(ctx, k.REST); err != nil {
 		return nil, err
 	}
 	f.audit = &lumberjack.Logger{Filename: filepath.Join(dir, "logs", "front-door.log"), MaxSize: 20, MaxBackups: 3}
-	f.gateway, err = gateway.New(gateway.Config{
-		REST: config, Identity: f.identity, Pages: ui.Handler(), Audit: slog.New(slog.NewJSONHandler(f.audit, nil)),
-	})
+	c := gateway.Config{
+		REST: k.REST, Identity: f.identity, Pages: ui.Handler(), Audit: slog.New(slog.NewJSONHandler(f.audit, nil)),
+		TLS: &tls.Config{
+			Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+		},
+		Authority: authority.CertPEM(),
+		Machine:   func(ctx context.Context) any { return howItFares(ctx, k, dir, f.gateway) },
+	}
+	if s.S3.URL != "" {
+		trusted := x509.NewCertPool()
+		trusted.AppendCertsFromPEM(authority.CertPEM())
+		c.Storage = &gateway.Storage{
+			URL: s.S3.URL, AccessKey: s.S3.AccessKey, SecretKey: s.S3.SecretKey, Region: s.S3.Region,
+			TLS: &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12},
+		}
+	}
+	if len(m.names) > 0 { // Others hear what goes over the network, but not what stays in this machine.
+		pods := k.Address()
+		c.Plain = func(a net.Addr) bool {
+			ip := a.(*net.TCPAddr).AddrPort().Addr().Unmap()
+			return ip.IsLoopback() || m.kind != namespaces.None && ip == pods
+		}
+	}
+	f.gateway, err = gateway.New(c)
 	return f, err
 }
 

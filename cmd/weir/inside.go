@@ -30,8 +30,8 @@ var version = "devel"
 type machine struct {
 	kind namespaces.Kind
 	// These are where the machine's users come in; pods come in at the same
-	// ports of their own network. There may be none for metrics.
-	api, s3, metrics, front []net.Listener
+	// ports of their own network. There may be none for the front door.
+	api, s3, front []net.Listener
 
 	outside *os.File // the way out; nil when there is no other side
 	names   []string // of the machine, where it is open to others
@@ -53,7 +53,7 @@ func runInside(ctx context.Context, dir string, o upOptions, out io.Writer) erro
 	for _, l := range []struct {
 		indexes []int
 		to      *[]net.Listener
-	}{{h.API, &m.api}, {h.S3, &m.s3}, {h.Metrics, &m.metrics}, {h.Front, &m.front}} {
+	}{{h.API, &m.api}, {h.S3, &m.s3}, {h.Front, &m.front}} {
 		for _, i := range l.indexes {
 			f := file(i)
 			listener, err := net.FileListener(f)
@@ -76,9 +76,6 @@ func runHere(ctx context.Context, dir string, o upOptions, d *doors, refused err
 	}
 	for _, l := range d.s3 {
 		m.s3 = append(m.s3, l)
-	}
-	for _, l := range d.metrics {
-		m.metrics = append(m.metrics, l)
 	}
 	for _, l := range d.front {
 		m.front = append(m.front, l)
@@ -182,20 +179,17 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 		report("S3")
 	}
 
-	if len(m.metrics) > 0 {
-		if platform.Listener, err = m.withPods(m.metrics); err != nil {
-			return err
-		}
-		s.Metrics.URL = fmt.Sprintf("http://127.0.0.1:%d/metrics", m.metrics[0].Addr().(*net.TCPAddr).Port)
-	}
-
 	var front *frontDoor
 	closed := make(chan error, 1)
 	if o.has("gateway") {
-		if front, err = openFrontDoor(ctx, dir, k.REST, &m, s.Front.Token); err != nil {
+		if front, err = openFrontDoor(ctx, dir, k, &m, s); err != nil {
 			return err
 		}
 		defer front.close()
+		platform.Front, platform.Metrics = front.gateway, o.has("metrics")
+		if o.has("controllers") && o.has("metrics") {
+			s.Metrics.URL = front.URL + "/metrics"
+		}
 	}
 
 	if o.has("controllers") && o.has("node") {

@@ -24,11 +24,7 @@ func newLinkCommand(f *folder) *cobra.Command {
 			if s.Front.URL == "" {
 				return errors.New("this weir has no front door: it was started --without gateway")
 			}
-			config, err := f.rest()
-			if err != nil {
-				return err
-			}
-			store, err := identity.New(cmd.Context(), config)
+			store, _, err := f.identities(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -17,9 +17,9 @@ import (
 type handover struct {
 	PID int
 	// The indexes of the files handed over: listeners, and the way out.
-	API, S3, Metrics, Front []int
-	Outside                 int
-	Names                   []string // of the machine, where it is open to others
+	API, S3, Front []int
+	Outside        int
+	Names          []string // of the machine, where it is open to others
 }
 
 const handoverVariable = "WEIR_HANDOVER"
@@ -32,7 +32,7 @@ func runOutside(ctx context.Context, kind namespaces.Kind, d *doors) error {
 	for _, l := range []struct {
 		listeners []*net.TCPListener
 		indexes   *[]int
-	}{{d.api, &h.API}, {d.s3, &h.S3}, {d.metrics, &h.Metrics}, {d.front, &h.Front}} {
+	}{{d.api, &h.API}, {d.s3, &h.S3}, {d.front, &h.Front}} {
 		for _, listener := range l.listeners {
 			file, err := listener.File()
 			if err != nil {

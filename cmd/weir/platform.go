@@ -23,6 +23,7 @@ import (
 	"github.com/weir-ml/weir/platform/admission"
 	"github.com/weir-ml/weir/platform/apply"
 	"github.com/weir-ml/weir/platform/explain"
+	"github.com/weir-ml/weir/platform/gateway"
 	"github.com/weir-ml/weir/platform/routes"
 	"github.com/weir-ml/weir/platform/training/jobs"
 	"github.com/weir-ml/weir/platform/training/jobset"
@@ -46,8 +47,13 @@ type platformOptions struct {
 	Jobs jobs.Options
 	// Progress says where what jobs say of themselves is read and kept.
 	Progress progress.Options
-	// Listener is where the controllers answer over HTTP; nil is nowhere.
+	// Listener is where the controllers answer over HTTP; nil is nowhere, or at
+	// the front door.
 	Listener net.Listener
+	// Front leads to what the controllers answer; nil is no front door.
+	Front *gateway.Gateway
+	// Metrics says whether Prometheus is answered at the front door.
+	Metrics bool
 	// Admission says how the API server reaches the checks of objects on their
 	// way in; nil does without, and the controllers say what is wrong later.
 	Admission *admission.Options
@@ -110,8 +116,19 @@ func startPlatform(ctx context.Context, config *rest.Config, o platformOptions) 
 	if err != nil {
 		return err
 	}
+	answers := append(progress.Routes(courses, manager.Elected()), explain.Route(explain.Serving{
+		REST: config, Scheme: kinds, Mapper: manager.GetRESTMapper(), Logs: lastLines,
+	}))
 	if o.Listener != nil {
-		if err := routes.Setup(manager, o.Listener, routes.Metrics(), progress.Route(courses, manager.Elected())); err != nil {
+		if err := routes.Setup(manager, o.Listener, append(answers, routes.Metrics())...); err != nil {
+			return err
+		}
+	}
+	if o.Front != nil {
+		if o.Metrics {
+			answers = append(answers, routes.Metrics())
+		}
+		if err := o.Front.Add(answers...); err != nil {
 			return err
 		}
 	}

@@ -135,9 +135,15 @@ func (from *reading) roomsOfNodes(ctx context.Context) ([]room.Room, error) {
 	}
 	var nodes corev1.NodeList
 	if err := from.Reader.List(ctx, &nodes); err != nil {
+		if apierrors.IsForbidden(err) {
+			return nil, nil // What the scheduler said must do.
+		}
 		return nil, fmt.Errorf("list nodes: %w", err)
 	}
 	pods, err := from.pods(ctx, "")
+	if apierrors.IsForbidden(err) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -28,7 +27,7 @@ func (g *Gateway) guard(route *Route) http.Handler {
 func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, route *Route) {
 	who, err := g.who(r)
 	if err != nil && !errors.Is(err, identity.ErrUnknown) {
-		refuse(w, http.StatusServiceUnavailable, "ServiceUnavailable", fmt.Sprintf("who you are cannot be found out now: %v", err))
+		routes.Refuse(w, http.StatusServiceUnavailable, fmt.Sprintf("who you are cannot be found out now: %v", err))
 		return
 	}
 	if route.Rule == routes.Anyone {
@@ -37,24 +36,23 @@ func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, route *Route) {
 	}
 	if who == nil {
 		w.Header().Set("WWW-Authenticate", "Bearer")
-		refuse(w, http.StatusUnauthorized, "Unauthorized", "nobody is signed in, or no longer: open the link that weir link prints, sign in with a password, or send a token as Authorization: Bearer TOKEN")
+		routes.Refuse(w, http.StatusUnauthorized, "nobody is signed in, or no longer: open the link that weir link prints, sign in with a password, or send a token, from weir token create or kubectl create token, as Authorization: Bearer TOKEN")
 		return
 	}
 	if who.cookie && !sameOrigin(r) {
-		refuse(w, http.StatusForbidden, "Forbidden", "this was sent by a page of another site, which may not act for you")
+		routes.Refuse(w, http.StatusForbidden, "this was sent by a page of another site, which may not act for you")
 		return
 	}
 	if !allows(who.Scopes, route, r) {
-		refuse(w, http.StatusForbidden, "Forbidden", fmt.Sprintf("token %q of %s is good for %s only; weir token create makes others", who.Title, who.Name, strings.Join(who.Scopes, ", ")))
+		routes.Refuse(w, http.StatusForbidden, fmt.Sprintf("token %q of %s is good for %s only; weir token create makes others", who.Title, who.Name, strings.Join(who.Scopes, ", ")))
 		return
 	}
 	if err := g.may(r, route, who); err != nil {
-		var no forbidden
-		if errors.As(err, &no) {
-			refuse(w, http.StatusForbidden, "Forbidden", no.Error())
-			return
+		code := http.StatusServiceUnavailable
+		if isForbidden(err) {
+			code = http.StatusForbidden
 		}
-		refuse(w, http.StatusServiceUnavailable, "ServiceUnavailable", err.Error())
+		routes.Refuse(w, code, err.Error())
 		return
 	}
 	ctx, cancel := while(r.Context(), &who.Pass)
@@ -187,6 +185,16 @@ func (g *Gateway) may(r *http.Request, route *Route, who *visitor) error {
 	if !ok {
 		return nil
 	}
+	return g.allowed(r, review, who)
+}
+
+func isForbidden(err error) bool {
+	var no forbidden
+	return errors.As(err, &no)
+}
+
+// allowed says whether somebody may do what a review asks.
+func (g *Gateway) allowed(r *http.Request, review authorization.SubjectAccessReviewSpec, who *visitor) error {
 	who.Caller.Review(&review)
 	answer, err := g.core.AuthorizationV1().SubjectAccessReviews().Create(r.Context(), &authorization.SubjectAccessReview{Spec: review}, metav1.CreateOptions{})
 	if err != nil {
@@ -196,25 +204,6 @@ func (g *Gateway) may(r *http.Request, route *Route, who *visitor) error {
 		return forbidden(fmt.Sprintf("%s may not %s; a role of the cluster can allow it", who.Name, routes.Asked(review)))
 	}
 	return nil
-}
-
-// refuse answers with a Status, as the API server does.
-func refuse(w http.ResponseWriter, code int, reason metav1.StatusReason, message string) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(metav1.Status{ // Who has gone needs no answer.
-		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
-		Status:   metav1.StatusFailure, Message: message, Reason: reason, Code: int32(code),
-	})
-}
-
-// respond answers with JSON that no cache keeps.
-func respond(w http.ResponseWriter, code int, what any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(what) // Who has gone needs no answer.
 }
 
 // Scopes are what a token may be good for: a part of the door, or reading alone.

@@ -13,15 +13,19 @@ package gateway
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 
 	"github.com/weir-ml/weir/platform/gateway/identity"
 )
@@ -37,6 +41,16 @@ type Config struct {
 	// Audit takes who signed in, and what they did that the API server's own
 	// audit does not know of; nil is nowhere.
 	Audit *slog.Logger
+	// TLS is how connections that begin with TLS are answered; nil does without.
+	TLS *tls.Config
+	// Authority is the certificate by which clients know ours, in PEM.
+	Authority []byte
+	// Plain says at which of our addresses others are answered; nil is all.
+	Plain func(net.Addr) bool
+	// Storage is the S3 behind the door; nil is none.
+	Storage *Storage
+	// Machine says how the installation fares, as JSON; nil says nothing.
+	Machine func(context.Context) any
 	// Session is how long somebody stays signed in; a week if zero.
 	Session time.Duration
 }
@@ -47,6 +61,8 @@ type Gateway struct {
 	core       kubernetes.Interface
 	table      *table
 	kubernetes *upstream
+	store      *store // nil without a Storage
+	attempts   *attempts
 }
 
 // New returns the front door with its own routes and those that are given.
@@ -61,16 +77,30 @@ func New(c Config, more ...Route) (*Gateway, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the front door: %w", err)
 	}
-	g := &Gateway{config: c, core: core}
+	g := &Gateway{config: c, core: core, table: newTable(), attempts: newAttempts()}
 	if g.kubernetes, err = newUpstream(c.REST); err != nil {
 		return nil, fmt.Errorf("open the front door: %w", err)
 	}
-	own := append(g.ownRoutes(), more...)
-	if g.table, err = newTable(own, g.guard); err != nil {
-		return nil, fmt.Errorf("open the front door: %w", err)
+	if c.Storage != nil {
+		if g.store, err = newStore(*c.Storage); err != nil {
+			return nil, fmt.Errorf("open the front door: %w", err)
+		}
 	}
-	return g, nil
+	return g, g.Add(slices.Concat(g.ownRoutes(), more)...)
 }
+
+// Add adds routes, before the door serves.
+func (g *Gateway) Add(more ...Route) error {
+	for _, r := range more {
+		if err := g.table.add(r, g.guard); err != nil {
+			return fmt.Errorf("open the front door: %w", err)
+		}
+	}
+	return nil
+}
+
+// Routes are all that the door leads to.
+func (g *Gateway) Routes() []Route { return slices.Clone(g.table.all) }
 
 // Limits on what comes in. A body may be as long as it likes and take as long:
 // a model is 10 GB, and a watch lasts for hours.
@@ -90,13 +120,10 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 	server := &http.Server{
 		Handler: g, Protocols: protocols,
 		ReadHeaderTimeout: headerPatience, IdleTimeout: idlePatience, MaxHeaderBytes: maxHeaders,
+		ConnContext: withConn, ErrorLog: slog.NewLogLogger(logr.ToSlogHandler(klog.Background()), slog.LevelDebug),
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(l) }()
-	select {
-	case err := <-ended:
+	if err := newFork(l, g.config.TLS).serve(ctx, server); err != nil {
 		return fmt.Errorf("serve the front door on %s: %w", l.Addr(), err)
-	case <-ctx.Done():
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
@@ -108,6 +135,14 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 
 // ServeHTTP answers one request.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if g.insecure(r) {
+		secureInstead(w, r)
+		return
+	}
+	if g.store != nil && isSigned(r) {
+		g.store.signed.ServeHTTP(w, r) // S3 says who may: it knows the signature.
+		return
+	}
 	strip(r.Header)
 	protect(w.Header())
 	g.table.ServeHTTP(w, r)

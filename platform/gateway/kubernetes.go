@@ -89,10 +89,13 @@ func (u *upstream) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	for name := range w.Header() { // The API server's own answer counts, and ours would double it.
-		w.Header().Del(name)
-	}
-	u.proxy.ServeHTTP(w, r)
+	lead(w, r, u.proxy)
+}
+
+// lead lets a proxy answer, whose headers count in place of ours.
+func lead(w http.ResponseWriter, r *http.Request, proxy *httputil.ReverseProxy) {
+	clear(w.Header())
+	proxy.ServeHTTP(w, r)
 }
 
 // as tells the API server whom it is asked for.
@@ -155,7 +158,7 @@ func unreachable(w http.ResponseWriter, r *http.Request, err error) {
 		// Who asked has gone, or may no longer ask.
 		panic(http.ErrAbortHandler)
 	}
-	refuse(w, http.StatusBadGateway, "ServiceUnavailable", fmt.Sprintf("what stands behind the front door did not answer: %v", err))
+	routes.Refuse(w, http.StatusBadGateway, fmt.Sprintf("what stands behind the front door did not answer: %v", err))
 }
 
 // buffers are used again from one answer to the next.

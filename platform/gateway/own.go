@@ -17,6 +17,26 @@ func (g *Gateway) ownRoutes() []Route {
 		{Owner: "weir", Pattern: "/weir/", Rule: routes.SignedIn, Handler: http.HandlerFunc(nothing)},
 		{Owner: "pages", Pattern: "/", Rule: routes.Anyone, Handler: http.HandlerFunc(g.showPage)},
 	}
+	for pattern, handle := range map[string]http.HandlerFunc{
+		"GET /weir/tokens": g.listTokens, "POST /weir/tokens": g.makeToken, "DELETE /weir/tokens/{id}": g.revokeToken,
+		"PUT /weir/password": g.changePassword, "GET /weir/machine": g.showMachine,
+	} {
+		all = append(all, Route{Owner: "weir", Pattern: pattern, Rule: routes.SignedIn, Handler: handle})
+	}
+	all = append(all,
+		Route{Owner: "weir", Pattern: "GET /weir/users", Rule: overUsers("list"), Handler: http.HandlerFunc(g.listUsers)},
+		Route{Owner: "weir", Pattern: "POST /weir/users", Rule: overUsers("create"), Handler: http.HandlerFunc(g.addUser)},
+		Route{Owner: "weir", Pattern: "PATCH /weir/users/{name}", Rule: overUsers("update"), Handler: http.HandlerFunc(g.changeUser)},
+		Route{Owner: "weir", Pattern: "DELETE /weir/users/{name}", Rule: overUsers("delete"), Handler: http.HandlerFunc(g.removeUser)},
+	)
+	if g.store != nil {
+		all = append(all,
+			Route{Owner: "s3", Pattern: "GET " + storagePath, Rule: routes.SignedIn, Handler: http.HandlerFunc(g.listBuckets)},
+			Route{Owner: "s3", Pattern: "GET " + storagePath + "/{$}", Rule: routes.SignedIn, Handler: http.HandlerFunc(g.listBuckets)},
+			Route{Owner: "s3", Pattern: storagePath, Tree: true, Rule: routes.May(g.mayStore), Handler: http.HandlerFunc(g.serveStorage)},
+			Route{Owner: "s3", Pattern: "GET /weir/s3-keys", Rule: overUsers("get"), Handler: http.HandlerFunc(g.showKeys)},
+		)
+	}
 	for _, tree := range []string{"/api", "/apis", "/openapi"} {
 		all = append(all, Route{Owner: "kubernetes", Pattern: tree, Tree: true, Rule: routes.OwnRights, Handler: g.kubernetes})
 	}
@@ -31,12 +51,21 @@ func (g *Gateway) ownRoutes() []Route {
 func (g *Gateway) showPage(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
-		refuse(w, http.StatusMethodNotAllowed, "MethodNotAllowed", "pages are there to be read")
+		routes.Refuse(w, http.StatusMethodNotAllowed, "pages are there to be read")
 		return
 	}
 	g.config.Pages.ServeHTTP(w, r)
 }
 
+// showMachine says how the installation fares.
+func (g *Gateway) showMachine(w http.ResponseWriter, r *http.Request) {
+	if g.config.Machine == nil {
+		nothing(w, r)
+		return
+	}
+	routes.Respond(w, http.StatusOK, g.config.Machine(r.Context()))
+}
+
 func nothing(w http.ResponseWriter, r *http.Request) {
-	refuse(w, http.StatusNotFound, "NotFound", "the front door leads nowhere at "+strings.TrimSpace(r.URL.Path))
+	routes.Refuse(w, http.StatusNotFound, "the front door leads nowhere at "+strings.TrimSpace(r.URL.Path))
 }

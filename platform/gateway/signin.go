@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"encoding/json"
 	"errors"
 	"net"
 	"net/http"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"github.com/weir-ml/weir/platform/gateway/identity"
+	"github.com/weir-ml/weir/platform/routes"
 )
 
 // A SessionAnswer says who is signed in.
@@ -38,34 +38,39 @@ func (g *Gateway) showSession(w http.ResponseWriter, r *http.Request) {
 	if a.Groups == nil {
 		a.Groups = []string{}
 	}
-	respond(w, http.StatusOK, a)
+	routes.Respond(w, http.StatusOK, a)
 }
 
 // signIn signs somebody in by name and password.
 func (g *Gateway) signIn(w http.ResponseWriter, r *http.Request) {
 	if !sameOrigin(r) {
-		refuse(w, http.StatusForbidden, "Forbidden", "this was sent by a page of another site, which may not sign you in")
+		routes.Refuse(w, http.StatusForbidden, "this was sent by a page of another site, which may not sign you in")
 		return
 	}
 	var given struct{ Name, Password string }
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4<<10)).Decode(&given); err != nil {
-		refuse(w, http.StatusBadRequest, "BadRequest", `send {"name": …, "password": …}`)
+	if !read(w, r, &given, `{"name": …, "password": …}`) {
+		return
+	}
+	if wait := g.attempts.take(given.Name, from(r)); wait > 0 {
+		g.config.Audit.Warn("sign-in refused", "user", given.Name, "via", "password", "from", from(r), "error", "too many attempts")
+		tooMany(w, wait)
 		return
 	}
 	who, err := g.config.Identity.SignIn(r.Context(), given.Name, given.Password)
 	if errors.Is(err, identity.ErrUnknown) {
 		g.config.Audit.Warn("sign-in refused", "user", given.Name, "via", "password", "from", from(r))
-		refuse(w, http.StatusUnauthorized, "Unauthorized", "no user has this name and password")
+		routes.Refuse(w, http.StatusUnauthorized, "no user has this name and password")
 		return
 	}
 	if err == nil {
+		g.attempts.forgive(given.Name, from(r))
 		err = g.startSession(w, r, who, "password")
 	}
 	if err != nil {
-		refuse(w, http.StatusServiceUnavailable, "ServiceUnavailable", err.Error())
+		routes.Refuse(w, http.StatusServiceUnavailable, err.Error())
 		return
 	}
-	respond(w, http.StatusCreated, map[string]string{"user": who.User})
+	routes.Respond(w, http.StatusCreated, map[string]string{"user": who.User})
 }
 
 // useLink signs in who comes with a link, and leads them on.
@@ -106,11 +111,11 @@ func (g *Gateway) startSession(w http.ResponseWriter, r *http.Request, who ident
 func (g *Gateway) signOut(w http.ResponseWriter, r *http.Request) {
 	v := visitorOf(r)
 	if !v.cookie {
-		refuse(w, http.StatusBadRequest, "BadRequest", "this came with a token, which no sign-out ends; weir token revoke does")
+		routes.Refuse(w, http.StatusBadRequest, "this came with a token, which no sign-out ends; weir token revoke does")
 		return
 	}
 	if err := g.config.Identity.End(r.Context(), v.ID); err != nil {
-		refuse(w, http.StatusServiceUnavailable, "ServiceUnavailable", err.Error())
+		routes.Refuse(w, http.StatusServiceUnavailable, err.Error())
 		return
 	}
 	g.config.Audit.Info("signed out", "user", v.Name, "session", v.ID)

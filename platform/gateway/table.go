@@ -15,40 +15,34 @@ type Route = routes.Route
 type table struct {
 	all []Route
 	mux *http.ServeMux
-	// trees are found by their first folders and get their paths as they came:
+	// trees are found by their first one or two folders and get their paths as they came:
 	// an object in S3 may be called a//b.
 	trees map[string]http.Handler
 }
 
-// newTable makes a table of routes, each behind what guard puts before it.
-func newTable(all []Route, guard func(*Route) http.Handler) (*table, error) {
-	t := &table{all: all, mux: http.NewServeMux(), trees: map[string]http.Handler{}}
-	for i := range all {
-		r := &t.all[i]
-		if r.Owner == "" || r.Handler == nil || r.Rule == nil {
-			return nil, fmt.Errorf("route %q: an owner, a rule or a handler is missing", r.Pattern)
-		}
-		if err := t.add(r, guard(r)); err != nil {
-			return nil, err
-		}
-	}
-	return t, nil
+func newTable() *table {
+	return &table{mux: http.NewServeMux(), trees: map[string]http.Handler{}}
 }
 
-func (t *table) add(r *Route, h http.Handler) (err error) {
-	if r.Tree {
-		if t.trees[r.Pattern] != nil {
-			return fmt.Errorf("route %q: there are two", r.Pattern)
-		}
-		t.trees[r.Pattern] = h
-		return nil
+// add adds a route, behind what guard puts before it.
+func (t *table) add(r Route, guard func(*Route) http.Handler) (err error) {
+	if r.Owner == "" || r.Handler == nil || r.Rule == nil {
+		return fmt.Errorf("route %q: an owner, a rule or a handler is missing", r.Pattern)
+	}
+	if r.Tree && t.trees[r.Pattern] != nil {
+		return fmt.Errorf("route %q: there are two", r.Pattern)
 	}
 	defer func() {
 		if said := recover(); said != nil { // The mux says so when two patterns clash.
 			err = fmt.Errorf("route %q: %v", r.Pattern, said)
 		}
 	}()
-	t.mux.Handle(r.Pattern, h)
+	if r.Tree {
+		t.trees[r.Pattern] = guard(&r)
+	} else {
+		t.mux.Handle(r.Pattern, guard(&r))
+	}
+	t.all = append(t.all, r)
 	return nil
 }
 
@@ -70,6 +64,9 @@ func (t *table) tree(path string) http.Handler {
 	if h := t.trees["/"+first]; h != nil {
 		return h
 	}
-	second, _, _ := strings.Cut(rest, "/")
+	second, below, _ := strings.Cut(rest, "/")
+	if below == "" {
+		return nil
+	}
 	return t.trees["/"+first+"/"+second]
 }

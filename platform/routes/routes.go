@@ -33,8 +33,8 @@ type Route struct {
 	Owner string
 	// Pattern is what http.ServeMux matches, such as "GET /metrics".
 	Pattern string
-	// Tree says that the pattern is one or two folders, as /api, and that
-	// all below them comes here with its path as it was sent.
+	// Tree says that the pattern is one or two folders, as /api, and that what
+	// lies below comes here with its path as it was sent.
 	Tree bool
 	// Rule says who may use it.
 	Rule    *Rule

@@ -155,6 +155,12 @@ func (s *Store) StartSession(ctx context.Context, who Subject, via string, lasts
 
 // NewLink makes what signs somebody in once.
 func (s *Store) NewLink(ctx context.Context, who Subject, lasts time.Duration) (string, error) {
+	if err := s.ready(ctx); err != nil {
+		return "", err
+	}
+	if _, ok := s.groupsOf(who); !ok {
+		return "", fmt.Errorf("make a link for %s: %w", who.User, ErrNoUser)
+	}
 	secret, _, err := s.issue(ctx, record{Kind: link, Subject: who}, rand.Text(), lasts)
 	return secret, err
 }

@@ -29,7 +29,7 @@ func (s *Store) NewToken(ctx context.Context, who Subject, title string, scopes 
 		return "", nil, err
 	}
 	if _, ok := s.groupsOf(who); !ok {
-		return "", nil, fmt.Errorf("make a token: there is no user %s; weir user list shows them", who.User)
+		return "", nil, fmt.Errorf("make a token for %s: %w", who.User, ErrNoUser)
 	}
 	return s.issue(ctx, record{Kind: token, Subject: who, Via: "token", Title: title, Scopes: scopes}, TokenPrefix+rand.Text(), lasts)
 }
@@ -51,4 +51,15 @@ func (s *Store) Tokens(ctx context.Context, name string) ([]Token, error) {
 		return strings.Compare(a.ID, b.ID)
 	})
 	return all, nil
+}
+
+// RevokeToken takes back the token that an ID names.
+func (s *Store) RevokeToken(ctx context.Context, id string) error {
+	if err := s.ready(ctx); err != nil {
+		return err
+	}
+	if s.shelf.get(token, id) == nil {
+		return fmt.Errorf("take back token %s: there is none of this ID; weir token list shows them", id)
+	}
+	return s.remove(ctx, id)
 }

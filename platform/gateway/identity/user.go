@@ -12,6 +12,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
+// ErrNoUser says that a name is nobody's.
+var ErrNoUser = errors.New("there is no user of this name; weir user list shows them")
+
 // A User is somebody whom we keep.
 type User struct {
 	Name     string    `json:"name"`
@@ -35,6 +38,15 @@ func (s *Store) Users(ctx context.Context) ([]User, error) {
 
 func userOf(r *record) User {
 	return User{Name: r.User, Groups: slices.Clone(r.Groups), Password: r.Password != "", Made: r.Made}
+}
+
+// HasPassword says whether a user has one.
+func (s *Store) HasPassword(ctx context.Context, name string) (bool, error) {
+	if err := s.ready(ctx); err != nil {
+		return false, err
+	}
+	e := s.shelf.get(user, nameOf(user, name))
+	return e != nil && e.record.Password != "", nil
 }
 
 // AddUser makes a user. Without a password they sign in by links.
@@ -66,7 +78,7 @@ func (s *Store) ChangeUser(ctx context.Context, name string, groups *[]string, p
 	id := nameOf(user, name)
 	secret, err := s.core.Secrets(Namespace).Get(ctx, id, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		return fmt.Errorf("change user %s: there is no user of this name; weir user list shows them", name)
+		return fmt.Errorf("change user %s: %w", name, ErrNoUser)
 	}
 	if err != nil {
 		return fmt.Errorf("change user %s: %w", name, err)
@@ -107,7 +119,7 @@ func (s *Store) RemoveUser(ctx context.Context, name string) error {
 	}
 	if err := s.remove(ctx, nameOf(user, name)); err != nil {
 		if apierrors.IsNotFound(err) {
-			return fmt.Errorf("remove user %s: there is no user of this name; weir user list shows them", name)
+			return fmt.Errorf("remove user %s: %w", name, ErrNoUser)
 		}
 		return err
 	}

@@ -30,16 +30,17 @@ type answerReplica struct {
 	Series   []wireSeries  `json:"series"`
 }
 
-// Route answers with the course of a job:
+// Routes answer with the course of a job:
 //
-//	GET /progress/NAMESPACE/RESOURCE/NAME?replica=worker-0&name=loss&since=2026-11-25T10:00:00Z
+//	GET /weir/series/NAMESPACE/RESOURCE/NAME?replica=worker-0&name=loss&since=2026-11-25T10:00:00Z
 //
 // The resource is as kubectl has it: tfjobs. It is for those who may get the
-// job. Works says when this process is the one that follows jobs.
-func Route(store *Store, works <-chan struct{}) routes.Route {
-	return routes.Route{
+// job. Works says when this process is the one that follows jobs. The path began
+// with /progress once, and whoever asks there is answered.
+func Routes(store *Store, works <-chan struct{}) []routes.Route {
+	series := routes.Route{
 		Owner:   "weir",
-		Pattern: "GET /progress/{namespace}/{resource}/{name}",
+		Pattern: "GET /weir/series/{namespace}/{resource}/{name}",
 		Rule: routes.May(func(r *http.Request) authorization.SubjectAccessReviewSpec {
 			resource := r.PathValue("resource")
 			kind, _ := kindOf(Job{Kind: strings.TrimSuffix(resource, "s")})
@@ -63,6 +64,9 @@ func Route(store *Store, works <-chan struct{}) routes.Route {
 			_ = json.NewEncoder(w).Encode(a) // Who has gone needs no answer.
 		}),
 	}
+	before := series
+	before.Pattern = "GET /progress/{namespace}/{resource}/{name}"
+	return []routes.Route{series, before}
 }
 
 func answerTo(store *Store, r *http.Request) (*answer, int, error) {

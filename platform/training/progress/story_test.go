@@ -134,7 +134,7 @@ func (w *world) start() {
 		w.Fatal(err)
 	}
 	w.url = "http://" + l.Addr().String()
-	if err := routes.Setup(mgr, l, progress.Route(store, mgr.Elected())); err != nil {
+	if err := routes.Setup(mgr, l, progress.Routes(store, mgr.Elected())...); err != nil {
 		w.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -1,0 +1,144 @@
+package gateway
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/weir-ml/weir/platform/gateway/identity"
+	"github.com/weir-ml/weir/platform/routes"
+)
+
+// maxAnswer is how long what is sent to the door's own routes may be.
+const maxAnswer = 16 << 10
+
+// read reads JSON into what, or says what is wrong with it.
+func read(w http.ResponseWriter, r *http.Request, what any, like string) bool {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(headerPatience)) // It is short, so it comes soon.
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxAnswer))
+	d.DisallowUnknownFields()
+	if err := d.Decode(what); err != nil {
+		routes.Refuse(w, http.StatusBadRequest, fmt.Sprintf("what was sent cannot be read (%v): send %s", err, like))
+		return false
+	}
+	return true
+}
+
+// fail answers that something of ours did not work.
+func fail(w http.ResponseWriter, err error) {
+	routes.Refuse(w, http.StatusServiceUnavailable, err.Error())
+}
+
+// listTokens lists the caller's own tokens.
+func (g *Gateway) listTokens(w http.ResponseWriter, r *http.Request) {
+	items, err := g.config.Identity.Tokens(r.Context(), visitorOf(r).Name)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	routes.Respond(w, http.StatusOK, map[string]any{"items": items})
+}
+
+// A newToken is what a token is to be like. Lasts is as in "720h"; empty is 30
+// days, and "0" for ever.
+type newToken struct {
+	Name   string   `json:"name"`
+	Scopes []string `json:"scopes"`
+	Lasts  string   `json:"lasts"`
+}
+
+// makeToken makes a token for the caller. It is shown this once.
+func (g *Gateway) makeToken(w http.ResponseWriter, r *http.Request) {
+	var wanted newToken
+	if !read(w, r, &wanted, `{"name": "laptop", "scopes": ["read"], "lasts": "720h"}`) {
+		return
+	}
+	lasts, err := Lasting(wanted.Lasts)
+	if err == nil {
+		err = CheckScopes(wanted.Scopes)
+	}
+	if err == nil && strings.TrimSpace(wanted.Name) == "" {
+		err = fmt.Errorf("name is missing: name what the token is for")
+	}
+	if err != nil {
+		routes.Refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	v := visitorOf(r)
+	if v.Via == "account" || len(v.Scopes) > 0 {
+		routes.Refuse(w, http.StatusForbidden, "a token that is good for some things only, or is a service account's, makes no further tokens")
+		return
+	}
+	// One that was made by another does not outlive it.
+	if !v.Expires.IsZero() && v.Via == "token" && (lasts == 0 || time.Now().Add(lasts).After(v.Expires)) {
+		lasts = time.Until(v.Expires)
+	}
+	secret, p, err := g.config.Identity.NewToken(r.Context(), v.Subject, wanted.Name, wanted.Scopes, lasts)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	g.config.Audit.Info("token made", "user", v.Name, "token", p.ID, "name", p.Title, "scopes", p.Scopes, "expires", p.Expires)
+	routes.Respond(w, http.StatusCreated, map[string]any{
+		"id": p.ID, "name": p.Title, "scopes": p.Scopes, "expires": p.Expires, "token": secret, "kubeconfig": g.kubeconfig(r, v.Name, secret),
+	})
+}
+
+// revokeToken takes back one of the caller's own tokens.
+func (g *Gateway) revokeToken(w http.ResponseWriter, r *http.Request) {
+	v, id := visitorOf(r), r.PathValue("id")
+	if len(v.Scopes) > 0 && v.ID != id {
+		routes.Refuse(w, http.StatusForbidden, "a token that is good for some things only takes back no other")
+		return
+	}
+	own, err := g.config.Identity.Tokens(r.Context(), v.Name)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	if !slices.ContainsFunc(own, func(t identity.Token) bool { return t.ID == id }) {
+		routes.Refuse(w, http.StatusNotFound, fmt.Sprintf("you have no token %s", id))
+		return
+	}
+	if err := g.config.Identity.End(r.Context(), id); err != nil {
+		fail(w, err)
+		return
+	}
+	g.config.Audit.Info("token taken back", "user", v.Name, "token", id)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// Lasting reads how long a token lasts: "720h" or "30d". Nothing is 30 days, and
+// 0 is for ever.
+func Lasting(text string) (time.Duration, error) {
+	if text == "" {
+		return 30 * 24 * time.Hour, nil
+	}
+	if text == "0" {
+		return 0, nil
+	}
+	var days int
+	if rest, ok := strings.CutSuffix(text, "d"); ok {
+		if _, err := fmt.Sscanf(rest, "%d", &days); err == nil && days > 0 && days < 36500 {
+			return time.Duration(days) * 24 * time.Hour, nil
+		}
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		return 0, fmt.Errorf("%q is no time for a token to last: say 12h or 30d, or 0 for ever", text)
+	}
+	return d, nil
+}
+
+// CheckScopes says which scope there is not.
+func CheckScopes(scopes []string) error {
+	for _, s := range scopes {
+		if !slices.Contains(Scopes, s) {
+			return fmt.Errorf("there is no scope %q; there are %s, and none is everything", s, strings.Join(Scopes, ", "))
+		}
+	}
+	return nil
+}
