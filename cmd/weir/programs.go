@@ -35,6 +35,10 @@ var programs = map[string]func(ctx context.Context, args []string) int{
 // places are where the programs lie, seen from a container's root.
 var places = []string{"usr/sbin/sshd", "usr/bin/ssh", "usr/bin/kubectl-delivery"}
 
+// mpiHome is where images of MPI programs have their user's home, seen from a
+// container's root. Clients put programs there, whoever runs them.
+const mpiHome = "home/mpiuser"
+
 // layPrograms makes a folder of the programs, each of which is this one. It is
 // linked where it can be, and copied where not.
 func layPrograms(dir string) (string, error) {
@@ -44,6 +48,10 @@ func layPrograms(dir string) (string, error) {
 	}
 	now, err := os.Stat(self)
 	if err != nil {
+		return "", fmt.Errorf("lay out programs for pods: %w", err)
+	}
+	home := filepath.Join(dir, mpiHome)
+	if err := errors.Join(os.MkdirAll(home, 0o755), os.Chmod(home, 0o777)); err != nil {
 		return "", fmt.Errorf("lay out programs for pods: %w", err)
 	}
 	first := ""

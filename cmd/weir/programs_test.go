@@ -36,6 +36,9 @@ func TestLayPrograms(t *testing.T) {
 			}
 		}
 	}
+	if got, err := os.Stat(filepath.Join(dir, mpiHome)); err != nil || got.Mode().Perm() != 0o777 {
+		t.Errorf("the home that anybody may write to is %v, %v", got, err)
+	}
 	stale := filepath.Join(dir, places[1])
 	if err := os.Remove(stale); err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log"
 	"net"
 	"os"
@@ -25,31 +26,40 @@ const leastPatience = time.Minute
 // and stays in the foreground whatever else it is told. It returns its exit code.
 func Serve(ctx context.Context, args []string, stderr io.Writer) int {
 	say := log.New(stderr, "sshd: ", 0)
-	port, err := portOf(args)
-	if err != nil {
-		say.Print(err)
-		return failed
-	}
-	keys, err := find(publicFile)
-	if err != nil {
-		say.Print(err)
-		return failed
-	}
-	l, err := net.Listen("tcp", ":"+port)
-	if err != nil {
-		say.Print(err)
-		return failed
-	}
-	say.Printf("listening on port %s for the keys in %s", port, keys)
-	if err := (Server{Keys: keys, Log: say}).Serve(ctx, l); err != nil {
+	if err := serve(ctx, args, say); err != nil {
 		say.Print(err)
 		return failed
 	}
 	return 0
 }
 
-// portOf is the port that sshd is told.
-func portOf(args []string) (string, error) {
+func serve(ctx context.Context, args []string, say *log.Logger) error {
+	ports, err := portsOf(args)
+	if err != nil {
+		return err
+	}
+	keys, err := find(publicFile)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, len(ports))
+	for _, port := range ports {
+		l, err := net.Listen("tcp", ":"+port)
+		if err != nil {
+			return err
+		}
+		go func() { ended <- Server{Keys: keys, Log: say}.Serve(ctx, l) }()
+	}
+	say.Printf("listening on port %s for the keys in %s", strings.Join(ports, " and "), keys)
+	return <-ended
+}
+
+// portsOf are the ports that sshd is told. A file that is not there is that of an
+// image which an environment stands for. Those of the MPI operator say 2222, where
+// its manifests look whether sshd is ready; our own client goes to 22.
+func portsOf(args []string) ([]string, error) {
 	file, port := "", ""
 	for i := 0; i+1 < len(args); i++ {
 		switch args[i] {
@@ -60,19 +70,22 @@ func portOf(args []string) (string, error) {
 		}
 	}
 	if port != "" || file == "" {
-		return orElse(port, "22"), nil
+		return []string{orElse(port, "22")}, nil
 	}
 	open, err := os.Open(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return []string{"22", "2222"}, nil
+	}
 	if err != nil {
-		return "", fmt.Errorf("read settings: %w", err)
+		return nil, fmt.Errorf("read settings: %w", err)
 	}
 	defer open.Close()
 	for lines := bufio.NewScanner(open); lines.Scan(); {
 		if fields := strings.Fields(lines.Text()); len(fields) == 2 && strings.EqualFold(fields[0], "Port") {
-			return fields[1], nil
+			return []string{fields[1]}, nil
 		}
 	}
-	return "22", nil
+	return []string{"22"}, nil
 }
 
 func orElse(first, second string) string {

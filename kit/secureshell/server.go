@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"syscall"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -61,6 +62,9 @@ func (s Server) Serve(ctx context.Context, l net.Listener) error {
 // welcome serves one connection to its end.
 func (s Server) welcome(c net.Conn, config *ssh.ServerConfig) {
 	conn, channels, requests, err := ssh.NewServerConn(c, config)
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+		return // Somebody looked whether we listen.
+	}
 	if err != nil {
 		s.Log.Printf("connection from %s refused: %v", c.RemoteAddr(), err)
 		return

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
@@ -142,20 +143,77 @@ func TestPatience(t *testing.T) {
 	}
 }
 
-func TestPort(t *testing.T) {
+func TestPorts(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "sshd_config")
-	if err := os.WriteFile(file, []byte("# Ours\nPort 2222\nHostKey x\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("# Ours\nPort 2200\nHostKey x\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	got := map[string]string{}
-	for name, args := range map[string][]string{"plain": {"-De"}, "flag": {"-De", "-p", "2200"}, "file": {"-De", "-f", file}} {
-		port, err := portOf(args)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got[name] = port
+	for name, tc := range map[string]struct {
+		args []string
+		want []string
+	}{
+		"Plain":  {args: []string{"-De"}, want: []string{"22"}},
+		"Flag":   {args: []string{"-De", "-p", "2200"}, want: []string{"2200"}},
+		"File":   {args: []string{"-De", "-f", file}, want: []string{"2200"}},
+		"NoFile": {args: []string{"-De", "-f", file + "-of-an-image"}, want: []string{"22", "2222"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := portsOf(tc.args)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("-want, +got:\n%s", diff)
+			}
+		})
 	}
-	if diff := cmp.Diff(map[string]string{"plain": "22", "flag": "2200", "file": "2222"}, got); diff != "" {
-		t.Errorf("-want, +got:\n%s", diff)
+}
+
+// Who only looks whether the server listens, as a probe does, is not worth a word.
+func TestLook(t *testing.T) {
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, err := ssh.NewSignerFromKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := &ssh.ServerConfig{NoClientAuth: true}
+	config.AddHostKey(host)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for name, tc := range map[string]struct {
+		says string
+		want bool
+	}{
+		"Probe":    {},
+		"Stranger": {says: "SSH-2.0-stranger\r\n" + strings.Repeat("x", 64), want: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := net.Dial("tcp", l.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if _, err := c.Write([]byte(tc.says)); err != nil {
+				t.Fatal(err)
+			}
+			if !tc.want {
+				c.Close()
+			}
+			server, err := l.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var said bytes.Buffer
+			Server{Log: log.New(&said, "", 0)}.welcome(server, config)
+			if (said.Len() > 0) != tc.want {
+				t.Errorf("it says %q", said.String())
+			}
+		})
 	}
 }
