@@ -119,6 +119,46 @@ spec:
                   volumeMounts: [{mountPath: /workspace, name: initializer}]
 `
 
+// mpiRuntime is the trainer's own for programs of MPI, with an image that is
+// smaller: its user is none of this machine's, and the settings of its sshd are in
+// an image that is not there.
+const mpiRuntime = `
+apiVersion: trainer.kubeflow.org/v1alpha1
+kind: TrainingRuntime
+metadata: {name: upstreams-mpi, labels: {trainer.kubeflow.org/framework: deepspeed}}
+spec:
+  mlPolicy:
+    numNodes: 1
+    mpi: {numProcPerNode: 1, mpiImplementation: OpenMPI, sshAuthMountPath: /home/mpiuser/.ssh, runLauncherAsNode: true}
+  template:
+    spec:
+      network: {publishNotReadyAddresses: true}
+      successPolicy: {operator: All, targetReplicatedJobs: [launcher]}
+      replicatedJobs:
+      - name: node
+        template:
+          spec:
+            template:
+              spec:
+                securityContext: {fsGroup: 1000}
+                containers:
+                - name: node
+                  image: mpioperator/openmpi
+                  securityContext: {runAsUser: 1000}
+                  command: [/usr/sbin/sshd]
+                  args: [-De, -f, /home/mpiuser/.sshd_config]
+                  readinessProbe: {tcpSocket: {port: 2222}, initialDelaySeconds: 5}
+      - name: launcher
+        dependsOn: [{name: node, status: Ready}]
+        template:
+          metadata: {labels: {trainer.kubeflow.org/trainjob-ancestor-step: trainer}}
+          spec:
+            template:
+              spec:
+                securityContext: {fsGroup: 1000}
+                containers: [{name: node, image: mpioperator/openmpi, securityContext: {runAsUser: 1000}}]
+`
+
 // The published client of the trainer, as it is, does all it can do: from this
 // machine by the kubeconfig, and in a pod by its service account.
 func TestTrainerClient(t *testing.T) {
@@ -142,6 +182,9 @@ func TestTrainerClient(t *testing.T) {
 				s.writeJSON(filepath.Join(meeting, "s3.json"), map[string]string{
 					"endpoint": s.podS3(), "access_key_id": store.AccessKey, "secret_access_key": store.SecretKey, "region": "us-east-1",
 				})
+			}
+			if story == "mpi" {
+				s.apply(mpiRuntime)
 			}
 			if story == "tune" {
 				s.hub()

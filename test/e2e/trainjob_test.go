@@ -73,10 +73,19 @@ func (s *story) trained(name string, within time.Duration) {
 	})
 }
 
-// nodeLogs is what the pods of a TrainJob have printed.
+// nodeLogs is what the pods of a TrainJob have printed. Those that only served
+// others may be gone.
 func (s *story) nodeLogs(name string) string {
 	s.Helper()
-	return s.kubectl("logs", "-l", "jobset.sigs.k8s.io/jobset-name="+name, "--all-containers", "--tail=-1", "--prefix")
+	var all strings.Builder
+	for _, p := range s.pods("jobset.sigs.k8s.io/jobset-name=" + name) {
+		a := s.ask(s.T, "", "kubectl", "logs", "-n", s.namespace, p.Name, "--all-containers", "--prefix")
+		if a.code != 0 && !strings.Contains(a.err, "NotFound") {
+			s.Fatalf("logs of %s: %s", p.Name, a.err)
+		}
+		all.WriteString(a.out)
+	}
+	return all.String()
 }
 
 // TrainJobs train by the runtimes that come with weir, over two nodes each. Those
@@ -90,9 +99,10 @@ func TestTrainJobExamples(t *testing.T) {
 		"tensorflow": {"worker 0 of 2, accuracy: 0.9", "worker 1 of 2, accuracy: 0.9"},
 		"mpi":        {"pi is 3.141593 by 4 processes on mpi-launcher-0-0, mpi-node-0-0"},
 		"paddle":     {"node 0 of 2, step 60, loss: 0.0"},
+		"deepspeed":  {"node 0 of 2, step 100, loss: 0.0", "node 1 of 2, step 100, loss: 0.0"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if name == "torch" || name == "paddle" {
+			if name == "torch" || name == "paddle" || name == "deepspeed" {
 				needsFull(t)
 			}
 			s := shared.byDefault(t)

@@ -192,7 +192,6 @@ func TestEnvironment(t *testing.T) {
 			runtime: "deepspeed-distributed", job: "launcher", count: 1,
 			spec: `{runtimeRef: {name: r}, trainer: {resourcesPerNode: {limits: {nvidia.com/gpu: 4}}}}`,
 			want: []string{
-				"OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1",
 				"OMPI_MCA_orte_default_hostfile=/etc/mpi/hostfile", "OMPI_MCA_orte_keep_fqdn_hostnames=true",
 				"OMPI_MCA_orte_set_default_slots=4", "OMPI_MCA_plm_rsh_args=-o ConnectionAttempts=10",
 			},

@@ -135,10 +135,11 @@ def pi():
 
 
 def mpi():
-    """A function that mpirun starts on two nodes."""
-    name = CLIENT.train(runtime="mpi-distributed", trainer=CustomTrainer(func=pi, num_nodes=2))
-    CLIENT.wait_for_job_status(name, timeout=280, polling_interval=1)
-    assert "pi is 3.141593 by 2" in list(CLIENT.get_job_logs(name)), list(CLIENT.get_job_logs(name))
+    """A function that mpirun starts on two nodes: by weir's runtime as root, by upstream's as another user."""
+    trainer = CustomTrainer(func=pi, num_nodes=2)
+    for name in [CLIENT.train(runtime=runtime, trainer=trainer) for runtime in ("mpi-distributed", "upstreams-mpi")]:
+        CLIENT.wait_for_job_status(name, timeout=280, polling_interval=1)
+        assert "pi is 3.141593 by 2" in list(CLIENT.get_job_logs(name)), list(CLIENT.get_job_logs(name))
 
 
 def initializer():
