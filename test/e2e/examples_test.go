@@ -15,7 +15,8 @@ import (
 	"github.com/weir-ml/weir/kit/environment"
 )
 
-// needsFull is said by stories that need PyTorch, which is gigabytes.
+// needsFull is said by stories that need PyTorch or what is built on it, which is
+// gigabytes.
 func needsFull(t *testing.T) {
 	t.Helper()
 	if os.Getenv("WEIR_E2E_FULL") == "" {
