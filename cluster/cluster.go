@@ -56,6 +56,10 @@ type Config struct {
 	Address netip.Addr
 	// Names are further names and addresses under which the API server is reached.
 	Names []string
+	// Kinds yields CustomResourceDefinitions, in JSON, that the cluster knows from
+	// its first moment when Dir is empty. It may be nil, and is asked when they are
+	// needed.
+	Kinds func() ([][]byte, error)
 	// Node runs pods. Nil means a control plane alone.
 	Node *Node
 	// Report is told of each part that has started. It may be nil.
@@ -116,6 +120,7 @@ func Start(ctx context.Context, c Config) (*Cluster, error) {
 		REST: keys.rest(keys.admin), Kubeconfig: filepath.Join(c.Dir, "kubeconfig"),
 		config: c, keys: keys, where: where, failed: make(chan error, 8),
 	}
+	cluster.config.Kinds = nil // They are megabytes, and needed once.
 	if err := cluster.startControlPlane(ctx, c, keys); err != nil {
 		return nil, err
 	}

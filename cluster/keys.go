@@ -101,6 +101,7 @@ func (k *keys) apiServer(c Config, etcdEndpoint string) apiserver.Config {
 		KubeletClient: k.kubeletClient,
 		ProxyClient:   k.proxyClient,
 		SigningKey:    k.signing,
+		Kinds:         c.Kinds,
 		AuditLog:      filepath.Join(c.Dir, "logs", "audit.log"),
 	}
 }

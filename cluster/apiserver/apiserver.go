@@ -42,6 +42,11 @@ type Config struct {
 	Serving, KubeletClient, ProxyClient pki.Pair
 	SigningKey                          string
 
+	// Kinds yields CustomResourceDefinitions, in JSON, that the server knows from
+	// its first moment when it has known none before. It may be nil, and is asked
+	// when they are needed.
+	Kinds func() ([][]byte, error)
+
 	// AuditLog is the file that takes who did what. Empty means none.
 	AuditLog string
 }
@@ -65,7 +70,7 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 		return nil, fmt.Errorf("start API server: %w", err)
 	}
 	failed := make(chan error, 1)
-	prepared, loopback, err := prepare(ctx, o, failed)
+	prepared, loopback, err := prepare(ctx, o, c.Kinds, failed)
 	if err != nil {
 		return nil, fmt.Errorf("start API server: %w", err)
 	}
@@ -86,14 +91,15 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 }
 
 // goodbye is how long requests may still take when the server ends. Upstream's
-// minute is for other servers to take over; here a watch would hold up weir down.
-const goodbye = 2 * time.Second
+// minute is for other servers to take over; here who still watches is in this
+// process, and ends too.
+const goodbye = time.Second
 
 type runnable interface {
 	Run(ctx context.Context) error
 }
 
-func prepare(ctx context.Context, o *options.ServerRunOptions, failed chan<- error) (runnable, *rest.Config, error) {
+func prepare(ctx context.Context, o *options.ServerRunOptions, kinds func() ([][]byte, error), failed chan<- error) (runnable, *rest.Config, error) {
 	if err := o.GenericServerRunOptions.ComponentGlobalsRegistry.Set(); err != nil {
 		return nil, nil, err
 	}
@@ -107,6 +113,11 @@ func prepare(ctx context.Context, o *options.ServerRunOptions, failed chan<- err
 	config, err := app.NewConfig(completed)
 	if err != nil {
 		return nil, nil, err
+	}
+	if kinds != nil {
+		if err := storeKinds(ctx, config.ApiExtensions, kinds); err != nil {
+			return nil, nil, err
+		}
 	}
 	generic := config.KubeAPIs.ControlPlane.Generic
 	if err := replaceHooks(generic, failed); err != nil {
@@ -127,8 +138,6 @@ func prepare(ctx context.Context, o *options.ServerRunOptions, failed chan<- err
 		return nil, nil, err
 	}
 	server.GenericAPIServer.ShutdownTimeout = goodbye
-	// Whoever still watches when we end is in this process, and ends too.
-	server.GenericAPIServer.ShutdownTimeout = time.Second
 	prepared, err := server.PrepareRun()
 	if err != nil {
 		return nil, nil, err

@@ -43,6 +43,7 @@ its own process, unless it is told --without controllers.`,
 				}
 				o.Admission = &admission.Options{Kept: kept}
 			}
+			o.Kinds = readKinds(o.Admission)
 			if o.LeaderNamespace == "" && kubeconfig != "" {
 				o.LeaderNamespace = metav1.NamespaceSystem
 			}

@@ -152,6 +152,9 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 			return err
 		}
 		platform.Admission = &admission.Options{Kept: kept}
+		platform.Kinds = readKinds(platform.Admission)
+		config.Kinds = applied(platform.Kinds)
+		go platform.Kinds() //nolint:errcheck // Who asks next is told. It takes as long as etcd.
 		settings, err := readSettings(dir)
 		if err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -54,6 +55,8 @@ type platformOptions struct {
 	Front *gateway.Gateway
 	// Metrics says whether Prometheus is answered at the front door.
 	Metrics bool
+	// Kinds yields the platform's kinds, as readKinds does.
+	Kinds func() ([]*apply.Kind, error)
 	// Admission says how the API server reaches the checks of objects on their
 	// way in; nil does without, and the controllers say what is wrong later.
 	Admission *admission.Options
@@ -69,7 +72,7 @@ type platformOptions struct {
 // startPlatform installs the kinds in the cluster that config reaches, and runs
 // their controllers until ctx ends. It returns when they work.
 func startPlatform(ctx context.Context, config *rest.Config, o platformOptions) error {
-	if err := installKinds(ctx, config, o.Admission); err != nil {
+	if err := installKinds(ctx, config, o.Kinds); err != nil {
 		return err
 	}
 	// Clients choose by kind: no kind of ours can be written in protobuf.
@@ -191,21 +194,51 @@ func withdrawAdmission(ctx context.Context, config *rest.Config) error {
 	return admission.Withdraw(ctx, c, jobs.Conversions()...)
 }
 
-// installKinds makes the cluster know the platform's kinds and roles, and who
-// turns objects into other versions of themselves.
-func installKinds(ctx context.Context, config *rest.Config, o *admission.Options) error {
-	var kinds [][]byte
-	for _, f := range install.Kinds() {
-		data := f.Data
-		if o != nil && o.Kept != nil {
-			var err error
-			if data, err = o.Kept.Converted(data, jobs.Conversions()...); err != nil {
-				return fmt.Errorf("install %s: %w", f.Name, err)
+// readKinds reads the platform's kinds, once, with who turns their objects into
+// other versions of themselves.
+func readKinds(o *admission.Options) func() ([]*apply.Kind, error) {
+	return sync.OnceValues(func() ([]*apply.Kind, error) {
+		var kinds []*apply.Kind
+		for _, f := range install.Kinds() {
+			k, err := apply.ReadKind(f.Data, func(definition map[string]any) error {
+				if o == nil || o.Kept == nil {
+					return nil
+				}
+				return o.Kept.Convert(definition, jobs.Conversions()...)
+			})
+			if err != nil {
+				return nil, fmt.Errorf("install %s: %w", f.Name, err)
+			}
+			kinds = append(kinds, k)
+		}
+		return kinds, nil
+	})
+}
+
+// applied are kinds as an empty cluster is given them.
+func applied(read func() ([]*apply.Kind, error)) func() ([][]byte, error) {
+	return func() ([][]byte, error) {
+		kinds, err := read()
+		if err != nil {
+			return nil, err
+		}
+		all := make([][]byte, len(kinds))
+		for i, k := range kinds {
+			if all[i], err = k.Applied(); err != nil {
+				return nil, err
 			}
 		}
-		kinds = append(kinds, data)
+		return all, nil
 	}
-	if err := apply.Kinds(ctx, config, kinds...); err != nil {
+}
+
+// installKinds makes the cluster know the platform's kinds and roles.
+func installKinds(ctx context.Context, config *rest.Config, read func() ([]*apply.Kind, error)) error {
+	kinds, err := read()
+	if err != nil {
+		return err
+	}
+	if err := apply.InstallKinds(ctx, config, kinds...); err != nil {
 		return err
 	}
 	return installSet(ctx, config, apply.Set{Name: "weir-roles", Kinds: roleKinds}, install.Rights())

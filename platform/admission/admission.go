@@ -38,7 +38,7 @@ type Options struct {
 	// listen. Without it the API server is told at the end to ask no more.
 	Kept *Kept
 	// Conversions are of the kinds whose versions we turn into one another. The
-	// API server is told by their definitions; see Kept.Converted.
+	// API server is told by their definitions; see Kept.Convert.
 	Conversions []Conversion
 }
 

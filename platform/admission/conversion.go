@@ -15,7 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/yaml"
 
 	"github.com/weir-ml/weir/platform/apply"
 )
@@ -72,19 +71,15 @@ func (c Conversion) convert(r *apiextensions.ConversionRequest) ([]runtime.RawEx
 	return all, nil
 }
 
-// Converted is a CustomResourceDefinition, in YAML, that has the API server ask
-// us for its conversion. Others are as they were.
-func (k *Kept) Converted(definition []byte, conversions ...Conversion) ([]byte, error) {
-	var d map[string]any
-	if err := yaml.Unmarshal(definition, &d); err != nil {
-		return nil, fmt.Errorf("read a kind: %w", err)
-	}
-	name, _, _ := unstructured.NestedString(d, "metadata", "name")
+// Convert changes a CustomResourceDefinition, so that the API server asks us for
+// its conversion. Those that have none stay as they are.
+func (k *Kept) Convert(definition map[string]any, conversions ...Conversion) error {
+	name, _, _ := unstructured.NestedString(definition, "metadata", "name")
 	i := slices.IndexFunc(conversions, func(c Conversion) bool { return c.Kind == name })
 	if i < 0 {
-		return definition, nil
+		return nil
 	}
-	err := unstructured.SetNestedMap(d, map[string]any{"strategy": "Webhook", "webhook": map[string]any{
+	err := unstructured.SetNestedMap(definition, map[string]any{"strategy": "Webhook", "webhook": map[string]any{
 		"clientConfig": map[string]any{
 			"url":      "https://" + k.address() + conversions[i].path(),
 			"caBundle": base64.StdEncoding.EncodeToString(k.certificates.authority),
@@ -92,9 +87,9 @@ func (k *Kept) Converted(definition []byte, conversions ...Conversion) ([]byte, 
 		"conversionReviewVersions": []any{"v1"},
 	}}, "spec", "conversion")
 	if err != nil {
-		return nil, fmt.Errorf("have %s converted: %w", name, err)
+		return fmt.Errorf("have %s converted: %w", name, err)
 	}
-	return yaml.Marshal(d)
+	return nil
 }
 
 // withdraw has the API server change nothing but an object's version.

@@ -7,12 +7,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/discovery"
@@ -44,67 +46,112 @@ type definition struct {
 	}
 }
 
-// Kinds makes the cluster know kinds, each a CustomResourceDefinition in YAML,
-// and returns once it serves them. A kind that was applied from the same bytes
-// before is left alone, since its schema costs the API server a good while.
+// A Kind is a CustomResourceDefinition as it is applied: with its digest.
+type Kind struct {
+	definition
+	digest string
+	object map[string]any
+}
+
+// ReadKind reads a CustomResourceDefinition from YAML, and changes it.
+func ReadKind(data []byte, changes ...func(definition map[string]any) error) (*Kind, error) {
+	k := &Kind{}
+	if err := yaml.Unmarshal(data, &k.object); err != nil {
+		return nil, fmt.Errorf("read a kind: %w", err)
+	}
+	for _, change := range changes {
+		if err := change(k.object); err != nil {
+			return nil, err
+		}
+	}
+	body, err := json.Marshal(k.object)
+	if err != nil {
+		return nil, fmt.Errorf("read a kind: %w", err)
+	}
+	if err := json.Unmarshal(body, &k.definition); err != nil {
+		return nil, fmt.Errorf("read a kind: %w", err)
+	}
+	sum := sha256.Sum256(body)
+	k.digest = hex.EncodeToString(sum[:])
+	if err := unstructured.SetNestedField(k.object, k.digest, "metadata", "annotations", AnnotationDigest); err != nil {
+		return nil, fmt.Errorf("read kind %s: %w", k.Metadata.Name, err)
+	}
+	return k, nil
+}
+
+// Applied is the kind in JSON as an API server would keep it that was given it by
+// InstallKinds, but for what that server adds.
+func (k *Kind) Applied() ([]byte, error) {
+	object := maps.Clone(k.object)
+	meta := maps.Clone(object["metadata"].(map[string]any))
+	owned := map[string]any{"metadata": maps.Clone(meta), "spec": object["spec"]}
+	delete(owned["metadata"].(map[string]any), "name")
+	meta["managedFields"] = []any{map[string]any{
+		"manager": manager, "operation": "Apply", "apiVersion": object["apiVersion"], "time": metav1.Now(),
+		"fieldsType": "FieldsV1", "fieldsV1": fieldsOf(owned),
+	}}
+	object["metadata"] = meta
+	return json.Marshal(object)
+}
+
+// fieldsOf names the fields of an object in the way of managedFields. Lists are
+// single fields here, as all of a definition are.
+func fieldsOf(object map[string]any) map[string]any {
+	fields := map[string]any{}
+	for name, value := range object {
+		inner, _ := value.(map[string]any)
+		fields["f:"+name] = fieldsOf(inner)
+	}
+	return fields
+}
+
+// Kinds is InstallKinds for kinds in YAML.
 func Kinds(ctx context.Context, config *rest.Config, files ...[]byte) error {
+	kinds := make([]*Kind, len(files))
+	for i, data := range files {
+		var err error
+		if kinds[i], err = ReadKind(data); err != nil {
+			return err
+		}
+	}
+	return InstallKinds(ctx, config, kinds...)
+}
+
+// InstallKinds makes the cluster know kinds, and returns once it serves them. A
+// kind that was applied from the same bytes before is left alone, since its schema
+// costs the API server a good while.
+func InstallKinds(ctx context.Context, config *rest.Config, kinds ...*Kind) error {
 	c, err := newClients(config)
 	if err != nil {
 		return fmt.Errorf("apply kinds: %w", err)
 	}
-	problems := make([]error, len(files))
+	problems := make([]error, len(kinds))
 	var wait sync.WaitGroup
-	for i, data := range files {
-		wait.Go(func() { problems[i] = applyKind(ctx, c, data) })
+	for i, k := range kinds {
+		wait.Go(func() { problems[i] = k.install(ctx, c) })
 	}
 	wait.Wait()
 	return errors.Join(problems...)
 }
 
-func applyKind(ctx context.Context, c *clients, data []byte) error {
-	var d definition
-	if err := yaml.Unmarshal(data, &d); err != nil {
-		return fmt.Errorf("read a kind: %w", err)
-	}
-	sum := sha256.Sum256(data)
-	digest := hex.EncodeToString(sum[:])
-
-	there, err := c.Resource(definitions).Get(ctx, d.Metadata.Name, metav1.GetOptions{})
+func (k *Kind) install(ctx context.Context, c *clients) error {
+	name := k.Metadata.Name
+	there, err := c.Resource(definitions).Get(ctx, name, metav1.GetOptions{})
 	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("read kind %s: %w", d.Metadata.Name, err)
+		return fmt.Errorf("read kind %s: %w", name, err)
 	}
-	if err != nil || there.Annotations[AnnotationDigest] != digest {
-		body, err := marked(data, digest)
+	if err != nil || there.Annotations[AnnotationDigest] != k.digest {
+		body, err := json.Marshal(k.object) // The API server reads JSON faster than YAML.
 		if err != nil {
-			return fmt.Errorf("read kind %s: %w", d.Metadata.Name, err)
+			return fmt.Errorf("read kind %s: %w", name, err)
 		}
 		force := true
-		_, err = c.Resource(definitions).Patch(ctx, d.Metadata.Name, types.ApplyPatchType, body, metav1.PatchOptions{FieldManager: manager, Force: &force})
+		_, err = c.Resource(definitions).Patch(ctx, name, types.ApplyPatchType, body, metav1.PatchOptions{FieldManager: manager, Force: &force})
 		if err != nil {
-			return fmt.Errorf("apply kind %s: %w", d.Metadata.Name, err)
+			return fmt.Errorf("apply kind %s: %w", name, err)
 		}
 	}
-	return served(ctx, c, d)
-}
-
-// marked is a definition in JSON, which the API server reads faster, with its
-// digest.
-func marked(data []byte, digest string) ([]byte, error) {
-	var object map[string]any
-	if err := yaml.Unmarshal(data, &object); err != nil {
-		return nil, err
-	}
-	meta, ok := object["metadata"].(map[string]any)
-	if !ok {
-		return nil, errors.New("no metadata")
-	}
-	annotations, ok := meta["annotations"].(map[string]any)
-	if !ok {
-		annotations = map[string]any{}
-	}
-	annotations[AnnotationDigest] = digest
-	meta["annotations"] = annotations
-	return json.Marshal(object)
+	return served(ctx, c, k.definition)
 }
 
 // served waits until a kind can be found in all its versions and its objects

@@ -46,15 +46,15 @@ func newLab(t *testing.T, namespace string) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var kinds [][]byte
+	var kinds []*apply.Kind
 	for _, f := range install.Kinds() {
-		data, err := kept.Converted(f.Data, jobs.Conversions()...)
+		k, err := apply.ReadKind(f.Data, func(definition map[string]any) error { return kept.Convert(definition, jobs.Conversions()...) })
 		if err != nil {
 			t.Fatal(err)
 		}
-		kinds = append(kinds, data)
+		kinds = append(kinds, k)
 	}
-	if err := apply.Kinds(t.Context(), config, kinds...); err != nil {
+	if err := apply.InstallKinds(t.Context(), config, kinds...); err != nil {
 		t.Fatal(err)
 	}
 	scheme := runtime.NewScheme()
