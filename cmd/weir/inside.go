@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -104,9 +103,7 @@ func (m *machine) withPods(listeners []net.Listener) (net.Listener, error) {
 func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	// To collect garbage at half of Go's pace from the first moment would take a
-	// tenth of the start; at Go's own it would leave more behind.
-	debug.SetGCPercent(75)
+	stopSparing := spareCollections()
 	begin := time.Now()
 	report := func(part string) { fmt.Fprintf(out, "  %-28s %.2f s\n", part, time.Since(begin).Seconds()) }
 	fmt.Fprintf(out, "weir starts in %s\n", dir)
@@ -227,9 +224,7 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 	}
 
 	s.Ready, s.Missing = time.Now(), append(m.missing, k.Missing...)
-	// Most of the heap is caches that stay: collecting them twice as often as Go does
-	// costs little from now on, and saves a tenth of the memory.
-	debug.SetGCPercent(50)
+	stopSparing()
 	go settle(ctx)
 	fmt.Fprintf(out, "weir is ready after %.2f s\n", time.Since(begin).Seconds())
 	if front != nil {
