@@ -32,11 +32,10 @@ func nodeOf(ctx context.Context, dir string, o upOptions, m machine) (*cluster.N
 	if err != nil {
 		return nil, nil, err
 	}
-	store, err := environment.Open(environmentsDir(dir), environment.Options{Recipes: s.Environments, Programs: programs})
+	store, err := environment.Open(environmentsDir(dir), environment.Options{Newer: newerEnvironments(dir), Programs: programs})
 	if err != nil {
 		return nil, nil, err
 	}
-	go followSettings(ctx, dir, store)
 	images, err := oci.Open(imagesDir(dir))
 	if err != nil {
 		return nil, nil, err

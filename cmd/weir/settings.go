@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -65,30 +64,23 @@ func readSettings(dir string) (*settings, error) {
 	return &s, nil
 }
 
-// followSettings gives the store the environments of weir.yaml whenever it
-// changes, until ctx ends. A file that cannot be read changes nothing. It looks
-// once a second: a user may have only a few hundred inotify watches in all.
-func followSettings(ctx context.Context, dir string, store *environment.Store) {
-	last := versionOf(settingsFile(dir))
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+// newerEnvironments yields the environments of weir.yaml, and whether it has
+// changed since they were asked for before. A file that cannot be read changes
+// nothing.
+func newerEnvironments(dir string) func() ([]environment.Recipe, bool) {
+	var last string
+	return func() ([]environment.Recipe, bool) {
 		now := versionOf(settingsFile(dir))
 		if now == last {
-			continue
+			return nil, false
 		}
 		last = now
 		s, err := readSettings(dir)
 		if err != nil {
 			klog.ErrorS(err, "Settings stay as they were")
-			continue
+			return nil, false
 		}
-		store.SetRecipes(s.Environments)
+		return s.Environments, true
 	}
 }
 

@@ -48,6 +48,32 @@ func TestAddEnvironment(t *testing.T) {
 	}
 }
 
+// An image is what weir.yaml says when it is looked for; a file that cannot be
+// read changes nothing.
+func TestEnvironmentsThatChange(t *testing.T) {
+	dir := t.TempDir()
+	store, err := environment.Open(environmentsDir(dir), environment.Options{Newer: newerEnvironments(dir)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		text string
+		want bool
+	}{
+		{"", false},
+		{"environments: [{image: mine, packages: [six]}]\n", true},
+		{"environments: [", true},
+		{"environments: []\n", false},
+	} {
+		if err := os.WriteFile(settingsFile(dir), []byte(step.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, found := store.Find("mine"); found != step.want {
+			t.Errorf("after %q is written the image is found: %v", step.text, found)
+		}
+	}
+}
+
 func TestSettingsThatAreWrong(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"UnknownKey": {"enviroments: []\n", `unknown field "enviroments"`}, //nolint:misspell // That is what is wrong.

@@ -84,6 +84,11 @@ type Folder struct {
 type Options struct {
 	Recipes []Recipe // looked at before those that are built in
 
+	// Newer is asked, one caller at a time, before an image is looked for. It
+	// yields the recipes that take the place of Recipes, and whether they have
+	// changed since. It may be nil.
+	Newer func() (recipes []Recipe, changed bool)
+
 	// Programs is a folder whose files are laid over the root where an image is
 	// one of its programs, and where there is an MPI: it has the ssh and the sshd
 	// that an MPI calls, which work without settings. Empty is none.
@@ -99,6 +104,7 @@ type Store struct {
 	dir      string
 	environ  []string
 	programs string
+	newer    func() ([]Recipe, bool)
 
 	mu      sync.Mutex
 	recipes []Recipe
@@ -112,7 +118,7 @@ func Open(dir string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open environments: %w", err)
 	}
-	s := &Store{dir: dir, environ: o.Environ, programs: o.Programs, recipes: slices.Clone(o.Recipes), probed: map[string]interpreter{}}
+	s := &Store{dir: dir, environ: o.Environ, programs: o.Programs, newer: o.Newer, recipes: slices.Clone(o.Recipes), probed: map[string]interpreter{}}
 	if s.environ == nil {
 		s.environ = os.Environ()
 	}
@@ -127,19 +133,9 @@ func Open(dir string, o Options) (*Store, error) {
 	return s, nil
 }
 
-// SetRecipes replaces the recipes that come before those that are built in.
-func (s *Store) SetRecipes(recipes []Recipe) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.recipes = slices.Clone(recipes)
-}
-
 // Find returns the recipe for an image, and whether there is one.
 func (s *Store) Find(image string) (Recipe, bool) {
-	s.mu.Lock()
-	own := s.recipes
-	s.mu.Unlock()
-	for _, r := range own {
+	for _, r := range s.own() {
 		if matches(r.Image, image) {
 			return r, true
 		}
@@ -148,6 +144,18 @@ func (s *Store) Find(image string) (Recipe, bool) {
 		return r, true
 	}
 	return builtIn(image)
+}
+
+// own are the recipes that are not built in.
+func (s *Store) own() []Recipe {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.newer != nil {
+		if recipes, changed := s.newer(); changed {
+			s.recipes = recipes
+		}
+	}
+	return s.recipes
 }
 
 func (s *Store) path(elem ...string) string {

@@ -42,7 +42,8 @@ func TestMatches(t *testing.T) {
 
 func TestCatalogue(t *testing.T) {
 	own := Recipe{Image: "python:3.9*", Folder: "/opt/old"}
-	s := newStore(t, Options{Recipes: []Recipe{own}})
+	taken := false
+	s := newStore(t, Options{Recipes: []Recipe{own}, Newer: func() ([]Recipe, bool) { return nil, taken }})
 	cases := map[string]struct {
 		why, image string
 		want       string // the first requirement, or Python, or folder
@@ -94,7 +95,7 @@ func TestCatalogue(t *testing.T) {
 		}
 	}
 
-	s.SetRecipes(nil)
+	taken = true
 	if r, _ := s.Find("python:3.9"); r.Folder != "" {
 		t.Errorf("a recipe that was taken away is still found: %v", r)
 	}
