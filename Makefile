@@ -37,6 +37,10 @@ ui/node_modules/.package-lock.json: ui/package-lock.json
 ui: ## Show the pages of the weir that `weir env` names, as their sources change
 	@cd ui && npm run dev
 
+.PHONY: wheel
+wheel: build ## Write a wheel that has the program and the client for Python: dist/weir_ml-….whl
+	@go run ./hack/wheel
+
 .PHONY: quickstart
 quickstart: build ## Train a Keras model over several replicas, from a fresh clone to its accuracy
 	@bin/weir quickstart --dir .cache/quickstart

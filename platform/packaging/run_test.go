@@ -3,10 +3,13 @@ package packaging
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +25,7 @@ import (
 
 	training "github.com/weir-ml/weir/api/training/v1"
 	"github.com/weir-ml/weir/kit/s3"
+	"github.com/weir-ml/weir/platform/admission"
 )
 
 // Each framework has its kind, with replicas that its rules allow.
@@ -312,4 +316,52 @@ func put(t *testing.T, store *Store, dir string, want bool) string {
 		t.Errorf("sent %d bytes, want some: %t", sent, want)
 	}
 	return b.URL()
+}
+
+// The client for Python fills in manifests that are made here. After a change of
+// these they are written anew with: WEIR_WRITE_TEMPLATES=1 go test ./platform/packaging -run Templates
+func TestTemplatesOfThePythonClient(t *testing.T) {
+	templates := map[string]any{}
+	for _, f := range append(Frameworks(), "") {
+		o, err := Run{
+			Name: "NAME", Namespace: "NAMESPACE", Code: "CODE", Image: "IMAGE", Command: []string{"COMMAND"}, Packages: []string{"PACKAGES"},
+			Framework: f, Workers: 3, Output: "OUTPUT",
+		}.Manifest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		pods := []any{o.Object["spec"]}
+		for _, field := range o.Object["spec"].(map[string]any) {
+			if types, ok := field.(map[string]any); ok && types["template"] == nil && types["Worker"] != nil {
+				pods = slices.Collect(maps.Values(types))
+			}
+		}
+		for _, p := range pods {
+			template := p.(map[string]any)["template"].(map[string]any)
+			unstructured.RemoveNestedField(template, "metadata", "annotations")
+			unstructured.RemoveNestedField(template, "metadata", "labels", admission.Packages)
+			c := template["spec"].(map[string]any)["containers"].([]any)[0].(map[string]any)
+			c["command"].([]any)[2] = "BOOTSTRAP"
+			c["env"] = append(c["env"].([]any), map[string]any{"name": "WEIR_DATA", "value": "DATA"})
+		}
+		templates[string(f)] = o.Object
+	}
+	want, err := json.MarshalIndent(map[string]any{"bootstrap": bootstrap, "manifests": templates}, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want = append(want, '\n')
+	file := filepath.Join("..", "..", "python", "weir", "src", "weir", "templates.json")
+	if os.Getenv("WEIR_WRITE_TEMPLATES") != "" {
+		if err := os.WriteFile(file, want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s is not what manifests are now: write it anew with: WEIR_WRITE_TEMPLATES=1 go test ./platform/packaging -run Templates", file)
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weir-ml/weir/kit/environment"
 	"github.com/weir-ml/weir/test/program"
 )
 
@@ -314,5 +315,22 @@ func TestRunOfNoSense(t *testing.T) {
 	}
 	if out := p.kubectl("get", "jobs"); strings.Contains(out, "train") {
 		t.Errorf("something was created:\n%s", out)
+	}
+}
+
+// weirClient is what weir's own client for Python stands on.
+var weirClient = environment.Recipe{Image: "weir.local/weir-client", Requirements: []string{"kubernetes>=29", "boto3>=1.28"}}
+
+// weir's own client runs functions and files, from this machine by the kubeconfig.
+func TestPythonClient(t *testing.T) {
+	sources, err := filepath.Abs("../../python/weir/src")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, story := range []string{"function", "several", "file", "failure", "refused"} {
+		t.Run(story, func(t *testing.T) {
+			s := begin(t)
+			s.python(weirClient, "sdk/weir_client.py", story, s.namespace, sources)
+		})
 	}
 }

@@ -107,7 +107,7 @@ func (s *story) python(with environment.Recipe, args ...string) {
 	ctx, cancel := context.WithTimeout(s.Context(), 5*time.Minute)
 	defer cancel()
 	c := exec.CommandContext(ctx, filepath.Join(built.Folders[0].Source, "bin", "python"), args...)
-	c.Env = append(os.Environ(), "KUBECONFIG="+filepath.Join(s.dir, "kubeconfig"), "PYTHONDONTWRITEBYTECODE=1")
+	c.Env = append(os.Environ(), "KUBECONFIG="+filepath.Join(s.dir, "kubeconfig"), "WEIR_DIR="+s.dir, "PYTHONDONTWRITEBYTECODE=1")
 	if out, err := c.CombinedOutput(); err != nil {
 		s.Fatalf("%v: %v\n%s", args, err, out)
 	}
