@@ -52,6 +52,11 @@ type newToken struct {
 
 // makeToken makes a token for the caller. It is shown this once.
 func (g *Gateway) makeToken(w http.ResponseWriter, r *http.Request) {
+	v := visitorOf(r)
+	if v.Via == "account" || len(v.Scopes) > 0 {
+		routes.Refuse(w, http.StatusForbidden, "a token that is good for some things only, or is a service account's, makes no further tokens")
+		return
+	}
 	var wanted newToken
 	if !read(w, r, &wanted, `{"name": "laptop", "scopes": ["read"], "lasts": "720h"}`) {
 		return
@@ -65,11 +70,6 @@ func (g *Gateway) makeToken(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		routes.Refuse(w, http.StatusBadRequest, err.Error())
-		return
-	}
-	v := visitorOf(r)
-	if v.Via == "account" || len(v.Scopes) > 0 {
-		routes.Refuse(w, http.StatusForbidden, "a token that is good for some things only, or is a service account's, makes no further tokens")
 		return
 	}
 	// One that was made by another does not outlive it.

@@ -178,6 +178,7 @@ type state struct {
 	PID            int
 	Kubernetes, S3 struct{ URL, AccessKey, SecretKey, CAFile string }
 	Metrics        struct{ URL string }
+	Front          struct{ URL, Token, CAFile string }
 	Namespaces     string
 	Missing        []string
 	Ready          time.Time
