@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -104,7 +103,7 @@ func (s *story) meeting() string {
 func (s *story) python(with environment.Recipe, args ...string) {
 	s.Helper()
 	built := s.build(s.environments(), with)
-	ctx, cancel := context.WithTimeout(s.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(s.Context(), tensorflowFor)
 	defer cancel()
 	c := exec.CommandContext(ctx, filepath.Join(built.Folders[0].Source, "bin", "python"), args...)
 	c.Env = append(os.Environ(), "KUBECONFIG="+filepath.Join(s.dir, "kubeconfig"), "WEIR_DIR="+s.dir, "PYTHONDONTWRITEBYTECODE=1")
