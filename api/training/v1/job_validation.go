@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -48,7 +49,7 @@ func ReplicaName(job string, t ReplicaType, index int) string {
 	if t == MPIReplicaLauncher {
 		return job + "-launcher"
 	}
-	return fmt.Sprintf("%s-%s-%d", job, strings.ToLower(string(t)), index)
+	return job + "-" + strings.ToLower(string(t)) + "-" + strconv.Itoa(index) // Made n² times for a job of n replicas.
 }
 
 // validatePolicy holds a run policy to what it may say. managers are names that

@@ -62,23 +62,29 @@ func (f Framework) sparse(j *training.TFJob, r job.Replica) sparse {
 
 // addresses are those of all replicas of a type.
 func (f Framework) addresses(j *training.TFJob, t training.ReplicaType) []string {
-	var all []string
-	if s := j.Spec.TFReplicaSpecs[t]; s != nil {
-		all = make([]string, *s.Replicas)
+	s := j.Spec.TFReplicaSpecs[t]
+	if s == nil {
+		return nil
 	}
+	all, answers := make([]string, *s.Replicas), f.answers(j, t)
 	for i := range all {
-		all[i] = f.address(j, job.Replica{Type: t, Index: i})
+		all[i] = job.Host(j, job.Replica{Type: t, Index: i}) + answers
 	}
 	return all
 }
 
 // address is where a replica's service answers.
 func (f Framework) address(j *training.TFJob, r job.Replica) string {
-	host := job.Host(j, r) + "." + j.Namespace + ".svc"
+	return job.Host(j, r) + f.answers(j, r.Type)
+}
+
+// answers is what the addresses of all replicas of a type end in.
+func (f Framework) answers(j *training.TFJob, t training.ReplicaType) string {
+	domain := j.Namespace + ".svc"
 	if f.ClusterDomain != "" {
-		host += "." + f.ClusterDomain
+		domain += "." + f.ClusterDomain
 	}
-	return fmt.Sprintf("%s:%d", host, job.Port(j, r.Type, training.TFJobContainer, training.TFJobPortName))
+	return fmt.Sprintf(".%s:%d", domain, job.Port(j, t, training.TFJobContainer, training.TFJobPortName))
 }
 
 func lower(t training.ReplicaType) string { return strings.ToLower(string(t)) }
