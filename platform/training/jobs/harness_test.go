@@ -2,6 +2,7 @@ package jobs_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"testing"
 	"time"
@@ -82,11 +83,9 @@ func newBareLab(t *testing.T, namespace string, definitions ...[]byte) *lab {
 		t.Fatal(err)
 	}
 
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, training.AddToScheme} {
-		if err := add(scheme); err != nil {
-			t.Fatal(err)
-		}
+	scheme, err := newScheme()
+	if err != nil {
+		t.Fatal(err)
 	}
 	c, err := client.New(config, client.Options{Scheme: scheme})
 	if err != nil {
@@ -108,9 +107,20 @@ func newBareLab(t *testing.T, namespace string, definitions ...[]byte) *lab {
 	return l
 }
 
+// newScheme knows Kubernetes' kinds and ours. Each manager has its own: while
+// one is set up it is written.
+func newScheme() (*runtime.Scheme, error) {
+	s := runtime.NewScheme()
+	return s, errors.Join(clientgoscheme.AddToScheme(s), training.AddToScheme(s))
+}
+
 // manager is a manager of the controllers of all kinds.
 func (l *lab) manager(config *rest.Config, m ctrl.Options, o job.Options) (ctrl.Manager, error) {
-	m.Scheme, m.Metrics = l.client.Scheme(), metricsserver.Options{BindAddress: "0"}
+	scheme, err := newScheme()
+	if err != nil {
+		return nil, err
+	}
+	m.Scheme, m.Metrics = scheme, metricsserver.Options{BindAddress: "0"}
 	mgr, err := ctrl.NewManager(config, m)
 	if err != nil {
 		return nil, err

@@ -47,6 +47,34 @@ func TestJobRunsToItsEnd(t *testing.T) {
 	l.untilEvent("mnist", occurrence{"Normal", "SuccessfulDeleteService", "Deleted service: mnist-worker-0"})
 }
 
+// A job of so many replicas that it is not looked at for each of them. What its
+// status says waits a little, and comes.
+func TestManyReplicas(t *testing.T) {
+	l := newLab(t, "many")
+	const many = 40
+	l.create(jobOf("mnist", replicas("Worker", many), func(j *training.TFJob) { j.Spec.SuccessPolicy = new(training.SuccessAllWorkers) }))
+	l.untilPods("mnist", many)
+	untilCounted := func(want training.ReplicaStatus) {
+		l.until("the status to count all workers", func() bool {
+			s := l.job("mnist").Report().ReplicaStatuses["Worker"]
+			return s != nil && cmp.Equal(*s, want)
+		})
+	}
+	for i := range many {
+		l.run(fmt.Sprintf("mnist-worker-%d", i))
+	}
+	l.untilState("mnist", training.JobRunning, corev1.ConditionTrue)
+	untilCounted(training.ReplicaStatus{Active: many})
+
+	for i := range many - 1 {
+		l.end(fmt.Sprintf("mnist-worker-%d", i), 0)
+	}
+	untilCounted(training.ReplicaStatus{Active: 1, Succeeded: many - 1})
+	l.end(fmt.Sprintf("mnist-worker-%d", many-1), 0)
+	l.untilState("mnist", training.JobSucceeded, corev1.ConditionTrue)
+	untilCounted(training.ReplicaStatus{Succeeded: many})
+}
+
 // Workers come and go while a job runs.
 func TestDynamicWorkers(t *testing.T) {
 	l := newLab(t, "dynamic")
