@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
@@ -84,6 +85,7 @@ func startPlatform(ctx context.Context, config *rest.Config, o platformOptions) 
 	}
 	manager, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                        kinds,
+		Cache:                         cache.Options{ByObject: map[client.Object]cache.ByObject{&corev1.Pod{}: {Transform: cache.TransformStripManagedFields()}}},
 		Metrics:                       server.Options{BindAddress: "0"},
 		LeaderElection:                o.LeaderElection,
 		LeaderElectionID:              "weir-controllers",

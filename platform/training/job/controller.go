@@ -56,7 +56,7 @@ type Reconciler[J training.Job] struct {
 	// belongings reads the pods and services of this kind's jobs, furniture what
 	// else they keep and groups their PodGroups, kept up to date by watches; live
 	// reads past them.
-	belongings client.Reader
+	belongings *Belongings
 	furniture  client.Reader
 	groups     client.Reader
 	live       client.Reader
@@ -118,11 +118,11 @@ func (r *Reconciler[J]) world(ctx context.Context, j J) (world, error) {
 	in, of := client.InNamespace(j.GetNamespace()), client.MatchingFields{ownerIndex: string(j.GetUID())}
 
 	var pods corev1.PodList
-	if err := r.belongings.List(ctx, &pods, in, of, client.UnsafeDisableDeepCopy); err != nil {
+	if err := r.belongings.pods.List(ctx, &pods, in, of, client.UnsafeDisableDeepCopy); err != nil {
 		return world{}, fmt.Errorf("list pods of %s: %w", r.name(j), err)
 	}
 	services := serviceMetaList()
-	if err := r.belongings.List(ctx, services, in, of, client.UnsafeDisableDeepCopy); err != nil {
+	if err := r.belongings.services.List(ctx, services, in, of, client.UnsafeDisableDeepCopy); err != nil {
 		return world{}, fmt.Errorf("list services of %s: %w", r.name(j), err)
 	}
 
@@ -181,7 +181,7 @@ func (r *Reconciler[J]) readDelegated(ctx context.Context, j J, w *world) error 
 	}
 	var pods corev1.PodList
 	of := client.MatchingFields{ownerIndex: string(runner.GetUID())}
-	if err := r.belongings.List(ctx, &pods, client.InNamespace(j.GetNamespace()), of, client.UnsafeDisableDeepCopy); err != nil {
+	if err := r.belongings.pods.List(ctx, &pods, client.InNamespace(j.GetNamespace()), of, client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("list pods of %s's %s: %w", r.name(j), r.framework.Traits().Delegate, err)
 	}
 	for i := range pods.Items {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -12,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/selection"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -34,9 +36,9 @@ type Options struct {
 	// volcano, or the name of one made with Kubernetes' scheduler plugins. Its
 	// PodGroups must be installed. Empty is none.
 	GangScheduler string
-	// Belongings are the pods and services of jobs, from NewBelongings, where
-	// several kinds of job share them. Without, a kind has its own.
-	Belongings cache.Cache
+	// Belongings are the pods and services of jobs. The kinds of a manager share
+	// what NewBelongings made.
+	Belongings *Belongings
 	// Hall is where jobs of all kinds wait whose pods start together without
 	// such a scheduler. Setup makes one if there is none; two would give the
 	// same room away twice.
@@ -60,14 +62,6 @@ func Setup[J training.Job](ctx context.Context, mgr ctrl.Manager, f Framework[J]
 	if err := training.AddToScheme(mgr.GetScheme()); err != nil {
 		return fmt.Errorf("set up %s: %w", t.Operator, err)
 	}
-	belongings := o.Belongings
-	if belongings == nil {
-		own, err := NewBelongings(ctx, mgr)
-		if err != nil {
-			return fmt.Errorf("set up %s: %w", t.Operator, err)
-		}
-		belongings = own
-	}
 	furniture, err := newFurniture(ctx, mgr, f)
 	if err != nil {
 		return fmt.Errorf("set up %s: %w", t.Operator, err)
@@ -88,15 +82,15 @@ func Setup[J training.Job](ctx context.Context, mgr ctrl.Manager, f Framework[J]
 
 	r := &Reconciler[J]{
 		framework: f, gang: gang(o.GangScheduler), hall: o.Hall,
-		client: mgr.GetClient(), belongings: belongings, furniture: furniture, groups: mgr.GetCache(), live: mgr.GetAPIReader(),
+		client: mgr.GetClient(), belongings: o.Belongings, furniture: furniture, groups: mgr.GetCache(), live: mgr.GetAPIReader(),
 		recorder: mgr.GetEventRecorder(t.Operator), clock: clock.RealClock{}, metrics: counters,
 	}
-	toOwner := handler.EnqueueRequestForOwner(mgr.GetScheme(), mgr.GetRESTMapper(), f.New(), handler.OnlyControllerOwner())
+	toOwner := handler.EnqueueRequestsFromMapFunc(ownerOfKind(t.Kind))
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named(t.Operator).
 		For(f.New()).
-		WatchesRawSource(source.Kind(belongings, client.Object(&corev1.Pod{}), toOwner)).
-		WatchesRawSource(source.Kind(belongings, client.Object(serviceMeta()), toOwner)).
+		WatchesRawSource(source.Kind(o.Belongings.pods, client.Object(&corev1.Pod{}), toOwner)).
+		WatchesRawSource(source.Kind(o.Belongings.services, client.Object(serviceMeta()), toOwner)).
 		WatchesRawSource(source.Func(func(_ context.Context, q workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 			r.again.Store(&q)
 			return nil
@@ -121,31 +115,35 @@ func Setup[J training.Job](ctx context.Context, mgr ctrl.Manager, f Framework[J]
 	return b.Complete(r)
 }
 
-// NewBelongings is a cache of the pods and services of jobs. It is apart from the
-// manager's, so that other pods of the cluster take no memory, and holds no more
-// of a pod than is looked at.
-func NewBelongings(ctx context.Context, mgr ctrl.Manager) (cache.Cache, error) {
+// Belongings are caches of the pods and services of jobs. The pods are in the
+// manager's, which others have filled anyway; of services it knows the metadata.
+type Belongings struct {
+	pods, services cache.Cache
+}
+
+// NewBelongings makes those that the kinds of a manager share.
+func NewBelongings(ctx context.Context, mgr ctrl.Manager) (*Belongings, error) {
 	ours, err := labels.NewRequirement(training.LabelOperatorName, selection.Exists, nil)
 	if err != nil {
-		return nil, fmt.Errorf("select pods and services: %w", err)
+		return nil, fmt.Errorf("select services: %w", err)
 	}
-	mine := labels.NewSelector().Add(*ours)
-	c, err := cache.New(mgr.GetConfig(), cache.Options{
+	services, err := cache.New(mgr.GetConfig(), cache.Options{
 		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(),
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Pod{}: {Label: mine, Transform: slim},
-			serviceMeta(): {Label: mine, Transform: slim},
+			serviceMeta(): {Label: labels.NewSelector().Add(*ours), Transform: cache.TransformStripManagedFields()},
 		},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("cache pods and services: %w", err)
+		return nil, fmt.Errorf("cache services: %w", err)
 	}
-	for _, o := range []client.Object{&corev1.Pod{}, serviceMeta()} {
-		if err := c.IndexField(ctx, o, ownerIndex, ownerOf); err != nil {
-			return nil, fmt.Errorf("index %T by owner: %w", o, err)
-		}
+	b := &Belongings{pods: mgr.GetCache(), services: services}
+	if err := b.pods.IndexField(ctx, &corev1.Pod{}, ownerIndex, ownerOf); err != nil {
+		return nil, fmt.Errorf("index pods by owner: %w", err)
 	}
-	return c, mgr.Add(c)
+	if err := b.services.IndexField(ctx, serviceMeta(), ownerIndex, ownerOf); err != nil {
+		return nil, fmt.Errorf("index services by owner: %w", err)
+	}
+	return b, mgr.Add(services)
 }
 
 // newFurniture is a cache of what else the jobs of a framework keep.
@@ -225,23 +223,23 @@ func (f Furniture) list(scheme *runtime.Scheme) (client.ObjectList, error) {
 
 // ownerOf is the uid of the object's controller.
 func ownerOf(o client.Object) []string {
-	if c := metav1.GetControllerOf(o); c != nil {
+	if c := metav1.GetControllerOfNoCopy(o); c != nil {
 		return []string{string(c.UID)}
 	}
 	return nil
 }
 
-// slim takes away what no one here looks at. Of a pod that waits to be let in,
-// it is looked at how much room it takes.
-func slim(o any) (any, error) {
-	if m, ok := o.(client.Object); ok {
-		m.SetManagedFields(nil)
-		m.SetAnnotations(nil)
+// ownerOfKind finds the job of a kind that an object belongs to. Each kind hears
+// of the pods of all, so that this must not take long.
+func ownerOfKind(kind string) handler.MapFunc {
+	group := training.GroupVersion.Group + "/"
+	return func(_ context.Context, o client.Object) []reconcile.Request {
+		c := metav1.GetControllerOfNoCopy(o)
+		if c == nil || c.Kind != kind || !strings.HasPrefix(c.APIVersion, group) {
+			return nil
+		}
+		return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: c.Name}}}
 	}
-	if pod, ok := o.(*corev1.Pod); ok && len(pod.Spec.SchedulingGates) == 0 {
-		pod.Spec = corev1.PodSpec{NodeName: pod.Spec.NodeName}
-	}
-	return o, nil
 }
 
 // Of services, only names and owners matter.
