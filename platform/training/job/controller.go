@@ -68,6 +68,9 @@ type Reconciler[J training.Job] struct {
 
 // Reconcile reads, decides, writes, reports; in that order, once each.
 func (r *Reconciler[J]) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	if pause := r.memory.pausing(req.NamespacedName, r.clock.Now()); pause > 0 {
+		return reconcile.Result{RequeueAfter: pause}, nil
+	}
 	j := r.framework.New()
 	if err := r.client.Get(ctx, req.NamespacedName, j); apierrors.IsNotFound(err) {
 		r.memory.forget(req.NamespacedName)
@@ -99,8 +102,14 @@ func (r *Reconciler[J]) Reconcile(ctx context.Context, req reconcile.Request) (r
 		return reconcile.Result{}, r.expire(ctx, j)
 	}
 
+	if wait := gathering - r.memory.sinceWritten(j, r.clock.Now()); wait > 0 && onlyCounts(j.Report(), d) {
+		d.status, d.wake = *j.Report(), soonest(d.wake, wait)
+	}
 	r.tell(j, r.memory.news(j, d.remarks))
 	err = errors.Join(r.delete(ctx, j, d.remove), r.gather(ctx, j, d.group), r.make(ctx, j, d), r.lift(ctx, j, d.lift), r.report(ctx, j, d))
+	if pause := pauseAfter(len(w.pods)); pause > 0 && !d.status.Finished() {
+		r.memory.pause(j, r.clock.Now().Add(pause))
+	}
 	return reconcile.Result{RequeueAfter: d.wake}, err
 }
 
@@ -240,7 +249,7 @@ func (r *Reconciler[J]) report(ctx context.Context, j J, d decision) error {
 	} else if err != nil {
 		return fmt.Errorf("report status of %s: %w", r.name(j), err)
 	}
-	r.memory.wrote(j, written.GetResourceVersion())
+	r.memory.wrote(j, written.GetResourceVersion(), r.clock.Now())
 	r.metrics.changed(j.GetNamespace(), &before, &d.status)
 	r.tell(j, d.changes)
 	return nil

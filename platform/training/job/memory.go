@@ -1,7 +1,9 @@
 package job
 
 import (
+	"math"
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
@@ -16,11 +18,13 @@ type memory struct {
 }
 
 // A recollection is what is kept of one job: the version of it that we wrote
-// last, and what was remarked on.
+// last, and when; what was remarked on; and until when it is not looked at.
 type recollection struct {
 	uid     types.UID
 	version string
+	written time.Time
 	said    map[string]bool
+	paused  time.Time
 }
 
 // of is what is kept of a job. Of another that had its name, nothing is.
@@ -59,10 +63,38 @@ func (m *memory) news(job client.Object, notices []notice) []notice {
 }
 
 // wrote remembers the version of a job that its new status made.
-func (m *memory) wrote(job client.Object, version string) {
+func (m *memory) wrote(job client.Object, version string, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.of(job).version = version
+	r := m.of(job)
+	r.version, r.written = version, now
+}
+
+// sinceWritten is how long ago we wrote a job; long, if we never did.
+func (m *memory) sinceWritten(job client.Object, now time.Time) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if r := m.jobs[client.ObjectKeyFromObject(job)]; r != nil && r.uid == job.GetUID() {
+		return now.Sub(r.written)
+	}
+	return math.MaxInt64
+}
+
+// pause has a job not looked at for a while.
+func (m *memory) pause(job client.Object, until time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.of(job).paused = until
+}
+
+// pausing is how much longer a job is not looked at.
+func (m *memory) pausing(job types.NamespacedName, now time.Time) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if r := m.jobs[job]; r != nil {
+		return max(0, r.paused.Sub(now))
+	}
+	return 0
 }
 
 // late tells whether a job was read as it was before we last wrote it. What is

@@ -2,6 +2,7 @@ package job
 
 import (
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -35,7 +36,7 @@ func TestMemory(t *testing.T) {
 	if m.late(at("5")) {
 		t.Error("a job we never wrote is late")
 	}
-	m.wrote(j, "10")
+	m.wrote(j, "10", time.Now())
 	for version, late := range map[string]bool{"9": true, "10": false, "11": false} {
 		if m.late(at(version)) != late {
 			t.Errorf("we wrote version 10, and %s is late: want %t", version, late)
