@@ -63,7 +63,7 @@ e2e: build ## Run the tests against the real program
 
 .PHONY: e2e-full
 e2e-full: build ## The same, and train with PyTorch and DeepSpeed, which takes 6 GB of the disk
-	@WEIR_E2E_FULL=1 go test -count=1 -timeout 60m ./test/e2e/...
+	@WEIR_E2E_FULL=1 go test -count=1 -timeout 90m ./test/e2e/...
 
 .PHONY: conformance
 conformance: build ## Run Kubernetes's own suite: FOCUS=regular-expression DIR=folder-of-a-running-weir
