@@ -9,7 +9,9 @@
 package oci
 
 import (
+	_ "crypto/sha512" // of which some digests are
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -40,12 +42,18 @@ func (e *NotFoundError) Error() string {
 	return fmt.Sprintf("image %s: not here: `weir image list` says what is", e.Name)
 }
 
+// Is makes it an fs.ErrNotExist.
+func (e *NotFoundError) Is(target error) bool { return target == fs.ErrNotExist }
+
 // A BrokenError says what is wrong with an image that is in the store or comes
 // from elsewhere.
 type BrokenError struct {
 	Digest  digest.Digest
 	Problem string
 }
+
+// Is makes it an fs.ErrInvalid.
+func (e *BrokenError) Is(target error) bool { return target == fs.ErrInvalid }
 
 func (e *BrokenError) Error() string { return fmt.Sprintf("%s: %s", e.Digest, e.Problem) }
 
