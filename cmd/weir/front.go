@@ -20,6 +20,7 @@ import (
 
 	"github.com/weir-ml/weir/cluster"
 	"github.com/weir-ml/weir/cluster/namespaces"
+	"github.com/weir-ml/weir/kit/oci"
 	"github.com/weir-ml/weir/platform/gateway"
 	"github.com/weir-ml/weir/platform/gateway/identity"
 	"github.com/weir-ml/weir/ui"
@@ -44,7 +45,7 @@ type frontDoor struct {
 
 // openFrontDoor makes the gateway of a weir. The token is the owner's of the
 // last run, if there is one.
-func openFrontDoor(ctx context.Context, dir string, k *cluster.Cluster, m *machine, s *state) (*frontDoor, error) {
+func openFrontDoor(ctx context.Context, dir string, k *cluster.Cluster, m *machine, s *state, images *oci.Store) (*frontDoor, error) {
 	f := &frontDoor{rest: k.REST, endpoint: endpoint{Token: s.Front.Token}}
 	f.URL = fmt.Sprintf("http://127.0.0.1:%d", m.front[0].Addr().(*net.TCPAddr).Port)
 	authority, certificate, err := certificateFor(dir, "front", append([]string{"localhost", "127.0.0.1", "::1", k.Address().String()}, m.names...)...)
@@ -82,7 +83,7 @@ func openFrontDoor(ctx context.Context, dir string, k *cluster.Cluster, m *machi
 			return ip.IsLoopback() || m.kind != namespaces.None && ip == pods
 		}
 	}
-	f.gateway, err = gateway.New(c)
+	f.gateway, err = gateway.New(c, registryRoutes(images)...)
 	return f, err
 }
 

@@ -138,8 +138,12 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 	}
 	ended := make(chan error, 1)
 	platform := platformOptions{Ended: ended}
+	images, err := imagesOf(dir, &m)
+	if err != nil {
+		return err
+	}
 	if o.has("node") {
-		if config.Node, platform.Environments, err = nodeOf(ctx, dir, o, m); err != nil {
+		if config.Node, platform.Environments, err = nodeOf(ctx, dir, o, m, images); err != nil {
 			return err
 		}
 	}
@@ -182,7 +186,7 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 	var front *frontDoor
 	closed := make(chan error, 1)
 	if o.has("gateway") {
-		if front, err = openFrontDoor(ctx, dir, k, &m, s); err != nil {
+		if front, err = openFrontDoor(ctx, dir, k, &m, s, images); err != nil {
 			return err
 		}
 		defer front.close()

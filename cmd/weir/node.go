@@ -19,7 +19,7 @@ import (
 
 // nodeOf is the node that runs pods on this machine, and the environments that
 // it runs them in.
-func nodeOf(ctx context.Context, dir string, o upOptions, m machine) (*cluster.Node, *environment.Store, error) {
+func nodeOf(ctx context.Context, dir string, o upOptions, m machine, images *oci.Store) (*cluster.Node, *environment.Store, error) {
 	shared, err := sharesOf(o.share)
 	if err != nil {
 		return nil, nil, err
@@ -33,10 +33,6 @@ func nodeOf(ctx context.Context, dir string, o upOptions, m machine) (*cluster.N
 		return nil, nil, err
 	}
 	store, err := environment.Open(environmentsDir(dir), environment.Options{Newer: newerEnvironments(dir), Programs: programs})
-	if err != nil {
-		return nil, nil, err
-	}
-	images, err := oci.Open(imagesDir(dir))
 	if err != nil {
 		return nil, nil, err
 	}

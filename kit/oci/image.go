@@ -50,7 +50,7 @@ func isManifest(mediaType string) bool {
 // Find returns the image that is called so. The error is a *NotFoundError when none
 // is, and a *BrokenError when something of it is missing.
 func (s *Store) Find(name string) (*Image, error) {
-	n, err := ParseName(name)
+	n, err := s.parse(name)
 	if err != nil {
 		return nil, err
 	}
@@ -201,11 +201,11 @@ func (s *Store) List() ([]*Image, error) {
 
 // Tag gives an image another name.
 func (s *Store) Tag(from, to string) error {
-	source, err := ParseName(from)
+	source, err := s.parse(from)
 	if err != nil {
 		return err
 	}
-	n, err := ParseName(to)
+	n, err := s.parse(to)
 	if err != nil {
 		return err
 	}
@@ -235,7 +235,7 @@ func (s *Store) name(n Name, t tag) error {
 // Remove takes a name away from an image, and from the repository what no other of
 // its names needs. Collect removes what no repository needs.
 func (s *Store) Remove(name string) error {
-	n, err := ParseName(name)
+	n, err := s.parse(name)
 	if err != nil {
 		return err
 	}

@@ -214,7 +214,7 @@ func (l *loader) images(as string) ([]loaded, error) {
 	case as != "" && !same(nameless):
 		return nil, fmt.Errorf("there are several images in it, so it cannot be called %q", as)
 	case as != "":
-		name, err := ParseName(as)
+		name, err := l.store.parse(as)
 		if err == nil && name.Digest != "" {
 			err = fmt.Errorf("image name %q: a digest is not given, it is had: leave it out", as)
 		}
@@ -254,7 +254,7 @@ func (l *loader) ofLayout() (all []loaded, nameless []ocispec.Descriptor, err er
 			text = reference
 		}
 		target := ocispec.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
-		name, err := ParseName(text)
+		name, err := l.store.parse(text)
 		if err != nil || name.Digest != "" {
 			nameless = append(nameless, target)
 			continue
@@ -287,7 +287,7 @@ func (l *loader) ofDocker() (all []loaded, nameless []ocispec.Descriptor, err er
 			nameless = append(nameless, target)
 		}
 		for _, text := range image.RepoTags {
-			name, err := ParseName(text)
+			name, err := l.store.parse(text)
 			if err != nil {
 				return nil, nil, err
 			}

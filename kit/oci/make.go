@@ -50,7 +50,7 @@ func (s *Store) AddLayer(l Layer) (ocispec.Descriptor, digest.Digest, error) {
 // Make makes an image of a config, which gets the layers' digests, and layers that
 // are in the store, and gives it a name.
 func (s *Store) Make(name string, config ocispec.Image, layers ...Layer) (*Image, error) {
-	n, err := ParseName(name)
+	n, err := s.parse(name)
 	if err != nil {
 		return nil, err
 	}

@@ -14,12 +14,35 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 )
 
 // A Store keeps images in a folder.
-type Store struct{ dir string }
+type Store struct {
+	dir     string
+	aliases map[string]string // of registries
+}
+
+// Alias makes the registries of some names, as "localhost:8080", mean that of
+// another.
+func (s *Store) Alias(name string, others ...string) {
+	s.aliases = map[string]string{}
+	for _, o := range others {
+		s.aliases[o] = name
+	}
+}
+
+// parse reads a name, of which the registry may be an alias.
+func (s *Store) parse(text string) (Name, error) {
+	n, err := ParseName(text)
+	host, rest, _ := strings.Cut(n.Repository, "/")
+	if name, ok := s.aliases[host]; ok {
+		n.Repository = name + "/" + rest
+	}
+	return n, err
+}
 
 // Open opens the store in dir, which need not exist: it is made when something is
 // put into it.

@@ -25,9 +25,16 @@ func (g *Gateway) guard(route *Route) http.Handler {
 }
 
 func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, route *Route) {
+	refuse := func(code int, message string) {
+		if route.Refuse != nil {
+			route.Refuse(w, r, code, message)
+			return
+		}
+		routes.Refuse(w, code, message)
+	}
 	who, err := g.who(r)
 	if err != nil && !errors.Is(err, identity.ErrUnknown) {
-		routes.Refuse(w, http.StatusServiceUnavailable, fmt.Sprintf("who you are cannot be found out now: %v", err))
+		refuse(http.StatusServiceUnavailable, fmt.Sprintf("who you are cannot be found out now: %v", err))
 		return
 	}
 	if route.Rule == routes.Anyone {
@@ -36,15 +43,15 @@ func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, route *Route) {
 	}
 	if who == nil {
 		w.Header().Set("WWW-Authenticate", "Bearer")
-		routes.Refuse(w, http.StatusUnauthorized, "nobody is signed in, or no longer: open the link that weir link prints, sign in with a password, or send a token, from weir token create or kubectl create token, as Authorization: Bearer TOKEN")
+		refuse(http.StatusUnauthorized, "nobody is signed in, or no longer: open the link that weir link prints, sign in with a password, or send a token, from weir token create or kubectl create token, as Authorization: Bearer TOKEN")
 		return
 	}
 	if who.cookie && !sameOrigin(r) {
-		routes.Refuse(w, http.StatusForbidden, "this was sent by a page of another site, which may not act for you")
+		refuse(http.StatusForbidden, "this was sent by a page of another site, which may not act for you")
 		return
 	}
 	if !allows(who.Scopes, route, r) {
-		routes.Refuse(w, http.StatusForbidden, fmt.Sprintf("token %q of %s is good for %s only; weir token create makes others", who.Title, who.Name, strings.Join(who.Scopes, ", ")))
+		refuse(http.StatusForbidden, fmt.Sprintf("token %q of %s is good for %s only; weir token create makes others", who.Title, who.Name, strings.Join(who.Scopes, ", ")))
 		return
 	}
 	if err := g.may(r, route, who); err != nil {
@@ -52,7 +59,7 @@ func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, route *Route) {
 		if isForbidden(err) {
 			code = http.StatusForbidden
 		}
-		routes.Refuse(w, code, err.Error())
+		refuse(code, err.Error())
 		return
 	}
 	ctx, cancel := while(r.Context(), &who.Pass)
@@ -207,7 +214,7 @@ func (g *Gateway) allowed(r *http.Request, review authorization.SubjectAccessRev
 }
 
 // Scopes are what a token may be good for: a part of the door, or reading alone.
-var Scopes = []string{"read", "kubernetes", "s3", "weir"}
+var Scopes = []string{"read", "images", "kubernetes", "s3", "weir"}
 
 // allows says whether a token's scopes are for a request.
 func allows(scopes []string, route *Route, r *http.Request) bool {

@@ -39,6 +39,9 @@ type Route struct {
 	// Rule says who may use it.
 	Rule    *Rule
 	Handler http.Handler
+	// Refuse answers at the front door whom the rule does not let through, where
+	// clients know other answers than the API server's; nil answers as that does.
+	Refuse func(w http.ResponseWriter, r *http.Request, code int, message string)
 }
 
 // Metrics is the route where Prometheus finds the controllers' metrics. It is

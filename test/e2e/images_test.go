@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -162,4 +163,60 @@ func TestLoadedImageWithoutRights(t *testing.T) {
 		t.Fatalf("weir image load: %s%s", a.out, a.err)
 	}
 	w.story(t).runsImage("ada/box:v1")
+}
+
+// Images are pushed to the front door and pulled from it with a token of the
+// cluster, as far as its roles say, and run under the name that they were pushed as.
+func TestRegistry(t *testing.T) {
+	skopeo, err := exec.LookPath("skopeo")
+	if err != nil {
+		t.Skip("skopeo (a Debian package) is not on this machine")
+	}
+	s := begin(t)
+	archive := boxArchive(t, "ada/box:v1")
+	front := strings.TrimPrefix(s.weir.is(t).Front.URL, "http://")
+	image := strings.Replace(front, "127.0.0.1", "localhost", 1) + "/" + s.namespace + "/box:v1"
+	ask := func(token string, args ...string) (string, error) {
+		home := t.TempDir()
+		c := exec.CommandContext(t.Context(), skopeo, append([]string{"--insecure-policy", "--tmpdir", home}, args...)...)
+		c.Env = append(os.Environ(), "HOME="+home, "REGISTRY_AUTH_FILE="+filepath.Join(home, "auth.json"))
+		if token != "" {
+			login := exec.CommandContext(t.Context(), skopeo, "login", "--tls-verify=false", "--username=any", "--password-stdin", strings.Split(image, "/")[0])
+			login.Env, login.Stdin = c.Env, strings.NewReader(token)
+			if out, err := login.CombinedOutput(); err != nil {
+				return string(out), err
+			}
+		}
+		out, err := c.CombinedOutput()
+		return string(out), err
+	}
+	push := []string{"copy", "--dest-tls-verify=false", "oci-archive:" + archive, "docker://" + image}
+	pull := []string{"inspect", "--tls-verify=false", "docker://" + image}
+	if out, err := ask("", push...); err == nil || !strings.Contains(out, "sign in") {
+		t.Errorf("nobody pushes: %v %s", err, out)
+	}
+	if out, err := ask("not-a-token", push...); err == nil {
+		t.Errorf("somebody without a token pushes: %s", out)
+	}
+	account := strings.TrimSpace(s.kubectl("create", "token", "default"))
+	if out, err := ask(account, push...); err == nil || !strings.Contains(out, "may not") {
+		t.Errorf("an account without rights pushes: %v %s", err, out)
+	}
+	s.kubectl("create", "rolebinding", "edits", "--clusterrole=edit", "--serviceaccount="+s.namespace+":default")
+	s.eventually(time.Minute, "an account that may edit pushes", func() (bool, string) {
+		out, err := ask(account, push...)
+		return err == nil, out
+	})
+	if out, err := ask(account, pull...); err != nil {
+		t.Errorf("and pulls: %v %s", err, out)
+	}
+	elsewhere := strings.Replace(image, "/"+s.namespace+"/", "/default/", 1)
+	if out, err := ask(account, "copy", "--src-tls-verify=false", "--dest-tls-verify=false", "docker://"+image, "docker://"+elsewhere); err == nil || !strings.Contains(out, "may not") {
+		t.Errorf("but not to another namespace: %v %s", err, out)
+	}
+	s.runsImage(image)
+	s.weir.must(t, "image", "remove", "weir.local/"+s.namespace+"/box:v1")
+	if out, err := ask(account, pull...); err == nil {
+		t.Errorf("a removed image is pulled: %s", out)
+	}
 }

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+
+	authorization "k8s.io/api/authorization/v1"
+
+	"github.com/weir-ml/weir/kit/oci"
+	"github.com/weir-ml/weir/kit/registry"
+	"github.com/weir-ml/weir/platform/gateway"
+	"github.com/weir-ml/weir/platform/routes"
+)
+
+// ownRegistry is the name of weir's own registry: what is pushed to the front door
+// as ada/mnist:v1 is the image weir.local/ada/mnist:v1.
+const ownRegistry = "weir.local"
+
+// registryAliases are the names by which the front door is reached, under which
+// people push images: they are names of the registry too.
+func registryAliases(port int, names ...string) []string {
+	var all []string
+	for _, name := range append([]string{"localhost", "127.0.0.1"}, names...) {
+		all = append(all, fmt.Sprintf("%s:%d", name, port))
+	}
+	return all
+}
+
+// imagesOf opens the images of a weir that runs on a machine.
+func imagesOf(dir string, m *machine) (*oci.Store, error) {
+	images, err := oci.Open(imagesDir(dir))
+	if err == nil && len(m.front) > 0 {
+		images.Alias(ownRegistry, registryAliases(m.front[0].Addr().(*net.TCPAddr).Port, m.names...)...)
+	}
+	return images, err
+}
+
+// registryToken is where clients of registries turn a password into a token. Here
+// the password is one.
+const registryToken = "/weir/registry-token"
+
+// registryRoutes lead to the images of a store as a registry.
+func registryRoutes(images *oci.Store) []gateway.Route {
+	return []gateway.Route{
+		{Owner: "images", Pattern: "/v2", Tree: true, Rule: routes.May(mayImages), Handler: registry.Handler(images.Host(ownRegistry)), Refuse: refuseImages},
+		{Owner: "images", Pattern: "GET " + registryToken, Rule: routes.Anyone, Handler: http.HandlerFunc(giveToken)},
+	}
+}
+
+// mayImages is what somebody must be allowed in the cluster to do with images: in
+// the namespace that the name begins with. A name of one part is of no namespace.
+func mayImages(r *http.Request) authorization.SubjectAccessReviewSpec {
+	verb := map[string]string{http.MethodGet: "get", http.MethodHead: "get", http.MethodDelete: "delete"}[r.Method]
+	if verb == "" {
+		verb = "update"
+	}
+	q, _ := registry.Asked(r)
+	if q.Kind == "" && r.URL.Path != "/v2/_catalog" { // whoever is somebody may ask whether it is there
+		return authorization.SubjectAccessReviewSpec{NonResourceAttributes: &authorization.NonResourceAttributes{Path: "/version", Verb: "get"}}
+	}
+	if q.Kind == "uploads" { // also to end one
+		verb = "update"
+	}
+	namespace, name, inside := strings.Cut(q.Repository, "/")
+	if !inside {
+		namespace, name = "", q.Repository
+	}
+	return authorization.SubjectAccessReviewSpec{ResourceAttributes: &authorization.ResourceAttributes{
+		Group: "weir-ml.github.io", Resource: "images", Verb: verb, Namespace: namespace, Name: name,
+	}}
+}
+
+// refuseImages answers as clients of registries understand, and says where they
+// get a token.
+func refuseImages(w http.ResponseWriter, r *http.Request, code int, message string) {
+	name := map[int]string{http.StatusUnauthorized: "UNAUTHORIZED", http.StatusForbidden: "DENIED"}[code]
+	if code == http.StatusUnauthorized {
+		scheme := "http"
+		if r.TLS != nil {
+			scheme = "https"
+		}
+		w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="%s://%s%s",service="weir"`, scheme, r.Host, registryToken))
+		message = "sign in: docker login, podman login or skopeo login, with any name, and a token from weir token create or kubectl create token as the password"
+	}
+	if name == "" {
+		name = "UNKNOWN"
+	}
+	registry.Refuse(w, code, name, message)
+}
+
+// giveToken gives the password back as the token: it is looked at when it is used.
+func giveToken(w http.ResponseWriter, r *http.Request) {
+	_, password, ok := r.BasicAuth()
+	if !ok || password == "" {
+		w.Header().Set("WWW-Authenticate", `Basic realm="weir"`)
+		refuseImages(w, r, http.StatusUnauthorized, "")
+		return
+	}
+	routes.Respond(w, http.StatusOK, map[string]any{"token": password, "access_token": password, "expires_in": 3600})
+}
