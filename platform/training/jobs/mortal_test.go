@@ -105,7 +105,7 @@ var killable = ctrl.Options{GracefulShutdownTimeout: new(time.Duration(0))}
 // end: each rule holds as if they had lived on.
 func TestRulesHoldAcrossRestarts(t *testing.T) {
 	const seed = 20
-	tryRules(t, newMortalLab(t, "mortal", seed), kinds[0], kinds[1])
+	tryRules(t, newMortalLab(t, "mortal", seed), kinds...)
 }
 
 // Jobs that are let in one by one are so too if who lets them in is killed
