@@ -79,7 +79,7 @@ func TestDelivery(t *testing.T) {
 func TestMPIImages(t *testing.T) {
 	for image, want := range map[string]string{
 		"mpioperator/mpi-pi:openmpi": "openmpi<5", "mpioperator/mpi-pi:mpich": "mpich", "docker.io/mpioperator/tensorflow-benchmarks": "openmpi<5",
-		"weir.local/mpich:latest": "mpich",
+		"weir.local/mpich:latest": "mpich", "mpioperator/intel:latest": "impi-rt<2021.19", "mpioperator/mpi-pi:intel": "impi-rt<2021.19",
 	} {
 		if r, ok := builtIn(image); !ok || r.Requirements[0] != want {
 			t.Errorf("%s means %v, want %s first", image, r.Requirements, want)

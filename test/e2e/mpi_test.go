@@ -30,6 +30,8 @@ func TestMPIJob(t *testing.T) {
 		"v1":       {version: "v1", image: "mpioperator/mpi-pi:openmpi", spec: "runPolicy: {cleanPodPolicy: Running},"},
 		"v2beta1":  {version: "v2beta1", image: "mpioperator/mpi-pi:openmpi", spec: "runPolicy: {cleanPodPolicy: Running},"},
 		"v1-mpich": {version: "v1alpha2", image: "mpioperator/mpi-pi:mpich", spec: "cleanPodPolicy: Running, mpiDistribution: MPICH,"},
+		"v1-intel": {version: "v1alpha2", image: "mpioperator/mpi-pi:intel", spec: "cleanPodPolicy: Running, mpiDistribution: IntelMPI,"},
+		"v2-intel": {version: "v2beta1", image: "mpioperator/mpi-pi:intel", spec: "runPolicy: {cleanPodPolicy: Running}, mpiImplementation: Intel,"},
 		"v2-mpich": {version: "v2beta1", image: "mpioperator/mpi-pi:mpich", spec: "runPolicy: {cleanPodPolicy: Running}, mpiImplementation: MPICH,"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -32,7 +32,7 @@ func kubexec(j *training.MPIJob) string {
 	begin, command := "#!/bin/sh\nset -x\nPOD_NAME=$1\n", "$*"
 	if j.Implementation() != training.MPIOpen {
 		begin += "while [ \"${POD_NAME#-}\" != \"$POD_NAME\" ]; do shift; POD_NAME=$1; done\nADDRESS=$(hostname -i)\n"
-		command = `$(echo "$*" | sed "s/ $(hostname):/ ${ADDRESS%% *}:/g")`
+		command = `$(echo "$*" | sed "s/ $(hostname)\([: ]\)/ ${ADDRESS%% *}\1/g")`
 	}
 	container := ""
 	if j.Spec.MainContainer != "" {

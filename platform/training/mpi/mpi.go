@@ -8,6 +8,8 @@ package mpi
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -125,7 +127,11 @@ func (f Framework) Connect(j *training.MPIJob, r job.Replica, pod *corev1.PodTem
 	if !hasGPU(j) {
 		c.Env = append(c.Env, noGPU...)
 	}
-	for _, e := range intelEnv {
+	own := intelEnv
+	if j.Implementation() == training.MPIIntel { // Its hostfile's slots are not read.
+		own = append(slices.Clone(own), corev1.EnvVar{Name: "I_MPI_PERHOST", Value: strconv.Itoa(int(j.Slots()))})
+	}
+	for _, e := range own {
 		if !has(c.Env, e.Name) {
 			c.Env = append(c.Env, e)
 		}
