@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
@@ -39,6 +40,9 @@ type Options struct {
 	// Belongings are the pods and services of jobs. The kinds of a manager share
 	// what NewBelongings made.
 	Belongings *Belongings
+	// Furniture is what else jobs keep, from NewFurniture, where several
+	// frameworks run jobs of one kind. Without, a framework has its own.
+	Furniture cache.Cache
 	// Hall is where jobs of all kinds wait whose pods start together without
 	// such a scheduler. Setup makes one if there is none; two would give the
 	// same room away twice.
@@ -62,9 +66,13 @@ func Setup[J training.Job](ctx context.Context, mgr ctrl.Manager, f Framework[J]
 	if err := training.AddToScheme(mgr.GetScheme()); err != nil {
 		return fmt.Errorf("set up %s: %w", t.Operator, err)
 	}
-	furniture, err := newFurniture(ctx, mgr, f)
-	if err != nil {
-		return fmt.Errorf("set up %s: %w", t.Operator, err)
+	furniture := o.Furniture
+	if furniture == nil {
+		own, err := NewFurniture(ctx, mgr, t.Kind, furnitureOf(f)...)
+		if err != nil {
+			return fmt.Errorf("set up %s: %w", t.Operator, err)
+		}
+		furniture = own
 	}
 	counters, err := newCounters(metrics.Registry, t)
 	if err != nil {
@@ -146,15 +154,15 @@ func NewBelongings(ctx context.Context, mgr ctrl.Manager) (*Belongings, error) {
 	return b, mgr.Add(services)
 }
 
-// newFurniture is a cache of what else the jobs of a framework keep.
-func newFurniture[J training.Job](ctx context.Context, mgr ctrl.Manager, f Framework[J]) (cache.Cache, error) {
+// NewFurniture is a cache of what else the jobs of a kind keep.
+func NewFurniture(ctx context.Context, mgr ctrl.Manager, kind string, all ...Furniture) (cache.Cache, error) {
 	mine := func(o any) (any, error) { // Others' objects take no more memory than their names.
 		m, ok := o.(client.Object)
 		if !ok {
 			return o, nil
 		}
 		m.SetManagedFields(nil)
-		if c := metav1.GetControllerOf(m); c != nil && c.Kind == f.Traits().Kind {
+		if c := metav1.GetControllerOf(m); c != nil && c.Kind == kind {
 			return m, nil
 		}
 		husk := reflect.New(reflect.TypeOf(m).Elem()).Interface().(client.Object)
@@ -165,15 +173,20 @@ func newFurniture[J training.Job](ctx context.Context, mgr ctrl.Manager, f Frame
 		return husk, nil
 	}
 	kinds := map[client.Object]cache.ByObject{}
-	for _, kind := range furnitureOf(f) {
-		o, err := kind.object(mgr.GetScheme())
+	seen := map[schema.GroupVersionKind]bool{}
+	for _, f := range all {
+		if seen[f.Kind] {
+			continue
+		}
+		seen[f.Kind] = true
+		o, err := f.object(mgr.GetScheme())
 		if err != nil {
 			return nil, err
 		}
 		by := cache.ByObject{Transform: mine}
-		if kind.Label != "" {
-			if by.Label, err = labels.Parse(kind.Label); err != nil {
-				return nil, fmt.Errorf("look for %s: %w", kind.Kind.Kind, err)
+		if f.Label != "" {
+			if by.Label, err = labels.Parse(f.Label); err != nil {
+				return nil, fmt.Errorf("look for %s: %w", f.Kind.Kind, err)
 			}
 		}
 		kinds[o] = by

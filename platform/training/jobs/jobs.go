@@ -5,6 +5,7 @@ package jobs
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -45,6 +46,11 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		return err
 	}
 	o.Hall = hall
+	ofMPI := o.Options
+	ofMPI.Furniture, err = job.NewFurniture(ctx, mgr, training.MPIJobKind, slices.Concat(o.MPI.Furniture(), o.MPIV2.Furniture())...)
+	if err != nil {
+		return err
+	}
 	return errors.Join(
 		job.Setup(ctx, mgr, o.TensorFlow, o.Options),
 		job.Setup(ctx, mgr, o.PyTorch, o.Options),
@@ -52,8 +58,8 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		job.Setup(ctx, mgr, paddle.Framework{}, o.Options),
 		job.Setup(ctx, mgr, jax.Framework{}, o.Options),
 		job.Setup(ctx, mgr, mxnet.Framework{}, o.Options),
-		job.Setup(ctx, mgr, o.MPI, o.Options),
-		job.Setup(ctx, mgr, o.MPIV2, o.Options),
+		job.Setup(ctx, mgr, o.MPI, ofMPI),
+		job.Setup(ctx, mgr, o.MPIV2, ofMPI),
 		mpi.Setup(mgr),
 	)
 }
