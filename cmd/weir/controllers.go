@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/client-go/util/cert"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 
@@ -18,7 +17,7 @@ import (
 
 // newControllersCommand runs the platform's controllers against any cluster.
 func newControllersCommand() *cobra.Command {
-	var kubeconfig, address, webhooks, host string
+	var kubeconfig, address, webhooks, host, reports, reportHost string
 	var o platformOptions
 	cmd := &cobra.Command{
 		Use:   "controllers",
@@ -44,6 +43,11 @@ its own process, unless it is told --without controllers.`,
 				o.Admission = &admission.Options{Kept: kept}
 			}
 			o.Kinds = readKinds(o.Admission)
+			if reportHost != "" {
+				if o.Reports, err = openReportsAt(reports, reportHost); err != nil {
+					return fmt.Errorf("--report-bind-address %s: %w", reports, err)
+				}
+			}
 			if o.LeaderNamespace == "" && kubeconfig != "" {
 				o.LeaderNamespace = metav1.NamespaceSystem
 			}
@@ -71,6 +75,8 @@ its own process, unless it is told --without controllers.`,
 	flags.StringVar(&address, "metrics-bind-address", ":8080", "where Prometheus finds the metrics, with TLS unless it is a loopback; 0 is nowhere")
 	flags.StringVar(&host, "webhook-host", "", "host by which the API server reaches this, to have objects checked and turned into other versions; empty is neither")
 	flags.StringVar(&webhooks, "webhook-bind-address", ":9443", "where that host is answered")
+	flags.StringVar(&reportHost, "report-host", "", "host by which pods reach this, to have the programs of TrainJobs report how far they are; empty is nowhere")
+	flags.StringVar(&reports, "report-bind-address", ":10443", "where that host is answered")
 	return cmd
 }
 
@@ -91,13 +97,9 @@ func listenForRoutes(address string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a certificate for the metrics: %w", err)
 	}
-	certificate, key, err := cert.GenerateSelfSignedCertKey(host, nil, nil)
+	pair, _, err := selfSigned(host)
 	if err != nil {
-		return nil, fmt.Errorf("make a certificate for the metrics: %w", err)
-	}
-	pair, err := tls.X509KeyPair(certificate, key)
-	if err != nil {
-		return nil, fmt.Errorf("make a certificate for the metrics: %w", err)
+		return nil, fmt.Errorf("listen for metrics: %w", err)
 	}
 	return tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}), nil
 }

@@ -97,6 +97,7 @@ func startPlatform(ctx context.Context, config *rest.Config, o platformOptions) 
 	}
 	domain := os.Getenv("CUSTOM_CLUSTER_DOMAIN")
 	o.Jobs.TensorFlow.ClusterDomain, o.Jobs.MPIV2.ClusterDomain = domain, domain
+	o.Jobs.Unconverted = o.Admission == nil
 	if err := jobs.Setup(ctx, manager, o.Jobs); err != nil {
 		return err
 	}

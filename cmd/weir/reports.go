@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"path/filepath"
 
+	"k8s.io/client-go/util/cert"
+
 	"github.com/weir-ml/weir/cluster/pki"
 	"github.com/weir-ml/weir/platform/training/trainjob"
 )
@@ -39,6 +41,36 @@ func openReports(dir string, address netip.Addr) (*reports, error) {
 		listener: tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}),
 		address:  &trainjob.Reporting{URL: "https://" + l.Addr().String(), Authority: authority.CertPEM()},
 	}, nil
+}
+
+// openReportsAt listens where pods reach this process by a host, with a
+// certificate of its own making.
+func openReportsAt(address, host string) (*reports, error) {
+	certificate, authority, err := selfSigned(host)
+	if err != nil {
+		return nil, fmt.Errorf("listen for reports of TrainJobs: %w", err)
+	}
+	l, err := tls.Listen("tcp", address, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12})
+	if err != nil {
+		return nil, fmt.Errorf("listen for reports of TrainJobs: %w", err)
+	}
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		return nil, fmt.Errorf("listen for reports of TrainJobs: %w", err)
+	}
+	return &reports{listener: l, address: &trainjob.Reporting{URL: "https://" + net.JoinHostPort(host, port), Authority: authority}}, nil
+}
+
+// selfSigned is a certificate for a host, and what to trust for it, as PEM.
+func selfSigned(host string) (pair tls.Certificate, authority []byte, err error) {
+	authority, key, err := cert.GenerateSelfSignedCertKey(host, nil, nil)
+	if err == nil {
+		pair, err = tls.X509KeyPair(authority, key)
+	}
+	if err != nil {
+		return tls.Certificate{}, nil, fmt.Errorf("make a certificate for %s: %w", host, err)
+	}
+	return pair, authority, nil
 }
 
 // certificateFor is a certificate for hosts, and the authority to trust for it.

@@ -146,7 +146,7 @@ func TestControllersBesideACluster(t *testing.T) {
 	t.Parallel()
 	w := newWeir(t)
 	w.starts(t, "--without", "controllers,s3")
-	c := w.controllers(t)
+	c := w.controllers(t, "--report-host", ownAddress(t), "--report-bind-address", ":0")
 	t.Cleanup(func() {
 		if err := c.stop(t); err != nil {
 			t.Errorf("weir controllers ended: %v", err)
@@ -156,6 +156,14 @@ func TestControllersBesideACluster(t *testing.T) {
 	s.knowsJobs()
 	s.apply(work("it", "", "echo done"))
 	s.becomes("it", "Succeeded", 2*time.Minute)
+	s.apply(helloJob)
+	s.trained("hello", 2*time.Minute)
+	s.reported("hello")
+	s.apply(`{apiVersion: kubeflow.org/v2beta1, kind: MPIJob, metadata: {name: pi}, spec: {mpiReplicaSpecs: {Launcher: {template: {spec: {containers: [{name: mpi, image: "python:3.11"}]}}}}}}`)
+	s.eventually(time.Minute, "an MPIJob is run as the version that it was written as, though nobody converts", func() (bool, string) {
+		there := s.kubectl("get", "jobs.batch", "-o", "name")
+		return strings.Contains(there, "job.batch/pi-launcher\n"), there
+	})
 }
 
 // Of two copies of the controllers one works, and the other takes its place.

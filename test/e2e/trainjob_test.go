@@ -7,11 +7,9 @@ import (
 	"time"
 )
 
-// A TrainJob of a runtime of its namespace: nodes find each other by what they
-// are told, and one reports how far it is.
-func TestTrainJob(t *testing.T) {
-	s := begin(t)
-	s.apply(`
+// helloJob is a TrainJob whose nodes find each other by what they are told, and
+// say how far they are.
+const helloJob = `
 apiVersion: trainer.kubeflow.org/v1alpha1
 kind: TrainingRuntime
 metadata: {name: hello, labels: {trainer.kubeflow.org/framework: torch}}
@@ -47,7 +45,13 @@ metadata: {name: hello}
 spec:
   runtimeRef: {name: hello, kind: TrainingRuntime}
   trainer: {numNodes: 2}
-`)
+`
+
+// A TrainJob of a runtime of its namespace: nodes find each other by what they
+// are told, and one reports how far it is.
+func TestTrainJob(t *testing.T) {
+	s := begin(t)
+	s.apply(helloJob)
 	s.trained("hello", 2*time.Minute)
 	out := s.nodeLogs("hello")
 	for _, want := range []string{"reached 10.", "node 0 of 2", "node 1 of 2"} {
@@ -55,9 +59,15 @@ spec:
 			t.Errorf("no word of %q:\n%s", want, out)
 		}
 	}
-	status := s.kubectl("get", "trainjob/hello", "-o", "jsonpath={.status.trainerStatus.progressPercentage} {.status.trainerStatus.metrics[0].name}={.status.trainerStatus.metrics[0].value} {.status.jobsStatus[0].name} {.status.jobsStatus[0].succeeded}")
+	s.reported("hello")
+}
+
+// reported sees that what the nodes of helloJob have said stands in its status.
+func (s *story) reported(name string) {
+	s.Helper()
+	status := s.kubectl("get", "trainjob/"+name, "-o", "jsonpath={.status.trainerStatus.progressPercentage} {.status.trainerStatus.metrics[0].name}={.status.trainerStatus.metrics[0].value} {.status.jobsStatus[0].name} {.status.jobsStatus[0].succeeded}")
 	if want := "50 loss=0.25 node 1"; status != want {
-		t.Errorf("status %q, want %q", status, want)
+		s.Errorf("status %q, want %q", status, want)
 	}
 }
 

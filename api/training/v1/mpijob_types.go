@@ -28,6 +28,9 @@ const AnnotationWrittenAs = "weir-ml.github.io/written-as"
 // MPIJobV2 is the version whose jobs reach their workers by SSH.
 const MPIJobV2 = "v2beta1"
 
+// mpiJobOldest is the version whose jobs have another form than the rest.
+const mpiJobOldest = "v1alpha1"
+
 // ManagerMPIOperator is what MPIJobs of v2beta1 say for this controller.
 const ManagerMPIOperator = "kubeflow.org/mpi-operator"
 

@@ -11,6 +11,10 @@ import (
 // means nothing is.
 func (j *MPIJob) Validate() field.ErrorList {
 	at := field.NewPath("spec")
+	if j.Annotations[AnnotationWrittenAs] == mpiJobOldest && len(j.Spec.MPIReplicaSpecs) == 0 { // What it says is lost.
+		return field.ErrorList{field.Forbidden(field.NewPath("apiVersion"),
+			"a job of v1alpha1 has another form than v1, and this cluster has nobody turn one into the other: write it as v2beta1, or let the API server ask weir controllers by --webhook-host")}
+	}
 	problems := append(mpi.check(j), j.Spec.OldRunPolicy.check(&j.Spec.RunPolicy)...)
 	if _, launcher := mpi.replica(j, MPIReplicaLauncher); launcher == nil && len(j.Spec.MPIReplicaSpecs) > 0 {
 		problems = append(problems, field.Required(mpi.at().Key(string(MPIReplicaLauncher)), "must be present: it runs mpirun, so give one"))

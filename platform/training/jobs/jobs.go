@@ -31,6 +31,9 @@ type Options struct {
 	PyTorch    pytorch.Framework
 	MPI        mpi.Framework
 	MPIV2      mpi.V2
+	// Unconverted is for API servers that have nobody turn jobs into other
+	// versions.
+	Unconverted bool
 }
 
 // Setup adds a controller for each kind to a manager. The kinds must be
@@ -46,10 +49,16 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		return err
 	}
 	o.Hall = hall
+	o.MPI.Unconverted = o.Unconverted
 	ofMPI := o.Options
 	ofMPI.Furniture, err = job.NewFurniture(ctx, mgr, training.MPIJobKind, slices.Concat(o.MPI.Furniture(), o.MPIV2.Furniture())...)
 	if err != nil {
 		return err
+	}
+	if o.Unconverted {
+		if err := mpi.SetupUnconverted(mgr); err != nil {
+			return err
+		}
 	}
 	return errors.Join(
 		job.Setup(ctx, mgr, o.TensorFlow, o.Options),

@@ -58,6 +58,8 @@ type Framework struct {
 	// DeliveryImage puts kubectl into the launcher, and waits for the workers;
 	// kubeflow/kubectl-delivery:latest if not said.
 	DeliveryImage string
+	// Unconverted is for API servers that do not convert; see SetupUnconverted.
+	Unconverted bool
 }
 
 var (
@@ -75,8 +77,10 @@ func (Framework) Traits() job.Traits {
 // New is an empty MPIJob.
 func (Framework) New() *training.MPIJob { return &training.MPIJob{} }
 
-// Takes leaves jobs of v2beta1 to another.
-func (Framework) Takes(j *training.MPIJob) bool { return !j.IsV2() }
+// Takes leaves jobs of v2beta1 to another, and those of which it is not known yet.
+func (f Framework) Takes(j *training.MPIJob) bool {
+	return !j.IsV2() && (!f.Unconverted || j.Annotations[training.AnnotationWrittenAs] != "")
+}
 
 // Master is the launcher.
 func (Framework) Master(_ *training.MPIJob, r job.Replica) bool { return r.Type == launcher }
