@@ -27,17 +27,17 @@ func TestAdmission(t *testing.T) {
 			t.Run(k.name+"/"+version, func(t *testing.T) {
 				l, name := l.of(t, k), strings.ToLower(k.name+"-"+version)
 				j, want := k.invalid(l, name)
-				j.SetNamespace(l.namespace)
+				j.SetNamespace(l.Namespace)
 				j.SetAPIVersion("kubeflow.org/" + version)
-				if err := l.client.Create(t.Context(), j); !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), want) {
+				if err := l.Client.Create(t.Context(), j); !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), want) {
 					t.Errorf("create a job that makes no sense: %v, want %q in it", err, want)
 				}
 
 				j = k.job(l, name, "managedBy: "+training.ManagerMultiKueue, "")
 				j.SetAPIVersion("kubeflow.org/" + version)
-				l.create(j)
+				l.Create(j)
 				patch := client.RawPatch(types.MergePatchType, []byte(`{"spec": {"runPolicy": {"managedBy": "`+training.ManagerTrainingOperator+`"}}}`))
-				if err := l.client.Patch(t.Context(), j, patch); !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "field is immutable") {
+				if err := l.Client.Patch(t.Context(), j, patch); !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "field is immutable") {
 					t.Errorf("a change of managedBy: %v, want it refused", err)
 				}
 				warned := heard.find("kubeflow.org/" + version + " is deprecated; use kubeflow.org/v1")
@@ -73,7 +73,7 @@ func (w warnings) find(want string) bool {
 func (l *lab) checked() warnings {
 	l.Helper()
 	config := clustertest.REST(l.T)
-	mgr, err := ctrl.NewManager(config, ctrl.Options{Scheme: l.client.Scheme(), Metrics: metricsserver.Options{BindAddress: "0"}})
+	mgr, err := ctrl.NewManager(config, ctrl.Options{Scheme: l.Client.Scheme(), Metrics: metricsserver.Options{BindAddress: "0"}})
 	if err != nil {
 		l.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func (l *lab) checked() warnings {
 	heard := warnings{make(chan string, 1000)}
 	config = rest.CopyConfig(config)
 	config.WarningHandler = heard
-	if l.client, err = client.New(config, client.Options{Scheme: l.client.Scheme()}); err != nil {
+	if l.Client, err = client.New(config, client.Options{Scheme: l.Client.Scheme()}); err != nil {
 		l.Fatal(err)
 	}
 	return heard

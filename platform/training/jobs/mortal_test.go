@@ -122,7 +122,7 @@ func TestTwoControllers(t *testing.T) {
 	l := newBareLab(t, "two")
 	made := l.watchPods(t)
 	lease := ctrl.Options{
-		LeaderElection: true, LeaderElectionID: "two", LeaderElectionNamespace: l.namespace, GracefulShutdownTimeout: killable.GracefulShutdownTimeout,
+		LeaderElection: true, LeaderElectionID: "two", LeaderElectionNamespace: l.Namespace, GracefulShutdownTimeout: killable.GracefulShutdownTimeout,
 		LeaseDuration: new(3 * time.Second), RenewDeadline: new(2 * time.Second), RetryPeriod: new(200 * time.Millisecond),
 	}
 	stop := make(chan struct{})
@@ -142,7 +142,7 @@ func TestTwoControllers(t *testing.T) {
 		}
 	}
 	for i := range jobs {
-		l.create(jobOf(fmt.Sprintf("job-%d", i), replicas("Worker", 3)))
+		l.Create(jobOf(fmt.Sprintf("job-%d", i), replicas("Worker", 3)))
 	}
 	<-ended // The first is dead.
 	for i := range jobs {
@@ -166,11 +166,11 @@ func TestTwoControllers(t *testing.T) {
 
 // watchPods notes which pods come to be, by name.
 func (l *lab) watchPods(t *testing.T) (made func() map[string]map[types.UID]bool) {
-	c, err := client.NewWithWatch(clustertest.REST(t), client.Options{Scheme: l.client.Scheme()})
+	c, err := client.NewWithWatch(clustertest.REST(t), client.Options{Scheme: l.Client.Scheme()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := c.Watch(t.Context(), &corev1.PodList{}, client.InNamespace(l.namespace))
+	w, err := c.Watch(t.Context(), &corev1.PodList{}, client.InNamespace(l.Namespace))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	training "github.com/weir-ml/weir/api/training/v1"
+	"github.com/weir-ml/weir/platform/training/stage"
 )
 
 // A kind is what the rules need to know of one kind of job.
@@ -102,7 +103,7 @@ func (t *trial) beginWith(policy, restart string, annotations map[string]string)
 	t.Helper()
 	j := t.kind.job(t.lab, t.name, policy, restart)
 	j.SetAnnotations(annotations)
-	t.create(j)
+	t.Create(j)
 	t.untilPods(t.name, 2)
 	t.run(t.leader, t.worker)
 	t.untilState(t.name, training.JobRunning, corev1.ConditionTrue)
@@ -120,7 +121,7 @@ var rules = map[string]struct {
 		why: "When those who decide are done the job is; what still runs is taken away, what has ended stays.",
 		try: func(t *trial) {
 			t.begin("cleanPodPolicy: Running", "")
-			if got := t.pod(t.worker).Spec.RestartPolicy; got != t.kind.restart {
+			if got := t.Pod(t.worker).Spec.RestartPolicy; got != t.kind.restart {
 				t.Errorf("by default the pods have restart policy %s, want %s", got, t.kind.restart)
 			}
 			left := 1
@@ -137,7 +138,7 @@ var rules = map[string]struct {
 				t.Errorf("%d workers have succeeded", n)
 			}
 			t.untilPods(t.name, left)
-			t.pod(t.leader)
+			t.Pod(t.leader)
 		},
 	},
 	"NeverFails": {
@@ -154,7 +155,7 @@ var rules = map[string]struct {
 		why: "Containers are restarted by Kubernetes. A pod that fails in spite of that is replaced, or fails a job that cannot do with another.",
 		try: func(t *trial) {
 			t.begin("", "OnFailure")
-			old := t.pod(t.worker)
+			old := t.Pod(t.worker)
 			t.end(t.worker, 1)
 			if t.kind.strict {
 				t.untilState(t.name, training.JobFailed, corev1.ConditionTrue)
@@ -170,12 +171,12 @@ var rules = map[string]struct {
 		why: "A process that was killed is tried again, under the same name.",
 		try: func(t *trial) {
 			t.begin("", "ExitCode")
-			old := t.pod(t.worker)
+			old := t.Pod(t.worker)
 			t.end(t.worker, 137)
 			t.untilReplaced(old)
-			t.untilEvent(t.name, occurrence{"Warning", t.reason("Restarting"), fmt.Sprintf("job %s is restarting because Worker replica(s) failed.", t.name)})
+			t.untilEvent(t.name, stage.Warning(t.reason("Restarting"), fmt.Sprintf("job %s is restarting because Worker replica(s) failed.", t.name)))
 			if t.kind.name != training.TFJobKind {
-				t.untilEvent(t.name, occurrence{"Warning", t.reason("Restarting"), fmt.Sprintf("%s %s is restarting because 1 Worker replica(s) failed.", t.kind.name, t.name)})
+				t.untilEvent(t.name, stage.Warning(t.reason("Restarting"), fmt.Sprintf("%s %s is restarting because 1 Worker replica(s) failed.", t.kind.name, t.name)))
 			}
 			t.run(t.worker)
 			t.untilState(t.name, training.JobRunning, corev1.ConditionTrue)
@@ -200,10 +201,10 @@ var rules = map[string]struct {
 	"Timers": {
 		why: "A deadline passes though nothing else happens, and a time to live after it.",
 		try: func(t *trial) {
-			t.create(t.kind.job(t.lab, t.name, "activeDeadlineSeconds: 1, ttlSecondsAfterFinished: 1", ""))
-			t.untilEvent(t.name, occurrence{"Normal", t.reason("Failed"), fmt.Sprintf("Job %s has failed because it was active longer than specified deadline", t.name)})
-			t.until("the job to expire", func() bool {
-				err := t.client.Get(t.Context(), client.ObjectKey{Namespace: t.namespace, Name: t.name}, t.kind.job(t.lab, t.name, "", ""))
+			t.Create(t.kind.job(t.lab, t.name, "activeDeadlineSeconds: 1, ttlSecondsAfterFinished: 1", ""))
+			t.untilEvent(t.name, stage.Normal(t.reason("Failed"), fmt.Sprintf("Job %s has failed because it was active longer than specified deadline", t.name)))
+			t.Until("the job to expire", func() bool {
+				err := t.Client.Get(t.Context(), client.ObjectKey{Namespace: t.Namespace, Name: t.name}, t.kind.job(t.lab, t.name, "", ""))
 				return apierrors.IsNotFound(err)
 			})
 		},
@@ -212,10 +213,10 @@ var rules = map[string]struct {
 		why: "Where a job asks for it, one replica that fails has all start anew, whatever its own policy; beyond the limit the job has failed.",
 		try: func(t *trial) {
 			t.beginWith("cleanPodPolicy: Running", "Never", map[string]string{training.AnnotationRestart: training.RestartJob, training.AnnotationRestartLimit: "1"})
-			old := []*corev1.Pod{t.pod(t.leader), t.pod(t.worker)}
+			old := []*corev1.Pod{t.Pod(t.leader), t.Pod(t.worker)}
 			t.end(t.worker, 137)
 			message := t.worker + " failed with exit code 137: all replicas are started again in 10s (restart 1 of 1)."
-			t.untilEvent(t.name, occurrence{"Warning", t.reason("Restarting"), message})
+			t.untilEvent(t.name, stage.Warning(t.reason("Restarting"), message))
 			for _, p := range old {
 				t.untilReplaced(p)
 			}
@@ -235,12 +236,12 @@ var rules = map[string]struct {
 		why: "Containers that are restarted too often fail the job, and the clean-up policy is kept to.",
 		try: func(t *trial) {
 			t.begin("backoffLimit: 2, cleanPodPolicy: All", "OnFailure")
-			t.set(t.worker, func(s *corev1.PodStatus) {
+			t.SetPod(t.worker, func(s *corev1.PodStatus) {
 				s.ContainerStatuses = []corev1.ContainerStatus{{Name: t.kind.container, RestartCount: 2}}
 			})
 			t.untilState(t.name, training.JobFailed, corev1.ConditionTrue)
 			t.untilPods(t.name, 0)
-			t.untilEvent(t.name, occurrence{"Normal", t.reason("Failed"), fmt.Sprintf("Job %s has failed because it has reached the specified backoff limit", t.name)})
+			t.untilEvent(t.name, stage.Normal(t.reason("Failed"), fmt.Sprintf("Job %s has failed because it has reached the specified backoff limit", t.name)))
 		},
 	},
 	"Suspend": {
@@ -259,16 +260,16 @@ var rules = map[string]struct {
 			t.patch(t.name, `{"spec": {"runPolicy": {"suspend": false}}}`)
 			t.untilPods(t.name, 2)
 			t.untilState(t.name, training.JobSuspended, corev1.ConditionFalse)
-			t.untilEvent(t.name, occurrence{"Normal", t.reason("Suspended"), fmt.Sprintf("%s %s is suspended.", t.kind.name, t.name)})
-			t.untilEvent(t.name, occurrence{"Normal", t.reason("Resumed"), fmt.Sprintf("%s %s is resumed.", t.kind.name, t.name)})
+			t.untilEvent(t.name, stage.Normal(t.reason("Suspended"), fmt.Sprintf("%s %s is suspended.", t.kind.name, t.name)))
+			t.untilEvent(t.name, stage.Normal(t.reason("Resumed"), fmt.Sprintf("%s %s is resumed.", t.kind.name, t.name)))
 		},
 	},
 	"DeletedPodComesBack": {
 		why: "A pod that somebody deletes is made again, and fails nothing.",
 		try: func(t *trial) {
 			t.begin("", "")
-			old := t.pod(t.worker)
-			if err := t.client.Delete(t.Context(), old, client.GracePeriodSeconds(0)); err != nil {
+			old := t.Pod(t.worker)
+			if err := t.Client.Delete(t.Context(), old, client.GracePeriodSeconds(0)); err != nil {
 				t.Fatal(err)
 			}
 			t.untilReplaced(old)
@@ -280,8 +281,8 @@ var rules = map[string]struct {
 	"ManagedByAnother": {
 		why: "A job of another controller's is left alone.",
 		try: func(t *trial) {
-			t.create(t.kind.job(t.lab, t.name+"-theirs", "managedBy: "+training.ManagerMultiKueue, ""))
-			t.create(t.kind.job(t.lab, t.name, "managedBy: "+training.ManagerTrainingOperator, ""))
+			t.Create(t.kind.job(t.lab, t.name+"-theirs", "managedBy: "+training.ManagerMultiKueue, ""))
+			t.Create(t.kind.job(t.lab, t.name, "managedBy: "+training.ManagerTrainingOperator, ""))
 			t.untilPods(t.name, 2)
 			if j := t.job(t.name + "-theirs"); len(t.pods(j.GetName())) > 0 || len(j.Report().Conditions) > 0 {
 				t.Errorf("another's job has %d pods, conditions %s", len(t.pods(j.GetName())), said(j))
@@ -292,26 +293,26 @@ var rules = map[string]struct {
 		why: "A job that no webhook stopped says what is wrong with it, once.",
 		try: func(t *trial) {
 			bad, want := t.kind.invalid(t.lab, t.name)
-			t.create(bad)
+			t.Create(bad)
 			j := t.untilState(t.name, training.JobFailed, corev1.ConditionTrue)
 			c := j.Report().Conditions[1]
 			if c.Reason != t.reason("FailedValidation") || !strings.Contains(c.Message, want) {
 				t.Errorf("it says %s %q, want %q in it", c.Reason, c.Message, want)
 			}
-			t.untilEvent(t.name, occurrence{"Warning", t.reason("FailedValidation"), c.Message})
+			t.untilEvent(t.name, stage.Warning(t.reason("FailedValidation"), c.Message))
 		},
 	},
 	"TroubleIsForwarded": {
 		why: "What keeps a pod from running is said on the job.",
 		try: func(t *trial) {
-			t.create(t.kind.job(t.lab, t.name, "", ""))
+			t.Create(t.kind.job(t.lab, t.name, "", ""))
 			t.untilPods(t.name, 2)
-			t.set(t.worker, func(s *corev1.PodStatus) {
+			t.SetPod(t.worker, func(s *corev1.PodStatus) {
 				s.ContainerStatuses = []corev1.ContainerStatus{{
 					Name: t.kind.container, State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ErrImagePull", Message: "no such image"}},
 				}}
 			})
-			t.untilEvent(t.name, occurrence{"Warning", "ErrImagePull", fmt.Sprintf("Error pod %s container %s waiting message: no such image", t.worker, t.kind.container)})
+			t.untilEvent(t.name, stage.Warning("ErrImagePull", fmt.Sprintf("Error pod %s container %s waiting message: no such image", t.worker, t.kind.container)))
 		},
 	},
 }

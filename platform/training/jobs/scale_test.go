@@ -23,12 +23,12 @@ func TestScale(t *testing.T) {
 		t.Run(k.name, func(t *testing.T) {
 			l := l.of(t, k)
 			name := "scaled-" + k.container
-			l.create(k.job(l, name, "", ""))
+			l.Create(k.job(l, name, "", ""))
 			l.untilPods(name, 2)
 			before := l.workers(name)
-			l.until("the scale to name its pods", func() bool {
+			l.Until("the scale to name its pods", func() bool {
 				scale := &autoscalingv1.Scale{}
-				if err := l.client.SubResource("scale").Get(t.Context(), l.job(name), scale); err != nil {
+				if err := l.Client.SubResource("scale").Get(t.Context(), l.job(name), scale); err != nil {
 					t.Fatal(err)
 				}
 				return scale.Spec.Replicas == before && scale.Status.Selector == training.LabelJobName+"="+name+","+
@@ -48,7 +48,7 @@ func (l *lab) scale(name string, n int32) {
 	l.Helper()
 	scale := &autoscalingv1.Scale{}
 	scale.Spec.Replicas = n
-	if err := l.client.SubResource("scale").Update(l.Context(), l.job(name), client.WithSubResourceBody(scale)); err != nil {
+	if err := l.Client.SubResource("scale").Update(l.Context(), l.job(name), client.WithSubResourceBody(scale)); err != nil {
 		l.Fatal(err)
 	}
 }
@@ -68,11 +68,11 @@ metadata: {name: elastic}
 spec:
   elasticPolicy: {minReplicas: 1, maxReplicas: 3, metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 80}}}]}
   pytorchReplicaSpecs: {Worker: {replicas: 2, template: {spec: {containers: [{name: pytorch, image: x}]}}}}`)}
-	l.create(j)
+	l.Create(j)
 	l.untilPods("elastic", 2)
 	most := func() int32 {
 		h := &autoscalingv2.HorizontalPodAutoscaler{}
-		err := l.client.Get(t.Context(), client.ObjectKey{Namespace: l.namespace, Name: "elastic"}, h)
+		err := l.Client.Get(t.Context(), client.ObjectKey{Namespace: l.Namespace, Name: "elastic"}, h)
 		if apierrors.IsNotFound(err) {
 			return 0
 		}
@@ -81,18 +81,18 @@ spec:
 		}
 		return h.Spec.MaxReplicas
 	}
-	l.until("the autoscaler", func() bool { return most() == 3 })
+	l.Until("the autoscaler", func() bool { return most() == 3 })
 	l.patch("elastic", `{"spec": {"elasticPolicy": {"maxReplicas": 4}}}`)
-	l.until("the autoscaler to follow", func() bool { return most() == 4 })
+	l.Until("the autoscaler to follow", func() bool { return most() == 4 })
 	l.patch("elastic", `{"spec": {"runPolicy": {"suspend": true}}}`)
-	l.until("the autoscaler to go with the pods", func() bool { return most() == 0 })
+	l.Until("the autoscaler to go with the pods", func() bool { return most() == 0 })
 	l.patch("elastic", `{"spec": {"runPolicy": {"suspend": false}}}`)
-	l.until("the autoscaler to come back", func() bool { return most() == 4 })
+	l.Until("the autoscaler to come back", func() bool { return most() == 4 })
 
 	l.untilPods("elastic", 2)
 	l.end("elastic-worker-1", 0)
 	l.untilState("elastic", training.JobSucceeded, corev1.ConditionTrue)
-	l.until("the autoscaler to go with the job", func() bool { return most() == 0 })
+	l.Until("the autoscaler to go with the job", func() bool { return most() == 0 })
 }
 
 // Workers of an elastic job come, go and die while it runs. Those that run hear
@@ -100,7 +100,7 @@ spec:
 func TestElastic(t *testing.T) {
 	l := newLab(t, "elastic")
 	l = l.of(t, kinds[1])
-	l.create(&unstructured.Unstructured{Object: parse(t, `
+	l.Create(&unstructured.Unstructured{Object: parse(t, `
 apiVersion: kubeflow.org/v1
 kind: PyTorchJob
 metadata: {name: elastic}
@@ -110,7 +110,7 @@ spec:
 	l.untilPods("elastic", 2)
 	l.run("elastic-worker-0", "elastic-worker-1")
 	l.untilState("elastic", training.JobRunning, corev1.ConditionTrue)
-	first := []*corev1.Pod{l.pod("elastic-worker-0"), l.pod("elastic-worker-1")}
+	first := []*corev1.Pod{l.Pod("elastic-worker-0"), l.Pod("elastic-worker-1")}
 
 	l.scale("elastic", 4)
 	l.untilPods("elastic", 4)
@@ -125,7 +125,7 @@ spec:
 		}
 	}
 
-	dead := l.pod("elastic-worker-2")
+	dead := l.Pod("elastic-worker-2")
 	l.end("elastic-worker-2", 137)
 	l.untilReplaced(dead)
 	l.run("elastic-worker-2")
@@ -134,7 +134,7 @@ spec:
 	l.scale("elastic", 2)
 	l.untilPods("elastic", 2)
 	for _, p := range first {
-		if l.pod(p.Name).UID != p.UID {
+		if l.Pod(p.Name).UID != p.UID {
 			t.Errorf("pod %s was replaced, though nothing had happened to it", p.Name)
 		}
 	}

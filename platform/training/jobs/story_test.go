@@ -12,12 +12,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	training "github.com/weir-ml/weir/api/training/v1"
+	"github.com/weir-ml/weir/platform/training/stage"
 )
 
 // A chief, two workers and an evaluator, from the manifest to the end.
 func TestJobRunsToItsEnd(t *testing.T) {
 	l := newLab(t, "to-its-end")
-	l.create(jobOf("mnist", replicas("Chief", 1), replicas("Worker", 2), replicas("Evaluator", 1), cleanPods(training.CleanPodRunning)))
+	l.Create(jobOf("mnist", replicas("Chief", 1), replicas("Worker", 2), replicas("Evaluator", 1), cleanPods(training.CleanPodRunning)))
 	l.untilPods("mnist", 4)
 	l.untilState("mnist", training.JobCreated, corev1.ConditionTrue)
 
@@ -40,11 +41,11 @@ func TestJobRunsToItsEnd(t *testing.T) {
 
 	// The chief and worker 1 have ended, and stay; the others go.
 	l.untilPods("mnist", 2)
-	l.pod("mnist-chief-0")
-	l.pod("mnist-worker-1")
-	l.untilEvent("mnist", occurrence{"Normal", "TFJobSucceeded", "TFJob " + l.namespace + "/mnist successfully completed."})
-	l.untilEvent("mnist", occurrence{"Normal", "ExitedWithCode", "Pod: " + l.namespace + ".mnist-chief-0 exited with code 0"})
-	l.untilEvent("mnist", occurrence{"Normal", "SuccessfulDeleteService", "Deleted service: mnist-worker-0"})
+	l.Pod("mnist-chief-0")
+	l.Pod("mnist-worker-1")
+	l.untilEvent("mnist", stage.Normal("TFJobSucceeded", "TFJob "+l.Namespace+"/mnist successfully completed."))
+	l.untilEvent("mnist", stage.Normal("ExitedWithCode", "Pod: "+l.Namespace+".mnist-chief-0 exited with code 0"))
+	l.untilEvent("mnist", stage.Normal("SuccessfulDeleteService", "Deleted service: mnist-worker-0"))
 }
 
 // A job of so many replicas that it is not looked at for each of them. What its
@@ -52,10 +53,10 @@ func TestJobRunsToItsEnd(t *testing.T) {
 func TestManyReplicas(t *testing.T) {
 	l := newLab(t, "many")
 	const many = 40
-	l.create(jobOf("mnist", replicas("Worker", many), func(j *training.TFJob) { j.Spec.SuccessPolicy = new(training.SuccessAllWorkers) }))
+	l.Create(jobOf("mnist", replicas("Worker", many), func(j *training.TFJob) { j.Spec.SuccessPolicy = new(training.SuccessAllWorkers) }))
 	l.untilPods("mnist", many)
 	untilCounted := func(want training.ReplicaStatus) {
-		l.until("the status to count all workers", func() bool {
+		l.Until("the status to count all workers", func() bool {
 			s := l.job("mnist").Report().ReplicaStatuses["Worker"]
 			return s != nil && cmp.Equal(*s, want)
 		})
@@ -78,7 +79,7 @@ func TestManyReplicas(t *testing.T) {
 // Workers come and go while a job runs.
 func TestDynamicWorkers(t *testing.T) {
 	l := newLab(t, "dynamic")
-	l.create(jobOf("mnist", replicas("PS", 1), replicas("Worker", 2), func(j *training.TFJob) { j.Spec.EnableDynamicWorker = true }))
+	l.Create(jobOf("mnist", replicas("PS", 1), replicas("Worker", 2), func(j *training.TFJob) { j.Spec.EnableDynamicWorker = true }))
 	l.untilPods("mnist", 3)
 	l.run("mnist-ps-0", "mnist-worker-0", "mnist-worker-1")
 	l.untilState("mnist", training.JobRunning, corev1.ConditionTrue)
@@ -92,7 +93,7 @@ func TestDynamicWorkers(t *testing.T) {
 	l.untilPods("mnist", 3)
 	l.run("mnist-worker-1")
 	l.end("mnist-worker-1", 1)
-	l.until("the failure to be counted", func() bool { return l.job("mnist").Report().ReplicaStatuses["Worker"].Failed == 1 })
+	l.Until("the failure to be counted", func() bool { return l.job("mnist").Report().ReplicaStatuses["Worker"].Failed == 1 })
 	if j := l.job("mnist"); !j.Report().Is(training.JobRunning) {
 		t.Errorf("one of the workers failed, which may: %s", said(j))
 	}
@@ -104,14 +105,14 @@ func TestQuota(t *testing.T) {
 	quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "pods"}, Spec: corev1.ResourceQuotaSpec{
 		Hard: corev1.ResourceList{corev1.ResourcePods: resource.MustParse("0")},
 	}}
-	l.create(quota)
-	l.until("the quota to be in force", func() bool {
-		err := l.client.Get(t.Context(), client.ObjectKeyFromObject(quota), quota)
+	l.Create(quota)
+	l.Until("the quota to be in force", func() bool {
+		err := l.Client.Get(t.Context(), client.ObjectKeyFromObject(quota), quota)
 		return err == nil && len(quota.Status.Hard) > 0
 	})
-	l.create(jobOf("mnist", replicas("Worker", 1)))
-	l.until("a warning", func() bool {
-		for o := range l.events("mnist") {
+	l.Create(jobOf("mnist", replicas("Worker", 1)))
+	l.Until("a warning", func() bool {
+		for o := range l.Events(l.kind.name, "mnist") {
 			if o.Reason == "FailedCreatePod" && o.Type == "Warning" {
 				return true
 			}
@@ -119,7 +120,7 @@ func TestQuota(t *testing.T) {
 		return false
 	})
 	l.untilState("mnist", training.JobCreated, corev1.ConditionTrue)
-	if err := l.client.Delete(t.Context(), quota); err != nil {
+	if err := l.Client.Delete(t.Context(), quota); err != nil {
 		t.Fatal(err)
 	}
 	l.untilPods("mnist", 1)
@@ -128,11 +129,11 @@ func TestQuota(t *testing.T) {
 // A pod of the same name that belongs to nobody is in the way, and is said to be.
 func TestNameTaken(t *testing.T) {
 	l := newLab(t, "taken")
-	l.create(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "mnist-worker-0"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "x"}}}})
-	l.create(jobOf("mnist", replicas("Worker", 1)))
-	l.untilEvent("mnist", occurrence{"Warning", "FailedCreatePod",
-		"Error creating: the name is taken by one that belongs to nobody: delete it, or give the job another name"})
-	if err := l.client.Delete(t.Context(), l.pod("mnist-worker-0"), client.GracePeriodSeconds(0)); err != nil {
+	l.Create(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "mnist-worker-0"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "x"}}}})
+	l.Create(jobOf("mnist", replicas("Worker", 1)))
+	l.untilEvent("mnist", stage.Warning("FailedCreatePod",
+		"Error creating: the name is taken by one that belongs to nobody: delete it, or give the job another name"))
+	if err := l.Client.Delete(t.Context(), l.Pod("mnist-worker-0"), client.GracePeriodSeconds(0)); err != nil {
 		t.Fatal(err)
 	}
 	l.untilPods("mnist", 1)
@@ -142,8 +143,8 @@ func TestNameTaken(t *testing.T) {
 func TestLargeJob(t *testing.T) {
 	l := newLab(t, "large")
 	start := time.Now()
-	l.create(jobOf("mnist", replicas("Worker", 200)))
-	l.until("200 pods", func() bool { return l.count("Pod", "mnist") == 200 })
+	l.Create(jobOf("mnist", replicas("Worker", 200)))
+	l.Until("200 pods", func() bool { return l.count("Pod", "mnist") == 200 })
 	t.Logf("200 workers were made in %v", time.Since(start))
 	l.untilPods("mnist", 200)
 }
@@ -153,7 +154,7 @@ func TestManyJobs(t *testing.T) {
 	l := newLab(t, "many")
 	start := time.Now()
 	for i := range 30 {
-		l.create(jobOf(fmt.Sprintf("job-%d", i), replicas("Worker", 3)))
+		l.Create(jobOf(fmt.Sprintf("job-%d", i), replicas("Worker", 3)))
 	}
 	for i := range 30 {
 		l.untilPods(fmt.Sprintf("job-%d", i), 3)

@@ -1,18 +1,15 @@
 package jobs_test
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	training "github.com/weir-ml/weir/api/training/v1"
+	"github.com/weir-ml/weir/platform/training/stage"
 )
 
 // annotated sets an annotation of a job.
@@ -33,18 +30,18 @@ func TestJobsThatDoNotAllFitGoOneByOne(t *testing.T) {
 
 func goOneByOne(t *testing.T, l *lab, jobs int) {
 	t.Helper()
-	node := l.namespace
-	l.node(node, "4")
+	node := l.Namespace
+	l.Node(node, "4")
 	for i := range jobs {
-		l.create(jobOf(fmt.Sprintf("job-%d", i), replicas("Worker", 2), asking("1200m", node), annotated(training.AnnotationGang, "true")))
+		l.Create(jobOf(fmt.Sprintf("job-%d", i), replicas("Worker", 2), func(j *training.TFJob) { stage.On(node, "1200m", &j.Spec.TFReplicaSpecs["Worker"].Template.Spec) }, annotated(training.AnnotationGang, "true")))
 	}
 
 	said := map[string]string{}
 	done := map[string]bool{}
-	l.until("all jobs to end", func() bool {
-		l.beat(node)
+	l.Until("all jobs to end", func() bool {
+		l.Beat(node)
 		var list training.TFJobList
-		if err := l.client.List(t.Context(), &list, client.InNamespace(l.namespace)); err != nil {
+		if err := l.Client.List(t.Context(), &list, client.InNamespace(l.Namespace)); err != nil {
 			t.Fatal(err)
 		}
 		for _, j := range list.Items {
@@ -70,59 +67,12 @@ func goOneByOne(t *testing.T, l *lab, jobs int) {
 	}
 }
 
-// asking has workers ask for cpu, on one node.
-func asking(cpu, node string) func(*training.TFJob) {
-	return func(j *training.TFJob) {
-		pod := &j.Spec.TFReplicaSpecs["Worker"].Template.Spec
-		pod.NodeSelector = map[string]string{corev1.LabelHostname: node}
-		pod.Tolerations = []corev1.Toleration{{Key: "only-for", Value: node}}
-		pod.Containers[0].Resources.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu)}
-	}
-}
-
-// node makes a node of which only the API server knows.
-func (l *lab) node(name, cpu string) {
-	l.Helper()
-	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{corev1.LabelHostname: name}}}
-	n.Spec.Taints = []corev1.Taint{{Key: "only-for", Value: name, Effect: corev1.TaintEffectNoSchedule}} // not for other tests' pods
-	if err := l.client.Create(l.Context(), n); err != nil {
-		l.Fatal(err)
-	}
-	l.Cleanup(func() { _ = l.client.Delete(context.Background(), n) })
-	before := n.DeepCopy()
-	n.Status.Allocatable = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu), corev1.ResourcePods: resource.MustParse("110")}
-	n.Status.Capacity = n.Status.Allocatable
-	if err := l.client.Status().Patch(l.Context(), n, client.MergeFrom(before)); err != nil {
-		l.Fatal(err)
-	}
-	l.beat(name)
-}
-
-// beat says that the node lives.
-func (l *lab) beat(name string) {
-	l.Helper()
-	n := &corev1.Node{}
-	if err := l.client.Get(l.Context(), client.ObjectKey{Name: name}, n); err != nil {
-		l.Fatal(err)
-	}
-	if c := n.Status.Conditions; len(c) > 0 && time.Since(c[0].LastHeartbeatTime.Time) < 5*time.Second {
-		return
-	}
-	before := n.DeepCopy()
-	n.Status.Conditions = []corev1.NodeCondition{{
-		Type: corev1.NodeReady, Status: corev1.ConditionTrue, Reason: "Beats", LastHeartbeatTime: metav1.Now(), LastTransitionTime: n.CreationTimestamp,
-	}}
-	if err := l.client.Status().Patch(l.Context(), n, client.MergeFrom(before)); err != nil {
-		l.Fatal(err)
-	}
-}
-
 // work does what a node's pods do: a job whose pods all have a place ends well.
 // No two jobs may have pods on the node at once.
 func (l *lab) work(t *testing.T, node string) {
 	t.Helper()
 	var pods corev1.PodList
-	if err := l.client.List(t.Context(), &pods, client.InNamespace(l.namespace)); err != nil {
+	if err := l.Client.List(t.Context(), &pods, client.InNamespace(l.Namespace)); err != nil {
 		t.Fatal(err)
 	}
 	placed := map[string][]string{}

@@ -24,10 +24,10 @@ func TestUnreadableJob(t *testing.T) {
 			if err := unstructured.SetNestedField(spec, int64(5), "template", "spec", "affinity", "nodeAffinity"); err != nil {
 				t.Fatal(err)
 			}
-			l.create(j)
-			l.create(k.job(l, good, "", ""))
+			l.Create(j)
+			l.Create(k.job(l, good, "", ""))
 			l.untilPods(good, 2)
-			l.until("the bad job to say so", func() bool {
+			l.Until("the bad job to say so", func() bool {
 				for _, c := range l.conditions(bad) {
 					if c.Type == training.JobFailed && c.Status == corev1.ConditionTrue && strings.Contains(c.Message, "nodeAffinity") {
 						return true

@@ -33,7 +33,7 @@ func TestOldVersionsRun(t *testing.T) {
 				spec := sent.Object["spec"].(map[string]any)
 				delete(spec, "runPolicy")
 				spec["cleanPodPolicy"], spec["backoffLimit"] = "All", int64(3)
-				l.create(sent.DeepCopy())
+				l.Create(sent.DeepCopy())
 				l.untilPods(name, 2)
 				leader := training.ReplicaName(name, k.leader, 0)
 				l.run(leader)
@@ -62,7 +62,7 @@ func TestVersionsLoseNothing(t *testing.T) {
 				sent.SetAPIVersion("kubeflow.org/" + version)
 				sent.SetKind(k.name)
 				sent.SetName(fmt.Sprintf("%s-%s-%d", strings.ToLower(k.name), version, i))
-				l.create(sent.DeepCopy())
+				l.Create(sent.DeepCopy())
 				for _, other := range all {
 					read := sent.DeepCopy()
 					read.SetAPIVersion("kubeflow.org/" + other)
@@ -80,7 +80,7 @@ func (l *lab) readAs(o *unstructured.Unstructured) *unstructured.Unstructured {
 	l.Helper()
 	read := &unstructured.Unstructured{}
 	read.SetGroupVersionKind(o.GroupVersionKind())
-	if err := l.client.Get(l.Context(), client.ObjectKey{Namespace: l.namespace, Name: o.GetName()}, read); err != nil {
+	if err := l.Client.Get(l.Context(), client.ObjectKey{Namespace: l.Namespace, Name: o.GetName()}, read); err != nil {
 		l.Fatal(err)
 	}
 	return read

@@ -13,12 +13,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	training "github.com/weir-ml/weir/api/training/v1"
+	"github.com/weir-ml/weir/install"
 	"github.com/weir-ml/weir/platform/admission"
 	"github.com/weir-ml/weir/platform/training/jobs"
+	"github.com/weir-ml/weir/platform/training/stage"
 )
 
 // pi is an MPIJob of a version with two workers, with lines of its spec besides.
@@ -39,7 +42,7 @@ func TestVersions(t *testing.T) {
 	versions := []string{"v1alpha1", "v1alpha2", "v1", "v2beta1"}
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
-			l := &lab{T: t, client: l.client, namespace: l.namespace}
+			l := l.in(t)
 			written := l.write(pi(v, v, "slotsPerWorker: 2,"))
 			got := l.read(v, v)
 			if diff := cmp.Diff(asWritten(written.Object["spec"]), asWritten(got.Object["spec"])); diff != "" {
@@ -54,8 +57,8 @@ func TestVersions(t *testing.T) {
 				}
 			}
 
-			l.pod(v + "-worker-1")
-			l.until("a launcher", func() bool { return len(l.podsOf(v, training.LabelJobRole, launcherRole(v))) == 1 })
+			l.Pod(v + "-worker-1")
+			l.Until("a launcher", func() bool { return len(l.role(v, launcherRole(v))) == 1 })
 			if j := l.job(v); j.Slots() != 2 || j.IsV2() != (v == "v2beta1") {
 				t.Errorf("%d slots, is v2 %t", j.Slots(), j.IsV2())
 			}
@@ -66,7 +69,7 @@ func TestVersions(t *testing.T) {
 	bad.SetName("bad")
 	bad.SetResourceVersion("")
 	bad.Object["spec"].(map[string]any)["gpus"] = int64(3)
-	err := l.client.Create(t.Context(), bad)
+	err := l.Client.Create(t.Context(), bad)
 	if err == nil || !strings.Contains(err.Error(), "spec.gpus is 3 and spec.replicas is 2: keep one of the two") {
 		t.Errorf("gpus beside replicas: %v", err)
 	}
@@ -100,21 +103,21 @@ func TestFirstWay(t *testing.T) {
 	}
 	l.change("pi", func(j *training.MPIJob) { *j.Spec.MPIReplicaSpecs["Worker"].Replicas = 1 })
 	l.untilConfig("pi", "hostfile", "pi-worker-0 slots=1\n")
-	l.until("worker 1 to be on its way", func() bool {
+	l.Until("worker 1 to be on its way", func() bool {
 		p := &corev1.Pod{}
-		return l.get("pi-worker-1", p) != nil || p.DeletionTimestamp != nil
+		return l.Get("pi-worker-1", p) != nil || p.DeletionTimestamp != nil
 	})
 	l.is(corev1.PodSucceeded, "", "pi-launcher")
 	if c := l.untilSaid("pi", "Succeeded True MPIJobSucceeded"); c.Message != "MPIJob first/pi successfully completed." {
 		t.Errorf("message %q", c.Message)
 	}
-	l.until("the worker to go", func() bool {
+	l.Until("the worker to go", func() bool {
 		p := &corev1.Pod{}
-		return l.get("pi-worker-0", p) != nil || p.DeletionTimestamp != nil
+		return l.Get("pi-worker-0", p) != nil || p.DeletionTimestamp != nil
 	})
-	l.pod("pi-launcher")
+	l.Pod("pi-launcher")
 	var config corev1.ConfigMap
-	if err := l.get("pi-config", &config); err != nil {
+	if err := l.Get("pi-config", &config); err != nil {
 		t.Errorf("the ConfigMap goes with the job, not before: %v", err)
 	}
 	if want := "/opt/kube/kubectl exec ${POD_NAME} --container mpi -- /bin/sh -c \"$*\""; !strings.HasSuffix(config.Data["kubexec.sh"], want) {
@@ -125,10 +128,10 @@ func TestFirstWay(t *testing.T) {
 func (l *lab) untilConfig(job, file, want string) {
 	l.Helper()
 	got := ""
-	l.until(file+" of "+job+" to be "+want, func() bool {
+	l.Until(file+" of "+job+" to be "+want, func() bool {
 		var c corev1.ConfigMap
 		got = ""
-		if l.get(job+"-config", &c) == nil {
+		if l.Get(job+"-config", &c) == nil {
 			got = c.Data[file]
 		}
 		return got == want
@@ -157,7 +160,7 @@ func TestFirstWayEnds(t *testing.T) {
 		},
 		"suspended": {
 			do: func(l *lab, job string) {
-				l.pod(job + "-launcher")
+				l.Pod(job + "-launcher")
 				l.change(job, func(j *training.MPIJob) { j.Spec.RunPolicy.Suspend = new(true) })
 			},
 			want: "Suspended True MPIJobSuspended", message: "MPIJob suspended is suspended.",
@@ -165,7 +168,7 @@ func TestFirstWayEnds(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			l := &lab{T: t, client: l.client, namespace: l.namespace}
+			l := l.in(t)
 			l.write(pi("v1", name))
 			tc.do(l, name)
 			if c := l.untilSaid(name, tc.want); c.Message != tc.message {
@@ -180,14 +183,14 @@ func TestInTheWay(t *testing.T) {
 	l := newLab(t, "way")
 	l.write(`{apiVersion: v1, kind: ConfigMap, metadata: {name: pi-config}}`)
 	l.write(pi("v1", "pi"))
-	l.until("the event", func() bool {
-		return l.events("pi")[occurrence{"Warning", "ErrResourceExists",
-			"ConfigMap pi-config: the name is taken by one that belongs to nobody: delete it, or give the job another name"}]
+	l.Until("the event", func() bool {
+		return l.Events("MPIJob", "pi")[stage.Warning("ErrResourceExists",
+			"ConfigMap pi-config: the name is taken by one that belongs to nobody: delete it, or give the job another name")]
 	})
-	if err := l.client.Delete(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: l.namespace, Name: "pi-config"}}); err != nil {
+	if err := l.Client.Delete(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: l.Namespace, Name: "pi-config"}}); err != nil {
 		t.Fatal(err)
 	}
-	l.pod("pi-launcher")
+	l.Pod("pi-launcher")
 }
 
 // A job of v2beta1 from its creation to its end, suspended in between.
@@ -199,19 +202,19 @@ func TestSecondWay(t *testing.T) {
 		t.Errorf("message %q", c.Message)
 	}
 	runner := &batchv1.Job{}
-	if err := l.get("pi-launcher", runner); err == nil {
+	if err := l.Get("pi-launcher", runner); err == nil {
 		t.Error("the launcher is there before all workers are ready")
 	}
 	l.is(corev1.PodRunning, "", "pi-worker-1")
 	l.untilConfig("pi", "hostfile", "pi-worker-0.pi.second.svc slots=1\npi-worker-1.pi.second.svc slots=1\n")
 	l.untilConfig("pi", "discover_hosts.sh", "#!/bin/sh\necho pi-worker-0.pi.second.svc\necho pi-worker-1.pi.second.svc\n")
-	l.until("the launcher", func() bool { return l.get("pi-launcher", runner) == nil })
+	l.Until("the launcher", func() bool { return l.Get("pi-launcher", runner) == nil })
 	if *runner.Spec.BackoffLimit != 3 || *runner.Spec.ActiveDeadlineSeconds != 600 || *runner.Spec.PodReplacementPolicy != batchv1.Failed {
 		t.Errorf("the launcher's Job is %+v", runner.Spec)
 	}
 
 	launcher := l.untilLauncher("pi")
-	checkPods(l, l.pod("pi-worker-1"), launcher)
+	checkPods(l, l.Pod("pi-worker-1"), launcher)
 	checkKeys(l)
 	l.is(corev1.PodRunning, "", launcher.Name)
 	l.untilSaid("pi", "Running True MPIJobRunning")
@@ -220,7 +223,7 @@ func TestSecondWay(t *testing.T) {
 	if c := l.untilSaid("pi", "Suspended True MPIJobSuspended"); c.Message != "MPIJob suspended" {
 		t.Errorf("message %q", c.Message)
 	}
-	l.until("the launcher to be suspended", func() bool { return l.get("pi-launcher", runner) == nil && *runner.Spec.Suspend })
+	l.Until("the launcher to be suspended", func() bool { return l.Get("pi-launcher", runner) == nil && *runner.Spec.Suspend })
 	for _, name := range []string{"pi-worker-0", "pi-worker-1", launcher.Name} {
 		l.untilGone(name)
 	}
@@ -238,8 +241,8 @@ func TestSecondWay(t *testing.T) {
 func (l *lab) untilLauncher(job string) *corev1.Pod {
 	l.Helper()
 	var p *corev1.Pod
-	l.until("a launcher of "+job, func() bool {
-		for _, found := range l.podsOf(job, training.LabelJobRole, "launcher") {
+	l.Until("a launcher of "+job, func() bool {
+		for _, found := range l.role(job, "launcher") {
 			if found.DeletionTimestamp == nil && found.Status.Phase == corev1.PodPending {
 				p = &found
 			}
@@ -253,9 +256,9 @@ func (l *lab) untilLauncher(job string) *corev1.Pod {
 func (l *lab) untilGone(name string) {
 	l.Helper()
 	p := &corev1.Pod{}
-	l.until(name+" to be deleted", func() bool { return l.get(name, p) != nil || p.DeletionTimestamp != nil })
+	l.Until(name+" to be deleted", func() bool { return l.Get(name, p) != nil || p.DeletionTimestamp != nil })
 	if p.DeletionTimestamp != nil {
-		if err := l.client.Delete(l.Context(), p, client.GracePeriodSeconds(0)); client.IgnoreNotFound(err) != nil {
+		if err := l.Client.Delete(l.Context(), p, client.GracePeriodSeconds(0)); client.IgnoreNotFound(err) != nil {
 			l.Fatal(err)
 		}
 	}
@@ -294,7 +297,7 @@ func checkPods(l *lab, worker, launcher *corev1.Pod) {
 func checkKeys(l *lab) {
 	l.Helper()
 	s := &corev1.Secret{}
-	if err := l.get("pi-ssh", s); err != nil {
+	if err := l.Get("pi-ssh", s); err != nil {
 		l.Fatal(err)
 	}
 	private, err := ssh.ParsePrivateKey(s.Data["ssh-privatekey"])
@@ -324,9 +327,9 @@ func TestSecondWayFails(t *testing.T) {
 	if c := l.untilSaid("e", "Failed True MPIJobEvicted"); c.Message != "1/2 workers are evicted" {
 		t.Errorf("message %q", c.Message)
 	}
-	l.until("the launcher to be stopped", func() bool {
+	l.Until("the launcher to be stopped", func() bool {
 		runner := &batchv1.Job{}
-		return l.get("e-launcher", runner) == nil && runner.Spec.Suspend != nil && *runner.Spec.Suspend
+		return l.Get("e-launcher", runner) == nil && runner.Spec.Suspend != nil && *runner.Spec.Suspend
 	})
 }
 
@@ -340,7 +343,7 @@ func TestMetrics(t *testing.T) {
 		}
 		for _, f := range families {
 			for _, m := range f.Metric {
-				if labels := m.Label; f.GetName() == "mpi_operator_job_info" && labels[1].GetValue() == l.namespace {
+				if labels := m.Label; f.GetName() == "mpi_operator_job_info" && labels[1].GetValue() == l.Namespace {
 					found = append(found, labels[0].GetValue())
 				}
 			}
@@ -349,11 +352,11 @@ func TestMetrics(t *testing.T) {
 	}
 	l.write(pi("v1", "old"))
 	l.write(pi("v2beta1", "new"))
-	l.until("both launchers", func() bool { return cmp.Equal(launchers(), []string{"new-launcher", "old-launcher"}) })
-	if err := l.client.Delete(t.Context(), l.job("old")); err != nil {
+	l.Until("both launchers", func() bool { return cmp.Equal(launchers(), []string{"new-launcher", "old-launcher"}) })
+	if err := l.Client.Delete(t.Context(), l.job("old")); err != nil {
 		t.Fatal(err)
 	}
-	l.until("one to be gone", func() bool { return cmp.Equal(launchers(), []string{"new-launcher"}) })
+	l.Until("one to be gone", func() bool { return cmp.Equal(launchers(), []string{"new-launcher"}) })
 }
 
 // While nobody converts, the API server says so, and serves jobs as they are
@@ -365,11 +368,11 @@ func TestNobodyConverts(t *testing.T) {
 		l.write(pi("v2beta1", "pi"))
 		l.read("v1alpha1", "pi")
 	})
-	l = &lab{T: t, client: l.client, namespace: l.namespace}
+	l = l.in(t)
 	as := func(version string) error {
 		o := &unstructured.Unstructured{}
 		o.SetGroupVersionKind(schema.GroupVersionKind{Group: "kubeflow.org", Version: version, Kind: "MPIJob"})
-		return l.get("pi", o)
+		return l.Get("pi", o)
 	}
 	if err := as("v2beta1"); err == nil || !strings.Contains(err.Error(), "conversion webhook for kubeflow.org/v1, Kind=MPIJob failed") {
 		t.Errorf("while nobody converts: %v", err)
@@ -377,8 +380,39 @@ func TestNobodyConverts(t *testing.T) {
 	if err := as("v1"); err != nil {
 		t.Errorf("as it is stored: %v", err)
 	}
-	if err := admission.Withdraw(t.Context(), l.client, jobs.Conversions()...); err != nil {
+	if err := admission.Withdraw(t.Context(), l.Client, jobs.Conversions()...); err != nil {
 		t.Fatal(err)
 	}
-	l.until("the job as v2beta1", func() bool { return as("v2beta1") == nil })
+	l.Until("the job as v2beta1", func() bool { return as("v2beta1") == nil })
+}
+
+// Where nobody converts, the controller finds out which version a job was written
+// as, and notes it; one of v1alpha1, whose form is another, it refuses.
+func TestUnconverted(t *testing.T) {
+	var kinds [][]byte
+	for _, f := range install.Kinds() {
+		kinds = append(kinds, f.Data)
+	}
+	l := newLabOf(t, "unconverted", kinds)
+	l.Play(func(mgr ctrl.Manager) error { return jobs.Setup(t.Context(), mgr, jobs.Options{Unconverted: true}) })
+	for _, version := range []string{"v1alpha2", "v1", "v2beta1"} {
+		t.Run(version, func(t *testing.T) {
+			l := l.in(t)
+			l.write(pi(version, version))
+			l.Until("a launcher", func() bool { return len(l.role(version, launcherRole(version))) == 1 })
+			l.Pod(version + "-worker-1")
+			if got := l.job(version).Annotations[training.AnnotationWrittenAs]; got != version {
+				t.Errorf("it says that it was written as %q", got)
+			}
+			// Who changes it as another version does not change how it is run.
+			l.change(version, func(j *training.MPIJob) { j.Labels = map[string]string{"changed": "yes"} })
+			if got := l.job(version).IsV2(); got != (version == "v2beta1") {
+				t.Errorf("after a change it is of v2beta1: %t", got)
+			}
+		})
+	}
+	l.write(pi("v1alpha1", "old"))
+	if c := l.untilSaid("old", "Failed True MPIJobFailedValidation"); !strings.Contains(c.Message, "a job of v1alpha1 has another form than v1") {
+		t.Errorf("message %q", c.Message)
+	}
 }

@@ -18,17 +18,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	training "github.com/weir-ml/weir/api/training/v1"
 	"github.com/weir-ml/weir/cluster/clustertest"
 	"github.com/weir-ml/weir/install"
-	"github.com/weir-ml/weir/platform/apply"
 	"github.com/weir-ml/weir/platform/routes"
 	"github.com/weir-ml/weir/platform/training/progress"
+	"github.com/weir-ml/weir/platform/training/stage"
 )
 
 func TestMain(m *testing.M) { os.Exit(clustertest.Main(m)) }
@@ -77,76 +75,47 @@ func (w *written) Follow(ctx context.Context, c progress.Container, after time.T
 	}
 }
 
-// A world is an API server, and what follows jobs in it.
+// A world is a stage, and what follows jobs on it.
 type world struct {
-	*testing.T
-	client client.Client
-	core   kubernetes.Interface
-	logs   *written
-	dir    string
-	url    string
-	stop   func()
+	*stage.Stage
+	core kubernetes.Interface
+	logs *written
+	dir  string
+	url  string
+	stop func()
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	config := clustertest.REST(t)
 	var kinds [][]byte
 	for _, f := range install.Kinds() {
 		kinds = append(kinds, f.Data)
 	}
-	if err := apply.Kinds(t.Context(), config, kinds...); err != nil {
-		t.Fatal(err)
-	}
-	s := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, training.AddToScheme} {
-		if err := add(s); err != nil {
-			t.Fatal(err)
-		}
-	}
-	c, err := client.New(config, client.Options{Scheme: s})
+	s := stage.New(t, stage.Setting{Config: clustertest.REST(t), Kinds: kinds, Schemes: []func(*runtime.Scheme) error{training.AddToScheme}, Namespace: "default", Named: true})
+	core, err := kubernetes.NewForConfig(clustertest.REST(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	core, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &world{T: t, client: c, core: core, dir: t.TempDir(), logs: &written{lines: map[string][]line{}, news: make(chan struct{})}}
+	w := &world{Stage: s, core: core, dir: t.TempDir(), logs: &written{lines: map[string][]line{}, news: make(chan struct{})}}
 	w.start()
-	t.Cleanup(func() { w.stop() })
 	return w
 }
 
 // start starts what follows jobs.
 func (w *world) start() {
 	w.Helper()
-	mgr, err := ctrl.NewManager(clustertest.REST(w.T), ctrl.Options{Scheme: w.client.Scheme(), Metrics: metricsserver.Options{BindAddress: "0"}})
-	if err != nil {
-		w.Fatal(err)
-	}
-	store, err := progress.Setup(mgr, w.core, progress.Options{Dir: w.dir, Logs: w.logs})
-	if err != nil {
-		w.Fatal(err)
-	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		w.Fatal(err)
 	}
 	w.url = "http://" + l.Addr().String()
-	if err := routes.Setup(mgr, l, progress.Routes(store, mgr.Elected())...); err != nil {
-		w.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- mgr.Start(ctx) }()
-	w.stop = func() {
-		cancel()
-		if err := <-ended; err != nil {
-			w.Error(err)
+	w.stop = w.Play(func(mgr ctrl.Manager) error {
+		store, err := progress.Setup(mgr, w.core, progress.Options{Dir: w.dir, Logs: w.logs})
+		if err != nil {
+			return err
 		}
-		w.stop = func() {}
-	}
+		return routes.Setup(mgr, l, progress.Routes(store, mgr.Elected())...)
+	})
 }
 
 // job makes a job with a pod for each replica, which run.
@@ -155,7 +124,7 @@ func (w *world) job(name string, replicas ...string) *training.TFJob {
 	pod := corev1.PodSpec{Containers: []corev1.Container{{Name: "sidecar", Image: "none"}, {Name: "tensorflow", Image: "none"}}}
 	j := &training.TFJob{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}}
 	j.Spec.TFReplicaSpecs = map[training.ReplicaType]*training.ReplicaSpec{"Worker": {Template: corev1.PodTemplateSpec{Spec: pod}}}
-	if err := w.client.Create(w.Context(), j); err != nil {
+	if err := w.Client.Create(w.Context(), j); err != nil {
 		w.Fatal(err)
 	}
 	for _, r := range replicas {
@@ -166,7 +135,7 @@ func (w *world) job(name string, replicas ...string) *training.TFJob {
 			},
 			Spec: pod,
 		}
-		if err := w.client.Create(w.Context(), p); err != nil {
+		if err := w.Client.Create(w.Context(), p); err != nil {
 			w.Fatal(err)
 		}
 		w.set(p.Name, corev1.PodRunning, corev1.ContainerState{Running: &corev1.ContainerStateRunning{}})
@@ -181,7 +150,7 @@ func (w *world) set(pod string, phase corev1.PodPhase, state corev1.ContainerSta
 	was := p.DeepCopy()
 	p.Status.Phase = phase
 	p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "sidecar", State: state}, {Name: "tensorflow", State: state}}
-	if err := w.client.Status().Patch(w.Context(), p, client.MergeFrom(was)); err != nil {
+	if err := w.Client.Status().Patch(w.Context(), p, client.MergeFrom(was)); err != nil {
 		w.Fatal(err)
 	}
 }
@@ -191,7 +160,7 @@ func (w *world) says(name, want string) {
 	w.Helper()
 	w.eventually(want, func() string {
 		j := &training.TFJob{}
-		if err := w.client.Get(w.Context(), client.ObjectKey{Namespace: "default", Name: name}, j); err != nil {
+		if err := w.Client.Get(w.Context(), client.ObjectKey{Namespace: "default", Name: name}, j); err != nil {
 			return err.Error()
 		}
 		p := j.Status.Progress
@@ -279,7 +248,7 @@ func TestRoute(t *testing.T) {
 		"NoKind":      {"default/secrets/asked", viewer, 403, "system:serviceaccount:default:viewer may not get secrets default/asked; a role of the cluster can allow it\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			at := &world{T: t, url: w.url}
+			at := &world{Stage: w.In(t), url: w.url}
 			at.eventually(fmt.Sprint(tc.code, tc.says), func() string { return at.ask(tc.path, tc.token) })
 		})
 	}

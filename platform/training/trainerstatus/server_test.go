@@ -1,7 +1,6 @@
 package trainerstatus_test
 
 import (
-	"context"
 	"io"
 	"net"
 	"net/http"
@@ -9,22 +8,19 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
 	authentication "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	trainer "github.com/weir-ml/weir/api/trainer/v1alpha1"
 	"github.com/weir-ml/weir/cluster/clustertest"
 	"github.com/weir-ml/weir/install"
-	"github.com/weir-ml/weir/platform/apply"
+	"github.com/weir-ml/weir/platform/training/stage"
 	"github.com/weir-ml/weir/platform/training/trainerstatus"
 	"github.com/weir-ml/weir/platform/training/trainjob"
 )
@@ -97,47 +93,19 @@ func TestReport(t *testing.T) {
 // serve has a manager serve while the test runs.
 func serve(t *testing.T) (client.Client, string) {
 	t.Helper()
-	ctrl.SetLogger(logr.Discard())
-	config := clustertest.REST(t)
-	config.ContentType = ""
+	var kinds [][]byte
 	for _, f := range install.Kinds() {
 		if strings.Contains(f.Name, "trainjobs") {
-			if err := apply.Kinds(t.Context(), config, f.Data); err != nil {
-				t.Fatal(err)
-			}
+			kinds = append(kinds, f.Data)
 		}
-	}
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, trainer.AddToScheme} {
-		if err := add(scheme); err != nil {
-			t.Fatal(err)
-		}
-	}
-	mgr, err := ctrl.NewManager(config, ctrl.Options{Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"}})
-	if err != nil {
-		t.Fatal(err)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := trainerstatus.Setup(mgr, l); err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- mgr.Start(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Errorf("manager: %v", err)
-		}
-	})
-	c, err := client.New(config, client.Options{Scheme: scheme})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c, "http://" + l.Addr().String()
+	s := stage.New(t, stage.Setting{Config: clustertest.REST(t), Kinds: kinds, Schemes: []func(*runtime.Scheme) error{trainer.AddToScheme}, Namespace: "status"})
+	s.Play(func(mgr ctrl.Manager) error { return trainerstatus.Setup(mgr, l) })
+	return s.Client, "http://" + l.Addr().String()
 }
 
 // tokenOf is a token of a namespace's service account for an audience.

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -19,10 +18,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	jobsetv1alpha2 "sigs.k8s.io/jobset/api/jobset/v1alpha2"
 	"sigs.k8s.io/yaml"
 
@@ -33,81 +30,43 @@ import (
 	"github.com/weir-ml/weir/platform/admission"
 	"github.com/weir-ml/weir/platform/apply"
 	"github.com/weir-ml/weir/platform/training/jobset"
+	"github.com/weir-ml/weir/platform/training/stage"
 	"github.com/weir-ml/weir/platform/training/trainjob"
 )
 
 func TestMain(m *testing.M) { os.Exit(clustertest.Main(m)) }
 
-// A lab is a namespace on a real API server in which TrainJobs are run. There is
-// no node: pods do what the test says.
-type lab struct {
-	*testing.T
-	client    client.Client
-	namespace string
-}
+// A lab is a stage for TrainJobs.
+type lab struct{ *stage.Stage }
 
 // newLab starts the controllers and their admission for the length of a test.
 func newLab(t *testing.T) *lab {
 	t.Helper()
-	ctrl.SetLogger(logr.Discard())
-	config := clustertest.REST(t)
-	config.ContentType = ""
 	var kinds [][]byte
 	for _, f := range install.Kinds() {
 		if strings.Contains(f.Name, "trainer") || strings.Contains(f.Name, "jobset") {
 			kinds = append(kinds, f.Data)
 		}
 	}
-	if err := apply.Kinds(t.Context(), config, kinds...); err != nil {
-		t.Fatal(err)
-	}
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, trainer.AddToScheme, jobsetv1alpha2.AddToScheme} {
-		if err := add(scheme); err != nil {
-			t.Fatal(err)
+	l := &lab{stage.New(t, stage.Setting{
+		Config: clustertest.REST(t), Kinds: kinds, Schemes: []func(*runtime.Scheme) error{trainer.AddToScheme, jobsetv1alpha2.AddToScheme}, Namespace: "trainjob",
+	})}
+	var server *admission.Server
+	l.Play(func(mgr ctrl.Manager) (err error) {
+		if err := jobset.Setup(t.Context(), mgr); err != nil {
+			return err
 		}
-	}
-	mgr, err := ctrl.NewManager(config, ctrl.Options{Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := jobset.Setup(t.Context(), mgr); err != nil {
-		t.Fatal(err)
-	}
-	if err := trainjob.Setup(mgr, trainjob.Options{}); err != nil {
-		t.Fatal(err)
-	}
-	server, err := admission.Setup(mgr, admission.Options{}, append(jobset.Rules(), trainjob.Rules(mgr.GetAPIReader())...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- mgr.Start(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Errorf("manager: %v", err)
+		if err := trainjob.Setup(mgr, trainjob.Options{}); err != nil {
+			return err
 		}
+		server, err = admission.Setup(mgr, admission.Options{}, append(jobset.Rules(), trainjob.Rules(mgr.GetAPIReader())...)...)
+		return err
 	})
 	select {
 	case <-server.Ready():
-	case err := <-ended:
-		t.Fatalf("manager: %v", err)
+	case <-time.After(2 * time.Minute):
+		t.Fatal("waited two minutes for the API server to be told who checks")
 	}
-
-	c, err := client.New(config, client.Options{Scheme: scheme})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "trainjob-"}}
-	if err := c.Create(t.Context(), ns); err != nil {
-		t.Fatal(err)
-	}
-	l := &lab{T: t, client: c, namespace: ns.Name}
-	l.until("the service account", func() bool {
-		return c.Get(t.Context(), client.ObjectKey{Namespace: ns.Name, Name: "default"}, &corev1.ServiceAccount{}) == nil
-	})
 	l.create(l.read(runtimeNode, &trainer.TrainingRuntime{}))
 	return l
 }
@@ -131,15 +90,15 @@ func (l *lab) read(manifest string, into client.Object) client.Object {
 	if err := yaml.UnmarshalStrict([]byte(manifest), into); err != nil {
 		l.Fatal(err)
 	}
-	into.SetNamespace(l.namespace)
+	into.SetNamespace(l.Namespace)
 	return into
 }
 
 func (l *lab) create(o client.Object) {
 	l.Helper()
 	// The API server takes a moment to know of its webhooks.
-	l.until("admission", func() bool {
-		err := l.client.Create(l.Context(), o)
+	l.Until("admission", func() bool {
+		err := l.Client.Create(l.Context(), o)
 		if err != nil && !apierrors.IsInternalError(err) {
 			l.Fatal(err)
 		}
@@ -157,7 +116,7 @@ func (l *lab) train(name, spec string) *trainer.TrainJob {
 
 func (l *lab) jobOf(name, spec string) *trainer.TrainJob {
 	l.Helper()
-	j := &trainer.TrainJob{ObjectMeta: metav1.ObjectMeta{Namespace: l.namespace, Name: name}}
+	j := &trainer.TrainJob{ObjectMeta: metav1.ObjectMeta{Namespace: l.Namespace, Name: name}}
 	if err := yaml.UnmarshalStrict([]byte(spec), &j.Spec); err != nil {
 		l.Fatal(err)
 	}
@@ -167,18 +126,9 @@ func (l *lab) jobOf(name, spec string) *trainer.TrainJob {
 	return j
 }
 
-func (l *lab) until(what string, fact func() bool) {
-	l.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); !fact(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			l.Fatalf("waited two minutes for %s", what)
-		}
-	}
-}
-
 func (l *lab) get(name string, o client.Object) bool {
 	l.Helper()
-	err := l.client.Get(l.Context(), client.ObjectKey{Namespace: l.namespace, Name: name}, o)
+	err := l.Client.Get(l.Context(), client.ObjectKey{Namespace: l.Namespace, Name: name}, o)
 	if client.IgnoreNotFound(err) != nil {
 		l.Fatal(err)
 	}
@@ -198,14 +148,14 @@ func (l *lab) change(name string, edit func(*trainer.TrainJob)) error {
 	j := l.job(name)
 	before := j.DeepCopy()
 	edit(j)
-	return l.client.Patch(l.Context(), j, client.MergeFrom(before))
+	return l.Client.Patch(l.Context(), j, client.MergeFrom(before))
 }
 
 // untilCondition waits for a condition, and returns it as reason and message.
 func (l *lab) untilCondition(name, of string, status metav1.ConditionStatus) string {
 	l.Helper()
 	var c *metav1.Condition
-	l.until(fmt.Sprintf("%s to be %s %s", name, of, status), func() bool {
+	l.Until(fmt.Sprintf("%s to be %s %s", name, of, status), func() bool {
 		c = meta.FindStatusCondition(l.job(name).Status.Conditions, of)
 		return c != nil && c.Status == status
 	})
@@ -215,7 +165,7 @@ func (l *lab) untilCondition(name, of string, status metav1.ConditionStatus) str
 func (l *lab) untilJobSet(name string) *jobsetv1alpha2.JobSet {
 	l.Helper()
 	js := &jobsetv1alpha2.JobSet{}
-	l.until("JobSet "+name, func() bool { return l.get(name, js) })
+	l.Until("JobSet "+name, func() bool { return l.get(name, js) })
 	return js
 }
 
@@ -224,7 +174,7 @@ func (l *lab) pods(name, group string) []corev1.Pod {
 	l.Helper()
 	var list corev1.PodList
 	of := client.MatchingLabels{jobsetv1alpha2.JobSetNameKey: name, jobsetv1alpha2.ReplicatedJobNameKey: group}
-	if err := l.client.List(l.Context(), &list, client.InNamespace(l.namespace), of); err != nil {
+	if err := l.Client.List(l.Context(), &list, client.InNamespace(l.Namespace), of); err != nil {
 		l.Fatal(err)
 	}
 	var all []corev1.Pod
@@ -240,7 +190,7 @@ func (l *lab) pods(name, group string) []corev1.Pod {
 func (l *lab) untilPods(name, group string, n int) []corev1.Pod {
 	l.Helper()
 	var all []corev1.Pod
-	l.until(fmt.Sprintf("%d pods of %s %s", n, name, group), func() bool {
+	l.Until(fmt.Sprintf("%d pods of %s %s", n, name, group), func() bool {
 		all = l.pods(name, group)
 		return len(all) == n
 	})
@@ -254,7 +204,7 @@ func (l *lab) end(pods []corev1.Pod, phase corev1.PodPhase) {
 		p := &pods[i]
 		before := p.DeepCopy()
 		p.Status.Phase = phase
-		if err := l.client.Status().Patch(l.Context(), p, client.MergeFrom(before)); err != nil {
+		if err := l.Client.Status().Patch(l.Context(), p, client.MergeFrom(before)); err != nil {
 			l.Fatal(err)
 		}
 	}
@@ -264,7 +214,7 @@ func (l *lab) end(pods []corev1.Pod, phase corev1.PodPhase) {
 func (l *lab) events(name string) []string {
 	l.Helper()
 	var list corev1.EventList
-	if err := l.client.List(l.Context(), &list, client.InNamespace(l.namespace)); err != nil {
+	if err := l.Client.List(l.Context(), &list, client.InNamespace(l.Namespace)); err != nil {
 		l.Fatal(err)
 	}
 	var all []string
@@ -288,7 +238,7 @@ func TestRunsToItsEnd(t *testing.T) {
 		t.Errorf("written by %v", m)
 	}
 	pods := l.untilPods("t", "node", 2)
-	l.until("the job to be counted", func() bool {
+	l.Until("the job to be counted", func() bool {
 		return cmp.Equal(l.job("t").Status.JobsStatus, []trainer.JobStatus{{Name: "node", Active: 1}})
 	})
 	if c := l.job("t").Status.Conditions; len(c) > 0 {
@@ -298,15 +248,15 @@ func TestRunsToItsEnd(t *testing.T) {
 	if got, want := l.untilCondition("t", trainer.TrainJobComplete, metav1.ConditionTrue), "AllJobsCompleted: jobset completed successfully"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	l.until("the job to be counted", func() bool {
+	l.Until("the job to be counted", func() bool {
 		return cmp.Equal(l.job("t").Status.JobsStatus, []trainer.JobStatus{{Name: "node", Succeeded: 1}})
 	})
 
 	// A JobSet that goes when it has ended is not made again.
-	if err := l.client.Delete(t.Context(), js); err != nil {
+	if err := l.Client.Delete(t.Context(), js); err != nil {
 		t.Fatal(err)
 	}
-	l.until("the JobSet to go", func() bool { return !l.get("t", &jobsetv1alpha2.JobSet{}) })
+	l.Until("the JobSet to go", func() bool { return !l.get("t", &jobsetv1alpha2.JobSet{}) })
 	if err := l.change("t", func(j *trainer.TrainJob) { j.Labels = map[string]string{"seen": "again"} }); err != nil {
 		t.Fatal(err)
 	}
@@ -334,7 +284,7 @@ func TestWholeJobRestart(t *testing.T) {
 	l.train("t", `{runtimeRef: {name: again, kind: TrainingRuntime}, trainer: {numNodes: 2}}`)
 	first := l.untilPods("t", "node", 2)
 	l.end(first[:1], corev1.PodFailed)
-	l.until("new pods", func() bool {
+	l.Until("new pods", func() bool {
 		now := l.pods("t", "node")
 		return len(now) == 2 && now[0].UID != first[0].UID && now[0].UID != first[1].UID && now[1].UID != first[0].UID && now[1].UID != first[1].UID
 	})
@@ -352,7 +302,7 @@ func TestWholeJobRestartByAnnotation(t *testing.T) {
 	first := l.untilPods("t", "node", 2)
 	l.end(first[:1], corev1.PodFailed)
 	var second []corev1.Pod
-	l.until("all new pods", func() bool {
+	l.Until("all new pods", func() bool {
 		second = l.pods("t", "node")
 		return len(second) == 2 && !slices.ContainsFunc(second, func(p corev1.Pod) bool { return p.UID == first[0].UID || p.UID == first[1].UID })
 	})
@@ -446,7 +396,7 @@ func (l *lab) kinds(manifests ...[]byte) {
 		for _, m := range manifests {
 			objects, err := apply.Parse(m)
 			for i := 0; err == nil && i < len(objects); i++ {
-				err = l.client.Delete(context.Background(), objects[i])
+				err = l.Client.Delete(context.Background(), objects[i])
 			}
 			if err != nil {
 				l.Error(err)
@@ -511,7 +461,7 @@ func TestSuspend(t *testing.T) {
 	if l.job("t").Spec.RuntimePatches[0].Time == nil {
 		t.Error("the patch has no time")
 	}
-	l.until("the JobSet to be patched", func() bool {
+	l.Until("the JobSet to be patched", func() bool {
 		return l.untilJobSet("t").Spec.ReplicatedJobs[0].Template.Spec.Template.Spec.NodeSelector["zone"] == "a"
 	})
 	if err := l.change("t", func(j *trainer.TrainJob) { j.Spec.Suspend = new(false) }); err != nil {
@@ -548,7 +498,7 @@ func TestDeadlinePasses(t *testing.T) {
 	if got, want := l.untilCondition("t", trainer.TrainJobFailed, metav1.ConditionTrue), "DeadlineExceeded: TrainJob exceeded its active deadline"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	l.until("the JobSet to go", func() bool { return !l.get("t", &jobsetv1alpha2.JobSet{}) })
+	l.Until("the JobSet to go", func() bool { return !l.get("t", &jobsetv1alpha2.JobSet{}) })
 }
 
 // A TrainJob that somebody else looks after is left alone.
@@ -573,13 +523,13 @@ func TestSnapshotIsKept(t *testing.T) {
 	by := &trainer.TrainingRuntime{}
 	l.get("plain", by)
 	by.Spec.Template.Spec.ReplicatedJobs[0].Template.Spec.Template.Spec.Containers[0].Image = "another"
-	if err := l.client.Update(t.Context(), by); err != nil {
+	if err := l.Client.Update(t.Context(), by); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.client.Delete(t.Context(), js); err != nil {
+	if err := l.Client.Delete(t.Context(), js); err != nil {
 		t.Fatal(err)
 	}
-	l.until("another JobSet", func() bool {
+	l.Until("another JobSet", func() bool {
 		now := &jobsetv1alpha2.JobSet{}
 		return l.get("t", now) && now.UID != js.UID
 	})
@@ -592,7 +542,7 @@ func TestSnapshotIsKept(t *testing.T) {
 // and gone when it is gone.
 func TestTroubleIsSaid(t *testing.T) {
 	l := newLab(t)
-	taken := &jobsetv1alpha2.JobSet{ObjectMeta: metav1.ObjectMeta{Namespace: l.namespace, Name: "t"}, Spec: jobsetv1alpha2.JobSetSpec{
+	taken := &jobsetv1alpha2.JobSet{ObjectMeta: metav1.ObjectMeta{Namespace: l.Namespace, Name: "t"}, Spec: jobsetv1alpha2.JobSetSpec{
 		Suspend: new(true),
 		ReplicatedJobs: []jobsetv1alpha2.ReplicatedJob{{Name: "a", Replicas: 1, Template: batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{
 			Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Image: "x"}}}},
@@ -605,15 +555,15 @@ func TestTroubleIsSaid(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	event := `TrainJobResourcesCreationFailed: TrainJob resources reconciliation failed: JobSet "t" belongs to another: delete it, or give the TrainJob another name`
-	l.until("the event", func() bool { return cmp.Equal(l.events("t"), []string{event}) })
-	if err := l.client.Delete(t.Context(), taken); err != nil {
+	l.Until("the event", func() bool { return cmp.Equal(l.events("t"), []string{event}) })
+	if err := l.Client.Delete(t.Context(), taken); err != nil {
 		t.Fatal(err)
 	}
-	l.until("the TrainJob's own", func() bool {
+	l.Until("the TrainJob's own", func() bool {
 		now := &jobsetv1alpha2.JobSet{}
 		return l.get("t", now) && metav1.IsControlledBy(now, l.job("t"))
 	})
-	l.until("the condition to go", func() bool { return len(l.job("t").Status.Conditions) == 0 })
+	l.Until("the condition to go", func() bool { return len(l.job("t").Status.Conditions) == 0 })
 }
 
 // What is refused on the way in, in which words.
@@ -642,7 +592,7 @@ func TestRefused(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			err := l.client.Create(l.Context(), l.jobOf(tc.name, tc.spec))
+			err := l.Client.Create(l.Context(), l.jobOf(tc.name, tc.spec))
 			if !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got %v\nwant %s", err, tc.want)
 			}
@@ -664,7 +614,7 @@ func TestRefused(t *testing.T) {
 	}
 
 	bad := l.read(strings.Replace(strings.Replace(runtimeNode, "name: plain", "name: bad", 1), "containers: [{name: node", "containers: [{name: main", 1), &trainer.TrainingRuntime{})
-	if err := l.client.Create(t.Context(), bad); !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "must contain the required container for the ancestor: trainer: name it node") {
+	if err := l.Client.Create(t.Context(), bad); !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "must contain the required container for the ancestor: trainer: name it node") {
 		t.Errorf("a runtime without the container: %v", err)
 	}
 }
