@@ -50,6 +50,14 @@ type Node struct {
 // KeptLogs is the folder in dir that has the logs of pods, also of deleted ones.
 func KeptLogs(dir string) string { return filepath.Join(dir, "kept-logs") }
 
+// PodLog is the file in dir that a container of a pod is writing its log to, as
+// the kubelet calls it.
+func PodLog(dir, namespace, pod, uid, container string, attempt int32) string {
+	return filepath.Join(dir, podLogs, namespace+"_"+pod+"_"+uid, container, fmt.Sprintf("%d.log", attempt))
+}
+
+const podLogs = "logs/pods"
+
 // StartNode starts the node that the config names, and returns when it takes
 // pods. It runs until ctx ends.
 func (k *Cluster) StartNode(ctx context.Context) error {
@@ -104,7 +112,7 @@ func (k *Cluster) StartNode(ctx context.Context) error {
 	}
 	if err := node.Start(ctx, node.Config{
 		Name: nodeName, Address: where.address.AsSlice(), Port: kubeletPort,
-		Dir: in("kubelet"), PodLogs: in("logs/pods"),
+		Dir: in("kubelet"), PodLogs: in(podLogs),
 		REST: keys.rest(keys.node), Authority: keys.authority, Serving: keys.kubeletServing,
 		ClusterDNS: []string{clusterDNSIP.String()}, ClusterDomain: clusterDomain, ResolvConf: resolvConf,
 		Runtime: runtime,

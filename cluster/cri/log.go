@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 )
@@ -20,6 +21,12 @@ const maxLogLine = 16 << 10
 //
 // An entry that cannot be written is lost: a full disk must not stop the process
 // that writes the log.
+//
+// A line that draws over itself may have no end for minutes. As far as it has come
+// it stands beside the log, where no reader of logs looks, in 0.stdout.line for 0.log,
+// as an entry that says how much of the line is before it:
+//
+//	2026-11-25T13:01:53.000000000Z stdout P:32768 what comes after so many bytes
 type logFile struct {
 	path string
 
@@ -71,6 +78,11 @@ func (l *logFile) Write(entries []byte) (int, error) {
 	return len(entries), nil
 }
 
+// beside is the file with what has come of a line of a stream.
+func (l *logFile) beside(stream string) string {
+	return strings.TrimSuffix(l.path, ".log") + "." + stream + ".line"
+}
+
 // close ends the log. What is written to it afterwards is lost.
 func (l *logFile) close() {
 	l.mu.Lock()
@@ -89,9 +101,14 @@ type entryWriter struct {
 	stream string // stdout or stderr
 
 	rest    []byte // of a line whose end has not come yet; at most maxLogLine
+	before  int    // how much of that line is in the log already
+	shown   time.Time
 	entries []byte // reused
 	now     func() time.Time
 }
+
+// showEvery is how often a line without an end is shown beside the log.
+const showEvery = time.Second
 
 // Write takes the next bytes of the stream.
 func (w *entryWriter) Write(p []byte) (int, error) {
@@ -104,21 +121,40 @@ func (w *entryWriter) Write(p []byte) (int, error) {
 		for len(w.rest) > maxLogLine {
 			w.add(head, "P", w.rest[:maxLogLine])
 			w.rest = append(w.rest[:0], w.rest[maxLogLine:]...)
+			w.before += maxLogLine
 		}
 		if ended {
 			w.add(head, "F", w.rest)
-			w.rest = w.rest[:0]
+			w.rest, w.before = w.rest[:0], 0
 		}
 		rest = after
 	}
 
 	_, _ = w.log.Write(w.entries)
+	if len(w.rest) > 0 && bytes.LastIndexByte(p, '\r') > bytes.LastIndexByte(p, '\n') {
+		w.show()
+	}
 	return len(p), nil
+}
+
+// show says beside the log how far a line has come that draws over itself.
+func (w *entryWriter) show() {
+	now := w.now()
+	if w.log.path == "" || now.Sub(w.shown) < showEvery {
+		return
+	}
+	w.shown = now
+	w.entries = w.entries[:0]
+	w.add(w.head(), fmt.Sprintf("P:%d", w.before), w.rest)
+	_ = os.WriteFile(w.log.beside(w.stream), w.entries, 0o640) // If it fails, it is seen later.
 }
 
 // flush writes what is left of a line that the process never ended. It stays a part, so
 // that a reader adds no newline that nobody wrote.
 func (w *entryWriter) flush() {
+	if !w.shown.IsZero() {
+		_ = os.Remove(w.log.beside(w.stream))
+	}
 	if len(w.rest) == 0 {
 		return
 	}

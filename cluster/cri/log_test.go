@@ -46,6 +46,46 @@ func TestEntries(t *testing.T) {
 	}
 }
 
+// A line that draws over itself is shown beside the log, once a second, as long as
+// it has no end; the log is none the longer for it.
+func TestLineBesideTheLog(t *testing.T) {
+	log, err := openLog(filepath.Join(t.TempDir(), "0.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.close()
+	now := atNoon()
+	w := &entryWriter{log: log, stream: "stderr", now: func() time.Time { return now }}
+	long := strings.Repeat("x", maxLogLine)
+	for i, step := range []struct {
+		why, write string
+		after      time.Duration
+		want       string
+	}{
+		{"A line that draws over nothing is not.", "Epoch 1", 0, ""},
+		{"It is shown from its first return on.", "\r10%", 0, "stderr P:0 Epoch 1\r10%"},
+		{"Not so soon again.", "\r11%", showEvery / 2, "stderr P:0 Epoch 1\r10%"},
+		{"But a second later.", "\r20%", showEvery / 2, "stderr P:0 Epoch 1\r10%\r11%\r20%"},
+		{"Where a part of it is in the log, it says how much.", long + "\r30%", showEvery, "stderr P:16384 " + strings.Repeat("x", len("Epoch 1\r10%\r11%\r20%")) + "\r30%"},
+		{"The next line is another.", "\r100%\nEpoch 2\r5%", showEvery, "stderr P:0 Epoch 2\r5%"},
+	} {
+		now = now.Add(step.after)
+		_, _ = w.Write([]byte(step.write))
+		data, _ := os.ReadFile(log.beside("stderr"))
+		_, got, _ := strings.Cut(strings.TrimSuffix(string(data), "\n"), " ")
+		if got != step.want {
+			t.Errorf("step %d: %s\n%.99q, want %.99q", i, step.why, got, step.want)
+		}
+	}
+	w.flush()
+	if _, err := os.Stat(log.beside("stderr")); err == nil {
+		t.Error("it is there when the container has ended")
+	}
+	if n := len(entriesOf(t, log.path)); n != 3 {
+		t.Errorf("%d entries, want the part, the line and the rest", n)
+	}
+}
+
 // A log that was moved away goes on in a new file, and no entry is lost.
 func TestReopen(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "0.log")

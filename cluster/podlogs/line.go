@@ -2,6 +2,7 @@ package podlogs
 
 import (
 	"bytes"
+	"strconv"
 	"time"
 )
 
@@ -21,6 +22,7 @@ type entry struct {
 	stream  string
 	text    []byte
 	partial bool
+	before  int // how much of a line is before it, where it says so
 }
 
 // parse reads one record, without its line feed. What does not look like one is
@@ -36,6 +38,7 @@ func parse(record []byte) entry {
 	if !ok3 {
 		text = nil // The CRI may leave out the space before an empty line.
 	}
-	tag, _, _ := bytes.Cut(tags, []byte(":"))
-	return entry{time: t, stream: string(stream), text: text, partial: string(tag) == "P"}
+	tag, more, _ := bytes.Cut(tags, []byte(":"))
+	before, _ := strconv.Atoi(string(more)) // Others say nothing, or something else.
+	return entry{time: t, stream: string(stream), text: text, partial: string(tag) == "P", before: before}
 }

@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
+	"time"
 )
 
 // maxLine is where a line without an end is broken in two.
@@ -23,6 +25,7 @@ type Reader struct {
 	unread  []byte // bytes read from the file and not yet parsed
 	chunk   []byte
 	pieces  map[string]*Line // lines whose end is still to come, by stream
+	last    map[string]time.Time
 }
 
 // Read returns a reader that starts at the log's first line. Close it after use.
@@ -68,6 +71,28 @@ func (r *Reader) Rest() []Line {
 	return rest
 }
 
+// Unended returns, of each stream, the line that has no end yet, if it draws over
+// itself and the runtime says beside the log how far it has come. Call it when
+// Next has no more; logPath is the log as the kubelet has it.
+func (r *Reader) Unended(logPath string) []Line {
+	var all []Line
+	for _, stream := range []string{"stdout", "stderr"} {
+		data, err := os.ReadFile(strings.TrimSuffix(logPath, ".log") + "." + stream + ".line")
+		record, whole := bytes.CutSuffix(data, []byte("\n"))
+		if err != nil || !whole {
+			continue // There is none, or it is just being written.
+		}
+		e, begun := parse(record), ""
+		if l := r.pieces[stream]; l != nil {
+			begun = l.Text
+		}
+		if e.partial && e.before == len(begun) && !e.time.Before(r.last[stream]) {
+			all = append(all, Line{Time: e.time, Stream: stream, Text: begun + string(e.text)})
+		}
+	}
+	return all
+}
+
 // Close lets go of the file.
 func (r *Reader) Close() error {
 	if r.file == nil {
@@ -92,6 +117,10 @@ func (r *Reader) record() ([]byte, bool) {
 
 // join puts the pieces of a line together again.
 func (r *Reader) join(e entry) (Line, bool) {
+	if r.last == nil {
+		r.last = map[string]time.Time{}
+	}
+	r.last[e.stream] = e.time
 	begun := r.pieces[e.stream]
 	if begun == nil {
 		begun = &Line{Time: e.time, Stream: e.stream}

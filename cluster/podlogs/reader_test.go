@@ -161,3 +161,46 @@ func TestMerge(t *testing.T) {
 	m.End()
 	round("a unfinished")
 }
+
+// A line that draws over itself is read while it does, if what is beside the log
+// goes on where the log ends.
+func TestUnended(t *testing.T) {
+	at := func(second int) string { return fmt.Sprintf("2026-01-02T15:04:%02dZ ", second) }
+	cases := map[string]struct {
+		why, log, beside string
+		want             string
+	}{
+		"Begun":   {"All of it is beside the log.", at(1) + "stdout F a\n", at(2) + "stdout P:0 Epoch 1\r10%\n", "Epoch 1\r10%"},
+		"Long":    {"A part of it is in the log.", at(1) + "stdout P Epoch 1\r10%\n", at(2) + "stdout P:11 \r20%\n", "Epoch 1\r10%\r20%"},
+		"Between": {"While a part is on its way to the log, there is a gap.", at(1) + "stdout F a\n", at(2) + "stdout P:11 \r20%\n", ""},
+		"Ended":   {"It has ended since.", at(3) + "stdout F Epoch 1\r10%\r100%\n", at(2) + "stdout P:0 Epoch 1\r10%\n", ""},
+		"Torn":    {"It is being written.", at(1) + "stdout F a\n", at(2) + "stdout P:0 Epo", ""},
+		"None":    {"Nothing draws.", at(1) + "stdout P Epo\n", "", ""},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			k := newKubelet(t)
+			k.write(k.file("0.log"), tc.log)
+			if tc.beside != "" {
+				k.write(k.file("0.stdout.line"), tc.beside)
+			}
+			s := open(t, Retention{})
+			keep(t, s, podOf("worker-0", "u1"), k.file("0.log"))
+			r := logOf(t, s, podOf("worker-0", "u1")).Read()
+			defer r.Close()
+			for more := true; more; {
+				var err error
+				if _, more, err = r.Next(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got := ""
+			for _, l := range r.Unended(k.file("0.log")) {
+				got += l.Text
+			}
+			if got != tc.want {
+				t.Errorf("%s\n%q, want %q", tc.why, got, tc.want)
+			}
+		})
+	}
+}

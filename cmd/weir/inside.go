@@ -17,7 +17,6 @@ import (
 	"github.com/weir-ml/weir/cluster"
 	"github.com/weir-ml/weir/cluster/namespaces"
 	"github.com/weir-ml/weir/cluster/network/outside"
-	"github.com/weir-ml/weir/cluster/podlogs"
 	"github.com/weir-ml/weir/platform/admission"
 	"github.com/weir-ml/weir/platform/training/progress"
 )
@@ -162,7 +161,7 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 		}
 		platform.Progress = progress.Options{
 			Dir:     courses(dir),
-			Logs:    keptLogs{podlogs.View(cluster.KeptLogs(dir))},
+			Logs:    newKeptLogs(dir),
 			Keep:    settings.Logs.retention().Age,
 			Volumes: true,
 		}

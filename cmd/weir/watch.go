@@ -12,8 +12,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/weir-ml/weir/cluster"
-	"github.com/weir-ml/weir/cluster/podlogs"
 	"github.com/weir-ml/weir/platform/explain"
 	"github.com/weir-ml/weir/platform/training/progress"
 )
@@ -105,7 +103,7 @@ func newWatch(f *folder, args []string, namespace string, s *screen) (*watch, er
 			w.course, w.kept = keptCourse(progress.Open(courses(dir)), job), true
 			return w, nil
 		}
-		logs = keptLogs{podlogs.View(cluster.KeptLogs(dir))}
+		logs = newKeptLogs(dir)
 	}
 	live, err := progress.NewLive(job, logs)
 	w.course = func(ctx context.Context, pods []corev1.Pod) ([]progress.Replica, error) {

@@ -213,3 +213,40 @@ func (s *story) lossesOf(job string) []float64 {
 	}
 	return all
 }
+
+// A bar that draws over itself is seen while it does, though its line has no end;
+// kubectl logs shows the line as it was printed.
+func TestBarIsSeenWhileItIsDrawn(t *testing.T) {
+	s := begin(t)
+	s.apply(`
+apiVersion: kubeflow.org/v1
+kind: TFJob
+metadata: {name: bar}
+spec:
+  tfReplicaSpecs:
+    Chief: {template: {spec: {terminationGracePeriodSeconds: 0, containers: [{name: tensorflow, image: "python:3.11", command: [sh, -c, "
+      i=0;
+      while [ ! -e /tmp/enough ]; do
+        [ $i -eq 9 ] || i=$((i + 1));
+        printf '\\r%s/10 - loss: 0.%s' $i $((10 - i));
+        sleep .5;
+      done;
+      printf '\\r10/10 - loss: 0.05\\n'"]}]}}}
+`)
+	s.eventually(2*time.Minute, "its status says how far the bar is", func() (bool, string) {
+		status := s.kubectl("get", "tfjob", "bar", "-o", "jsonpath={.status.progress}")
+		return strings.Contains(status, `"loss":"0.1"`), status
+	})
+	if out := s.kubectl("logs", "bar-chief-0"); strings.Contains(out, "loss") {
+		t.Errorf("a line without an end is in the log:\n%q", out)
+	}
+	s.exec("bar-chief-0", "touch /tmp/enough")
+	s.becomes("bar", "Succeeded", time.Minute)
+	if out := s.kubectl("logs", "bar-chief-0", "--tail=1"); !strings.HasPrefix(out, "\r1/10 - loss: 0.9\r2/10") || !strings.HasSuffix(out, "\r10/10 - loss: 0.05\n") {
+		t.Errorf("kubectl logs says %q", out)
+	}
+	s.eventually(time.Minute, "its status says the end", func() (bool, string) {
+		status := s.kubectl("get", "tfjob", "bar", "-o", "jsonpath={.status.progress}")
+		return strings.Contains(status, `"loss":"0.05"`), status
+	})
+}
