@@ -201,33 +201,16 @@ func TestTrainerClient(t *testing.T) {
 	t.Run("inside", func(t *testing.T) {
 		s := begin(t)
 		meeting := s.meeting()
-		s.mapTo(t, trainerClient.Image, "--package", trainerClient.Requirements[0])
-		s.kubectl("create", "configmap", "code", "--from-file", "sdk/trainer.py")
 		s.apply(strings.ReplaceAll(plainRuntimes+`
----
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: scientist}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
 metadata: {name: scientist}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: edit}
 subjects: [{kind: ServiceAccount, name: scientist}]
----
-apiVersion: v1
-kind: Pod
-metadata: {name: client}
-spec:
-  serviceAccountName: scientist
-  restartPolicy: Never
-  volumes: [{name: code, configMap: {name: code}}, {name: meeting, hostPath: {path: MEETING}}]
-  containers:
-  - name: main
-    image: weir.local/trainer-client
-    command: [python, /code/trainer.py, life, MEETING]
-    volumeMounts: [{name: code, mountPath: /code}, {name: meeting, mountPath: MEETING}]
----
+`, "MEETING", meeting))
+		s.inPod(trainerClient, "sdk/trainer.py", meeting)
+		s.apply(`
 apiVersion: trainer.kubeflow.org/v1alpha1
 kind: TrainJob
 metadata: {name: reports}
@@ -242,7 +225,7 @@ spec:
           replicatedJobs:
           - name: node
             template: {spec: {template: {spec: {serviceAccountName: scientist, volumes: [{name: code, configMap: {name: code}}], containers: [{name: node, volumeMounts: [{name: code, mountPath: /code}]}]}}}}
-`, "MEETING", meeting))
+`)
 		s.trained("reports", 4*time.Minute)
 		if got := s.kubectl("get", "trainjob/reports", "-o", "jsonpath={.status.trainerStatus.progressPercentage} {.status.trainerStatus.estimatedRemainingSeconds} {.status.trainerStatus.metrics[0].value}"); got != "75 9 0.5" {
 			t.Errorf("reported %q", got)

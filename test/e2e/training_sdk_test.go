@@ -32,13 +32,7 @@ func TestTrainingClient(t *testing.T) {
 	}
 	t.Run("inside", func(t *testing.T) {
 		s := begin(t)
-		s.mapTo(t, trainingClient.Image, "--package", trainingClient.Requirements[0])
-		s.kubectl("create", "configmap", "code", "--from-file", "sdk/training.py")
-		s.apply(strings.ReplaceAll(`
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: scientist}
----
+		s.apply(`
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata: {name: scientist}
@@ -51,6 +45,22 @@ kind: RoleBinding
 metadata: {name: scientist}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: scientist}
 subjects: [{kind: ServiceAccount, name: scientist}]
+`)
+		s.inPod(trainingClient, "sdk/training.py", s.meeting())
+		s.ends("client", corev1.PodSucceeded)
+	})
+}
+
+// inPod has a client's script tell its story life in a pod, by the service account
+// scientist.
+func (s *story) inPod(client environment.Recipe, script, meeting string) {
+	s.Helper()
+	s.mapTo(s.T, client.Image, "--package", client.Requirements[0])
+	s.kubectl("create", "configmap", "code", "--from-file", script)
+	s.apply(strings.NewReplacer("MEETING", meeting, "IMAGE", client.Image, "SCRIPT", filepath.Base(script)).Replace(`
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: scientist}
 ---
 apiVersion: v1
 kind: Pod
@@ -61,12 +71,10 @@ spec:
   volumes: [{name: code, configMap: {name: code}}, {name: meeting, hostPath: {path: MEETING}}]
   containers:
   - name: main
-    image: weir.local/training-client
-    command: [python, /code/training.py, life, MEETING]
+    image: IMAGE
+    command: [python, /code/SCRIPT, life, MEETING]
     volumeMounts: [{name: code, mountPath: /code}, {name: meeting, mountPath: MEETING}]
-`, "MEETING", s.meeting()))
-		s.ends("client", corev1.PodSucceeded)
-	})
+`))
 }
 
 // With PyTorch: a function that torchrun runs in the image that the client names,
