@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"gopkg.in/natefinch/lumberjack.v2"
@@ -39,6 +40,7 @@ type frontDoor struct {
 	identity *identity.Store
 	gateway  *gateway.Gateway
 	listener net.Listener
+	open     bool // to others than this machine
 	audit    *lumberjack.Logger
 	secret   string // of the link that signs the owner in
 }
@@ -46,7 +48,7 @@ type frontDoor struct {
 // openFrontDoor makes the gateway of a weir. The token is the owner's of the
 // last run, if there is one.
 func openFrontDoor(ctx context.Context, dir string, k *cluster.Cluster, m *machine, s *state, images *oci.Store) (*frontDoor, error) {
-	f := &frontDoor{rest: k.REST, endpoint: endpoint{Token: s.Front.Token}}
+	f := &frontDoor{rest: k.REST, endpoint: endpoint{Token: s.Front.Token}, open: len(m.names) > 0}
 	f.URL = fmt.Sprintf("http://127.0.0.1:%d", m.front[0].Addr().(*net.TCPAddr).Port)
 	authority, certificate, err := certificateFor(dir, "front", append([]string{"localhost", "127.0.0.1", "::1", k.Address().String()}, m.names...)...)
 	if err != nil {
@@ -76,7 +78,7 @@ func openFrontDoor(ctx context.Context, dir string, k *cluster.Cluster, m *machi
 			TLS: &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12},
 		}
 	}
-	if len(m.names) > 0 { // Others hear what goes over the network, but not what stays in this machine.
+	if f.open { // Others hear what goes over the network, but not what stays in this machine.
 		pods := k.Address()
 		c.Plain = func(a net.Addr) bool {
 			ip := a.(*net.TCPAddr).AddrPort().Addr().Unmap()
@@ -104,6 +106,11 @@ func (f *frontDoor) admitOwner(ctx context.Context) error {
 	if err := makeOwner(ctx, f.rest, f.identity); err != nil {
 		return err
 	}
+	if f.open {
+		if err := f.mayOpen(ctx); err != nil {
+			return err
+		}
+	}
 	who := identity.Subject{User: owner}
 	_, err := f.identity.Token(ctx, f.Token)
 	if errors.Is(err, identity.ErrUnknown) {
@@ -114,6 +121,19 @@ func (f *frontDoor) admitOwner(ctx context.Context) error {
 	}
 	f.secret, err = f.identity.NewLink(ctx, who, linkLasts)
 	return err
+}
+
+// mayOpen refuses to open the door to others while nobody has a password by which
+// to come in from there.
+func (f *frontDoor) mayOpen(ctx context.Context) error {
+	users, err := f.identity.Users(ctx)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(users, func(u identity.User) bool { return u.Password }) {
+		return errors.New("--listen: weir does not open to others while no user has a password; start it without --listen, say weir user password owner, and start it again")
+	}
+	return nil
 }
 
 // makeOwner makes the owner's user, and gives the owners all rights.

@@ -457,3 +457,17 @@ func TestLimits(t *testing.T) {
 		t.Error("who never ends their headers is still waited for after a minute")
 	}
 }
+
+// A session says in which namespaces somebody has a role.
+func TestNamespacesOfASession(t *testing.T) {
+	d := newDoor(t)
+	d.people(t)
+	for name, want := range map[string]string{"viewer": `"namespaces":["team"]`, "stranger": `"namespaces":[]`} {
+		if a := d.ask(t, d.signIn(t, name), "GET", "/session", ""); !strings.Contains(a.body, want) {
+			t.Errorf("session of %s: %s, want %s", name, a.body, want)
+		}
+	}
+	if a := d.ask(t, d.signIn(t, "owner"), "GET", "/session", ""); a.code != 200 || strings.Contains(a.body, "namespaces") {
+		t.Errorf("session of the owner: %s, who may list all themselves", a.body)
+	}
+}

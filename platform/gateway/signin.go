@@ -2,11 +2,17 @@ package gateway
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
+
+	authorization "k8s.io/api/authorization/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/weir-ml/weir/platform/gateway/identity"
 	"github.com/weir-ml/weir/platform/routes"
@@ -18,9 +24,9 @@ type SessionAnswer struct {
 	Groups  []string  `json:"groups"`
 	Via     string    `json:"via"`
 	Expires time.Time `json:"expires,omitzero"`
-	// Namespaces are those that the user has a role in; without any listed they
-	// may list all themselves.
-	Namespaces []string `json:"namespaces,omitempty"`
+	// Namespaces are those that the user has a role in. It is left out for who may
+	// list all themselves.
+	Namespaces []string `json:"namespaces,omitzero"`
 }
 
 // cookieName differs by port: browsers send a host's cookies to all its ports,
@@ -38,7 +44,49 @@ func (g *Gateway) showSession(w http.ResponseWriter, r *http.Request) {
 	if a.Groups == nil {
 		a.Groups = []string{}
 	}
+	var err error
+	if a.Namespaces, err = g.namespacesOf(r, v); err != nil {
+		fail(w, err)
+		return
+	}
 	routes.Respond(w, http.StatusOK, a)
+}
+
+// namespacesOf are those in which a role is bound to somebody; nil is all, for who
+// may list them. The cluster itself does not say.
+func (g *Gateway) namespacesOf(r *http.Request, v *visitor) ([]string, error) {
+	err := g.allowed(r, authorization.SubjectAccessReviewSpec{
+		ResourceAttributes: &authorization.ResourceAttributes{Verb: "list", Resource: "namespaces"},
+	}, v)
+	if !isForbidden(err) {
+		return nil, err
+	}
+	bindings, err := g.core.RbacV1().RoleBindings("").List(r.Context(), metav1.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("read where %s has a role: %w", v.Name, err)
+	}
+	names := []string{}
+	for _, b := range bindings.Items {
+		if slices.ContainsFunc(b.Subjects, func(s rbacv1.Subject) bool { return isOne(s, &v.Caller) }) {
+			names = append(names, b.Namespace)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// isOne says whether a subject of a binding is somebody, or a group of theirs.
+// The group of all who are signed in gives nobody a home.
+func isOne(s rbacv1.Subject, c *routes.Caller) bool {
+	switch s.Kind {
+	case rbacv1.UserKind:
+		return s.Name == c.Name
+	case rbacv1.GroupKind:
+		return slices.Contains(c.Groups, s.Name)
+	case rbacv1.ServiceAccountKind:
+		return c.Name == "system:serviceaccount:"+s.Namespace+":"+s.Name
+	}
+	return false
 }
 
 // signIn signs somebody in by name and password.

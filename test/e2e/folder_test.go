@@ -85,6 +85,14 @@ func TestOpenToTheNetwork(t *testing.T) {
 		t.Errorf("at %s a weir listens that was not told to", address)
 	}
 	w := newWeir(t)
+	if a := w.ask(t, "", "up", "--listen", "0.0.0.0", "--without", "controllers,node"); a.code == 0 || !strings.Contains(a.err, "weir user password owner") {
+		t.Errorf("a weir in which nobody has a password opens to others: %s%s", a.out, a.err)
+	}
+	w.starts(t, "--without", "controllers,node")
+	if a := w.ask(t, "correct horse battery\n", "user", "password", "owner"); a.code != 0 {
+		t.Fatalf("weir user password: %s", a.err)
+	}
+	w.must(t, "down")
 	w.starts(t, "--listen", "0.0.0.0", "--without", "controllers,node")
 	at := w.is(t)
 
@@ -103,6 +111,19 @@ func TestOpenToTheNetwork(t *testing.T) {
 	response.Body.Close()
 	if response.StatusCode != http.StatusForbidden && response.StatusCode != http.StatusUnauthorized {
 		t.Errorf("a stranger who asks for secrets gets %s", response.Status)
+	}
+
+	front := net.JoinHostPort(address, portOf(t, at.Front.URL))
+	said, err := trusting.Post("https://"+front+"/session", "application/json", strings.NewReader(`{"name":"owner","password":"correct horse battery"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	said.Body.Close()
+	if c := said.Cookies(); said.StatusCode != http.StatusCreated || len(c) != 1 || !c[0].Secure {
+		t.Errorf("sign-in by a password gets %s and cookies %v, want one for TLS alone", said.Status, c)
+	}
+	if a, err := http.Post("http://"+front+"/session", "application/json", strings.NewReader("{}")); err != nil || a.StatusCode != http.StatusUpgradeRequired {
+		t.Errorf("a password without TLS is answered %v, %v", a, err)
 	}
 
 	storage := net.JoinHostPort(address, portOf(t, at.S3.URL))

@@ -2,13 +2,12 @@ package e2e_test
 
 import (
 	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/weir-ml/weir/kit/environment"
 	"github.com/weir-ml/weir/test/program"
 )
 
@@ -71,45 +70,11 @@ command:
 	})
 
 	t.Run("SDKs", func(t *testing.T) {
-		python := filepath.Join(t.TempDir(), "venv")
-		if out, err := exec.CommandContext(t.Context(), "python3", "-m", "venv", python).CombinedOutput(); err != nil {
-			t.Fatalf("make an environment: %v: %s", err, out)
-		}
-		if out, err := exec.CommandContext(t.Context(), filepath.Join(python, "bin", "pip"), "install", "--quiet", "kubernetes", "boto3").CombinedOutput(); err != nil {
-			t.Fatalf("install the clients: %v: %s", err, out)
-		}
-		c := exec.CommandContext(t.Context(), filepath.Join(python, "bin", "python"), "-c", doorClients, s.namespace)
-		at := s.is(t)
-		c.Env = append(os.Environ(), "WEIR_URL="+front.URL, "WEIR_TOKEN="+token, "AWS_ENDPOINT_URL="+front.URL,
-			"AWS_ACCESS_KEY_ID="+at.S3.AccessKey, "AWS_SECRET_ACCESS_KEY="+at.S3.SecretKey, "AWS_DEFAULT_REGION=us-east-1")
-		a := program.Ask(t, c, "")
-		if a.Out != "made pods:it,within watched:made forbidden s3:hello\n" {
-			t.Errorf("the clients said %q\n%s", a.Out, a.Err)
-		}
+		inner := *s
+		inner.T = t
+		keys := s.is(t).S3
+		inner.python(doorClients, "sdk/front_door.py", s.namespace, front.URL, token, keys.AccessKey, keys.SecretKey)
 	})
 }
 
-const doorClients = `
-import os, sys
-import boto3
-from kubernetes import client, watch
-
-namespace = sys.argv[1]
-c = client.Configuration(host=os.environ["WEIR_URL"])
-c.api_key = {"authorization": "Bearer " + os.environ["WEIR_TOKEN"]}
-core = client.CoreV1Api(client.ApiClient(c))
-core.create_namespaced_config_map(namespace, client.V1ConfigMap(metadata=client.V1ObjectMeta(name="by-python")))
-said = ["made", "pods:" + ",".join(sorted(p.metadata.name for p in core.list_namespaced_pod(namespace).items))]
-for event in watch.Watch().stream(core.list_namespaced_config_map, namespace, field_selector="metadata.name=made", timeout_seconds=60):
-    said.append("watched:" + event["object"].metadata.name)
-    break
-try:
-    core.list_node()
-except client.ApiException as e:
-    said.append("forbidden" if e.status == 403 else str(e))
-s3 = boto3.client("s3")
-s3.create_bucket(Bucket=namespace)
-s3.put_object(Bucket=namespace, Key="a b/+", Body=b"hello")
-said.append("s3:" + s3.get_object(Bucket=namespace, Key="a b/+")["Body"].read().decode())
-print(" ".join(said))
-`
+var doorClients = environment.Recipe{Image: "weir.local/front-door-clients", Requirements: []string{"kubernetes", "boto3"}}

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"strconv"
 	"sync"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 type entry struct {
 	name   string
 	uid    types.UID
+	age    uint64 // grows with each change
 	record record
 	held   context.Context // ends when the record no longer holds as it was
 	end    context.CancelFunc
@@ -89,7 +91,11 @@ func (s *shelf) add(secret *corev1.Secret, r record) *entry {
 		return nil
 	}
 	e := &entry{name: secret.Name, uid: secret.UID, record: r}
+	e.age, _ = strconv.ParseUint(secret.ResourceVersion, 10, 64) // Kubernetes says that it is a number.
 	before := s.entries[e.name]
+	if before != nil && before.uid == e.uid && before.age >= e.age {
+		return before // The watch tells of what this process has written.
+	}
 	if before != nil && before.uid == e.uid && r.Kind != user {
 		e.held, e.end = before.held, before.end
 	} else {
