@@ -41,6 +41,7 @@ type frontDoor struct {
 	gateway  *gateway.Gateway
 	listener net.Listener
 	open     bool // to others than this machine
+	provider *gateway.Provider
 	audit    *lumberjack.Logger
 	secret   string // of the link that signs the owner in
 }
@@ -61,14 +62,19 @@ func openFrontDoor(ctx context.Context, dir string, k *cluster.Cluster, m *machi
 	if f.identity, err = identity.New(ctx, k.REST); err != nil {
 		return nil, err
 	}
+	settings, err := readSettings(dir)
+	if err != nil {
+		return nil, err
+	}
+	f.provider = settings.SignIn.OIDC
 	f.audit = &lumberjack.Logger{Filename: filepath.Join(dir, "logs", "front-door.log"), MaxSize: 20, MaxBackups: 3}
 	c := gateway.Config{
 		REST: k.REST, Identity: f.identity, Pages: ui.Handler(), Audit: slog.New(slog.NewJSONHandler(f.audit, nil)),
 		TLS: &tls.Config{
 			Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
 		},
-		Authority: authority.CertPEM(),
-		Machine:   func(ctx context.Context) any { return howItFares(ctx, k, dir, f.gateway) },
+		Authority: authority.CertPEM(), Provider: f.provider,
+		Machine: func(ctx context.Context) any { return howItFares(ctx, k, dir, f.gateway) },
 	}
 	if s.S3.URL != "" {
 		trusted := x509.NewCertPool()
@@ -106,7 +112,7 @@ func (f *frontDoor) admitOwner(ctx context.Context) error {
 	if err := makeOwner(ctx, f.rest, f.identity); err != nil {
 		return err
 	}
-	if f.open {
+	if f.open && f.provider == nil {
 		if err := f.mayOpen(ctx); err != nil {
 			return err
 		}
@@ -124,7 +130,7 @@ func (f *frontDoor) admitOwner(ctx context.Context) error {
 }
 
 // mayOpen refuses to open the door to others while nobody has a password by which
-// to come in from there.
+// to come in from there, and no provider signs them in.
 func (f *frontDoor) mayOpen(ctx context.Context) error {
 	users, err := f.identity.Users(ctx)
 	if err != nil {

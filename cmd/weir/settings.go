@@ -14,14 +14,22 @@ import (
 
 	"github.com/weir-ml/weir/cluster/podlogs"
 	"github.com/weir-ml/weir/kit/environment"
+	"github.com/weir-ml/weir/platform/gateway"
 )
 
 // settings are what weir.yaml says. The zero value is what holds without one.
 type settings struct {
 	// Environments say what images mean, before the built in ones.
 	Environments []environment.Recipe `json:"environments,omitempty"`
+	// SignIn says how people sign in at the front door, beside weir's own ways.
+	SignIn signInSettings `json:"signIn,omitempty"`
 	// Logs say how long the logs of pods stay when the pods are gone.
 	Logs logSettings `json:"logs,omitempty"`
+}
+
+type signInSettings struct {
+	// OIDC is a provider that knows people; nil is none.
+	OIDC *gateway.Provider `json:"oidc,omitempty"`
 }
 
 type logSettings struct {
@@ -59,6 +67,11 @@ func readSettings(dir string) (*settings, error) {
 	for i, r := range s.Environments {
 		if r.Image == "" {
 			return nil, fmt.Errorf("read %s: environments[%d] has no image: name one, as \"registry.local/mnist:*\"", settingsFile(dir), i)
+		}
+	}
+	if p := s.SignIn.OIDC; p != nil {
+		if err := p.Check(); err != nil {
+			return nil, fmt.Errorf("read %s: signIn.oidc: %w", settingsFile(dir), err)
 		}
 	}
 	return &s, nil

@@ -49,6 +49,8 @@ type Config struct {
 	Plain func(net.Addr) bool
 	// Storage is the S3 behind the door; nil is none.
 	Storage *Storage
+	// Provider is where people sign in who are kept elsewhere; nil is nowhere.
+	Provider *Provider
 	// Machine says how the installation fares, as JSON; nil says nothing.
 	Machine func(context.Context) any
 	// Session is how long somebody stays signed in; a week if zero.
@@ -63,6 +65,7 @@ type Gateway struct {
 	kubernetes *upstream
 	store      *store // nil without a Storage
 	attempts   *attempts
+	oidc       *oidcDoor // nil without a Provider
 }
 
 // New returns the front door with its own routes and those that are given.
@@ -80,6 +83,12 @@ func New(c Config, more ...Route) (*Gateway, error) {
 	g := &Gateway{config: c, core: core, table: newTable(), attempts: newAttempts()}
 	if g.kubernetes, err = newUpstream(c.REST); err != nil {
 		return nil, fmt.Errorf("open the front door: %w", err)
+	}
+	if c.Provider != nil {
+		if err := c.Provider.Check(); err != nil {
+			return nil, fmt.Errorf("open the front door: %w", err)
+		}
+		g.oidc = &oidcDoor{config: *c.Provider}
 	}
 	if c.Storage != nil {
 		if g.store, err = newStore(*c.Storage); err != nil {

@@ -92,7 +92,7 @@ func TestOpenToTheNetwork(t *testing.T) {
 	if a := w.ask(t, "correct horse battery\n", "user", "password", "owner"); a.code != 0 {
 		t.Fatalf("weir user password: %s", a.err)
 	}
-	w.must(t, "down")
+	w.stops(t)
 	w.starts(t, "--listen", "0.0.0.0", "--without", "controllers,node")
 	at := w.is(t)
 

@@ -77,4 +77,4 @@ command:
 	})
 }
 
-var doorClients = environment.Recipe{Image: "weir.local/front-door-clients", Requirements: []string{"kubernetes", "boto3"}}
+var doorClients = environment.Recipe{Image: "weir.local/front-door-clients", Requirements: []string{"kubernetes==35.0.0", "boto3==1.44.8"}}

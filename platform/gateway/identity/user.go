@@ -40,6 +40,14 @@ func userOf(r *record) User {
 	return User{Name: r.User, Groups: slices.Clone(r.Groups), Password: r.Password != "", Made: r.Made}
 }
 
+// Keeps says whether there is a user of a name.
+func (s *Store) Keeps(ctx context.Context, name string) (bool, error) {
+	if err := s.ready(ctx); err != nil {
+		return false, err
+	}
+	return s.shelf.get(user, nameOf(user, name)) != nil, nil
+}
+
 // HasPassword says whether a user has one.
 func (s *Store) HasPassword(ctx context.Context, name string) (bool, error) {
 	if err := s.ready(ctx); err != nil {
