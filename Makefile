@@ -89,6 +89,10 @@ bench: build ## Measure start, memory, pods and jobs
 bench-training: build ## Measure bursts of training jobs, up to 2,000 jobs and 1,000 workers
 	@go run ./bench -only training
 
+.PHONY: bench-run
+bench-run: build ## Measure weir run, beside python itself
+	@go run ./bench -only run
+
 .PHONY: generate
 generate: ## Make generated code again
 	@go generate ./...

@@ -48,6 +48,7 @@ func measurements() []measurement {
 		{name: "jobs", run: (*bench).ofJobs},
 		{name: "controllers", run: (*bench).ofControllers},
 		{name: "commands", run: (*bench).ofCommands},
+		{name: "run", run: (*bench).ofRun},
 		{name: "training", run: (*bench).ofTraining, apart: true},
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"time"
@@ -13,6 +14,7 @@ import (
 // is more than one.
 type logPrinter struct {
 	out        io.Writer
+	errors     io.Writer               // for what is printed as errors; nil for out
 	short      func(pod string) string // what a pod is called; nil for its name
 	colored    bool
 	timestamps bool
@@ -62,7 +64,18 @@ func (p *logPrinter) drain(m *podlogs.Merger) (int, error) {
 		if !ok {
 			return n, out.Flush()
 		}
-		p.print(out, log, line)
+		if p.errors == nil || line.Stream != "stderr" {
+			p.print(out, log, line)
+			continue
+		}
+		if err := out.Flush(); err != nil { // Both may be the same file.
+			return n, err
+		}
+		var text bytes.Buffer
+		p.print(&text, log, line)
+		if _, err := p.errors.Write(text.Bytes()); err != nil {
+			return n, err
+		}
 	}
 }
 

@@ -149,24 +149,35 @@ func printLogs(ctx context.Context, finder *logFinder, printer *logPrinter) erro
 }
 
 const (
-	readEvery = 100 * time.Millisecond // files are read for new lines
-	findEvery = 500 * time.Millisecond // new pods are looked for
-	soonEvery = 25 * time.Millisecond  // both, while the first line is awaited
-	soonFor   = 15 * time.Second       // but no longer than that
-	quietFor  = 500 * time.Millisecond // after the end, until nothing more comes
-	endWithin = 5 * time.Second        // in any case
+	readEvery  = 100 * time.Millisecond // files are read for new lines
+	findEvery  = 500 * time.Millisecond // new pods are looked for
+	soonEvery  = 25 * time.Millisecond  // both, while the first line is awaited
+	soonFor    = 15 * time.Second       // but no longer than that
+	pauseFor   = time.Second            // without lines it may have ended, which is looked for
+	pauseEvery = 200 * time.Millisecond // more often
+	quietFor   = 500 * time.Millisecond // after the end, until nothing more comes
+	keptQuiet  = 100 * time.Millisecond // the same, where logs are read as they are written
+	endWithin  = 5 * time.Second        // in any case
 )
 
 // followLogs prints what there is and what comes, until the object has ended.
 func followLogs(ctx context.Context, finder *logFinder, printer *logPrinter) error {
 	var m podlogs.Merger
 	defer m.Close()
+	quiet := quietFor
+	if finder.mirror == nil {
+		quiet = keptQuiet
+	}
 	begun := time.Now()
 	var lastFound, lastLine, ended time.Time
 	for {
 		now := time.Now()
 		soon := lastLine.IsZero() && now.Sub(begun) < soonFor
-		if soon || now.Sub(lastFound) >= findEvery {
+		every := findEvery
+		if !lastLine.IsZero() && now.Sub(lastLine) < pauseFor {
+			every = pauseEvery
+		}
+		if soon || now.Sub(lastFound) >= every {
 			found, err := finder.find(ctx)
 			if ctx.Err() != nil {
 				return nil // Somebody has seen enough.
@@ -190,7 +201,7 @@ func followLogs(ctx context.Context, finder *logFinder, printer *logPrinter) err
 		if printed > 0 {
 			lastLine = now
 		}
-		if !ended.IsZero() && (now.Sub(ended) > endWithin || now.Sub(ended) >= quietFor && now.Sub(lastLine) >= quietFor) {
+		if !ended.IsZero() && (now.Sub(ended) > endWithin || now.Sub(ended) >= quiet && now.Sub(lastLine) >= quiet) {
 			m.End()
 			_, err := printer.drain(&m)
 			return err

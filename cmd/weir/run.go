@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,6 +28,7 @@ type runOptions struct {
 	workers, servers     int32
 	cpu, memory          string
 	gpus                 int
+	hardware             string
 	variables            []string
 	data                 []string
 	output               string
@@ -70,13 +74,14 @@ the script imports. Flags stand before the script: what follows it is its own.`,
 	flags := c.Flags()
 	flags.SetInterspersed(false)
 	flags.StringVar(&o.name, "name", "", "the job's name (default the script's, with letters after it)")
-	flags.StringVarP(&o.namespace, "namespace", "n", "default", "the job's namespace")
+	flags.StringVarP(&o.namespace, "namespace", "n", "", "the job's namespace (default that of weir.yaml, or default)")
 	flags.StringVar(&o.framework, "framework", "", "what it trains with, which decides the kind of job: "+frameworkNames()+" (default what the script imports)")
 	flags.Int32Var(&o.workers, "workers", 0, "how many processes train together")
 	flags.Int32Var(&o.servers, "ps", 0, "how many parameter servers there are, with TensorFlow")
 	flags.StringVar(&o.cpu, "cpu", "", "cores for each replica, as 2 or 500m")
 	flags.StringVar(&o.memory, "memory", "", "memory for each replica, as 4Gi")
 	flags.IntVar(&o.gpus, "gpu", 0, "GPUs for each replica")
+	flags.StringVar(&o.hardware, "hardware", "", "cores, memory and GPUs by a name of weir.yaml's menu")
 	flags.StringArrayVarP(&o.variables, "env", "e", nil, "variable of the script's environment, as KEY=VALUE; KEY alone takes it from this shell")
 	flags.StringArrayVar(&o.data, "data", nil, "what to bring along, as s3://BUCKET/PATH:/DIR or FOLDER:/DIR")
 	flags.StringVar(&o.output, "output", "", "folder that the script writes to, whose files are kept in S3")
@@ -95,6 +100,33 @@ the script imports. Flags stand before the script: what follows it is its own.`,
 	return c
 }
 
+// complete takes from a site's settings what nobody has said.
+func (o *runOptions) complete(site runSettings) error {
+	wanted := site.hardware
+	if o.hardware != "" {
+		var ok bool
+		if wanted, ok = site.Hardware[o.hardware]; !ok {
+			known := "weir.yaml has no menu, which is run.hardware"
+			if len(site.Hardware) > 0 {
+				known = "weir.yaml has " + strings.Join(slices.Sorted(maps.Keys(site.Hardware)), ", ")
+			}
+			return fmt.Errorf("--hardware %s: %s", o.hardware, known)
+		}
+	}
+	o.cpu, o.memory = firstOf(o.cpu, wanted.CPU), firstOf(o.memory, wanted.Memory)
+	if o.gpus == 0 {
+		o.gpus = wanted.GPU
+	}
+	o.namespace = firstOf(o.namespace, site.Namespace, "default")
+	o.image = firstOf(o.image, site.Image)
+	var variables []string
+	for _, name := range slices.Sorted(maps.Keys(site.Variables)) {
+		variables = append(variables, name+"="+site.Variables[name])
+	}
+	o.variables = append(variables, o.variables...) // The last of a name wins.
+	return nil
+}
+
 // A runner takes a script from its folder to the end of its job.
 type runner struct {
 	folder  *folder
@@ -111,6 +143,17 @@ func (r *runner) say(format string, args ...any) { fmt.Fprintf(r.said, format+"\
 func (r *runner) run(ctx context.Context, args []string) error {
 	config, err := r.folder.rest()
 	if err != nil {
+		return err
+	}
+	dir, err := r.folder.path()
+	if err != nil {
+		return err
+	}
+	site, err := readSettings(dir)
+	if err != nil {
+		return err
+	}
+	if err := r.options.complete(site.Run); err != nil {
 		return err
 	}
 	store, err := r.store()

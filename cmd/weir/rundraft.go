@@ -90,10 +90,10 @@ func commandOf(run *packaging.Run, script string, args, parameters []string) ([]
 	if len(args) > 0 {
 		return nil, fmt.Errorf("%s: a notebook takes no arguments: give it parameters, as -p epochs=5", args[0])
 	}
-	run.Output = firstOf(run.Output, notebookOutput)
+	run.Output = strings.TrimSuffix(firstOf(run.Output, notebookOutput), "/") + "/" // papermill makes no folder
 	command := []string{
 		"python", "-m", "papermill", "--kernel", "python3", "--no-progress-bar", "--stdout-file", "/dev/stdout", "--stderr-file", "/dev/stderr",
-		script, run.Output + "/" + path.Base(script),
+		script, run.Output + path.Base(script),
 	}
 	for _, p := range parameters {
 		name, value, ok := strings.Cut(p, "=")
@@ -150,6 +150,7 @@ func variablesOf(words []string) ([]corev1.EnvVar, error) {
 				return nil, fmt.Errorf("--env %s: this shell has no such variable: write %[1]s=VALUE", name)
 			}
 		}
+		all = slices.DeleteFunc(all, func(v corev1.EnvVar) bool { return v.Name == name }) // The last of a name wins.
 		all = append(all, corev1.EnvVar{Name: name, Value: value})
 	}
 	return all, nil

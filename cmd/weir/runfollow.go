@@ -53,7 +53,7 @@ func (r *runner) accompany(ctx context.Context, store *packaging.Store, c client
 	if view.watch, err = newWatch(r.folder, []string{kindWord(o) + "/" + o.GetName()}, o.GetNamespace(), newScreen(io.Discard, false)); err != nil {
 		return err
 	}
-	printer := &logPrinter{out: view, short: finder.replica, colored: isTerminal(r.out) && os.Getenv("NO_COLOR") == ""}
+	printer := &logPrinter{out: view, errors: view.errors(), short: finder.replica, colored: isTerminal(r.out) && os.Getenv("NO_COLOR") == ""}
 	ended := make(chan error, 1)
 	go func() { ended <- followLogs(ctx, finder, printer) }()
 	stop, stopped := make(chan struct{}), make(chan struct{})

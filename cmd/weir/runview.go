@@ -33,6 +33,23 @@ func (v *runView) Write(lines []byte) (int, error) {
 	return n, err
 }
 
+// errors takes the lines that are errors, where nothing is drawn.
+func (v *runView) errors() io.Writer {
+	if v.screen.terminal {
+		return nil
+	}
+	return errorsOf{v}
+}
+
+type errorsOf struct{ view *runView }
+
+func (e errorsOf) Write(lines []byte) (int, error) {
+	e.view.mu.Lock()
+	defer e.view.mu.Unlock()
+	e.view.begun = true
+	return e.view.said.Write(lines)
+}
+
 // silentFor is how long a run may print nothing before it is said why.
 const silentFor = 2 * time.Second
 

@@ -25,6 +25,26 @@ type settings struct {
 	SignIn signInSettings `json:"signIn,omitempty"`
 	// Logs say how long the logs of pods stay when the pods are gone.
 	Logs logSettings `json:"logs,omitempty"`
+	// Run is what weir run takes where nobody says otherwise.
+	Run runSettings `json:"run,omitempty"`
+}
+
+// runSettings are a site's defaults for runs.
+type runSettings struct {
+	Namespace string `json:"namespace,omitempty"`
+	Image     string `json:"image,omitempty"`
+	hardware  `json:",inline"`
+	// Variables are set in every run.
+	Variables map[string]string `json:"variables,omitempty"`
+	// Hardware is a menu for --hardware.
+	Hardware map[string]hardware `json:"hardware,omitempty"`
+}
+
+// hardware is what each replica of a run asks for.
+type hardware struct {
+	CPU    string `json:"cpu,omitempty"`
+	Memory string `json:"memory,omitempty"`
+	GPU    int    `json:"gpu,omitempty"`
 }
 
 type signInSettings struct {

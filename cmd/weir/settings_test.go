@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/weir-ml/weir/kit/environment"
 )
 
@@ -114,4 +116,49 @@ func TestOneWeirAFolder(t *testing.T) {
 		t.Fatalf("after the first let go: %v", err)
 	}
 	again.release()
+}
+
+// A run takes from a site's settings what nobody has said.
+func TestRunSettings(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(settingsFile(dir), []byte("run:\n  namespace: ada\n  cpu: 500m\n  memory: 1Gi\n  variables: {B: site, A: site}\n  hardware:\n    large: {cpu: \"8\", memory: 32Gi, gpu: 1}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	site, err := readSettings(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases := map[string]struct {
+		why  string
+		has  runOptions
+		want runOptions
+		err  string
+	}{
+		"Nothing":  {why: "The site decides.", want: runOptions{namespace: "ada", cpu: "500m", memory: "1Gi", variables: []string{"A=site", "B=site"}}},
+		"Flags":    {why: "A flag wins.", has: runOptions{namespace: "bob", cpu: "2", variables: []string{"A=mine"}}, want: runOptions{namespace: "bob", cpu: "2", memory: "1Gi", variables: []string{"A=site", "B=site", "A=mine"}}},
+		"Menu":     {why: "A name on the menu is all three.", has: runOptions{hardware: "large", gpus: 2}, want: runOptions{hardware: "large", namespace: "ada", cpu: "8", memory: "32Gi", gpus: 2, variables: []string{"A=site", "B=site"}}},
+		"NotThere": {has: runOptions{hardware: "huge"}, err: "--hardware huge: weir.yaml has large"},
+	}
+	for name, c := range cases {
+		err := c.has.complete(site.Run)
+		if c.err != "" {
+			if err == nil || err.Error() != c.err {
+				t.Errorf("%s: %v, want %s", name, err, c.err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(c.want, c.has, cmp.AllowUnexported(runOptions{})); diff != "" {
+			t.Errorf("%s: %s (-want +got):\n%s", name, c.why, diff)
+		}
+	}
+	o := runOptions{hardware: "large"}
+	if err := o.complete(runSettings{}); err == nil || err.Error() != "--hardware large: weir.yaml has no menu, which is run.hardware" {
+		t.Errorf("without a menu: %v", err)
+	}
+	if err := o.complete(runSettings{Hardware: map[string]hardware{"large": {}}}); err != nil || o.namespace != "default" {
+		t.Errorf("without anything the namespace is %q, %v", o.namespace, err)
+	}
 }

@@ -205,7 +205,8 @@ def main(command):
             os.execvp(command[0], command)
         except OSError as e:
             fail("%s: %s" % (command[0], e.strerror))
-    os.makedirs(output, exist_ok=True)
+    if output.endswith("/"):
+        os.makedirs(output, exist_ok=True)
     ended = run(command)
     to = env["WEIR_OUTPUT_TO"]
     if env.get("WEIR_REPLICA_INDEX"):

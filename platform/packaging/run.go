@@ -52,6 +52,7 @@ type Run struct {
 	Resources corev1.ResourceList
 	Data      []Data
 	// Output is a folder whose files are put into S3 when the program has ended.
+	// It is made for the program if it ends in a slash.
 	Output string
 
 	// Timeout is how long it may run; zero is as long as it likes.
@@ -178,6 +179,9 @@ func (r Run) template(container string) (corev1.PodTemplateSpec, error) {
 		Env:          []corev1.EnvVar{{Name: "PYTHONUNBUFFERED", Value: "1"}, {Name: "WEIR_FOLDER", Value: folder}, {Name: "WEIR_CODE", Value: r.Code}},
 		VolumeMounts: []corev1.VolumeMount{{Name: "weir", MountPath: folder}},
 	}
+	// Scripts have no business with the API server, and its token takes half of a
+	// pod's start.
+	t.Spec.AutomountServiceAccountToken = new(false)
 	t.Spec.Volumes = []corev1.Volume{{Name: "weir", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
 	if len(r.Packages) > 0 {
 		t.Labels[admission.Packages] = "true"

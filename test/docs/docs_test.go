@@ -22,6 +22,8 @@ import (
 
 func TestReadme(t *testing.T) { follow(t, "README.md") }
 
+func TestRunning(t *testing.T) { follow(t, "docs/run.md") }
+
 // Nobody finds the way with a link that leads nowhere.
 func TestLinks(t *testing.T) {
 	documents := []string{"../../README.md"}

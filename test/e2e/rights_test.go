@@ -60,6 +60,14 @@ func TestWithoutRights(t *testing.T) {
 			t.Errorf("the pod reads %q", out)
 		}
 	})
+	t.Run("Run", func(t *testing.T) {
+		p := (&story{t, w, s.namespace}).projectIn(filepath.Join(w.dir, "project"), map[string]string{
+			"train.py": "import os, pwd\nprint(os.listdir('.'))\nos.makedirs('out')\nopen('out/model', 'w').write('weights')\n",
+		})
+		if a := p.ran("--name", "mine", "--output", "out", "train.py"); a.out != "['train.py']\n" || !strings.Contains(a.err, "1 file, 7 B, in s3://weir-outputs/") {
+			t.Errorf("it printed %q\n%s", a.out, a.err)
+		}
+	})
 	t.Run("Training", func(t *testing.T) {
 		write(t, filepath.Join(w.dir, "code", "task.py"), trainer)
 		s.kubectl("create", "configmap", "code", "--from-file", filepath.Join(w.dir, "code", "task.py"))

@@ -3,13 +3,19 @@ package e2e_test
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/weir-ml/weir/kit/environment"
 	"github.com/weir-ml/weir/test/program"
@@ -24,7 +30,12 @@ type project struct {
 // project makes a folder with files.
 func (s *story) project(files map[string]string) *project {
 	s.Helper()
-	p := &project{s, s.TempDir()}
+	return s.projectIn(s.TempDir(), files)
+}
+
+func (s *story) projectIn(dir string, files map[string]string) *project {
+	s.Helper()
+	p := &project{s, dir}
 	for name, text := range files {
 		p.write(name, text)
 	}
@@ -85,10 +96,10 @@ sys.exit(int(sys.argv[1]))
 		"data/large.bin":   "not carried",
 	})
 	first := p.ran("train.py", "0", "a b")
-	if !strings.Contains(first.out, "['0', 'a b'] 0.4.6 hëlper\n") || !strings.Contains(first.out, "to the errors\n") {
+	if first.out != "['0', 'a b'] 0.4.6 hëlper\n" {
 		t.Errorf("it printed %q", first.out)
 	}
-	for _, want := range []string{"1 package from requirements.txt", ".env stays here", "4 files", "to s3://weir-code/", "has finished well", "see it again with: weir logs job/train-"} {
+	for _, want := range []string{"to the errors\n", "1 package from requirements.txt", ".env stays here", "4 files", "to s3://weir-code/", "has finished well", "see it again with: weir logs job/train-"} {
 		if !strings.Contains(first.err, want) {
 			t.Errorf("nothing says %q:\n%s", want, first.err)
 		}
@@ -315,6 +326,111 @@ func TestRunOfNoSense(t *testing.T) {
 	}
 	if out := p.kubectl("get", "jobs"); strings.Contains(out, "train") {
 		t.Errorf("something was created:\n%s", out)
+	}
+}
+
+// Where nothing declares packages they are those that the script imports, and
+// TensorFlow's are the ones of its image.
+func TestRunOfTensorFlow(t *testing.T) {
+	p := begin(t).project(map[string]string{"train.py": `
+import json, os
+import numpy
+import tensorflow as tf
+cluster = json.loads(os.environ["TF_CONFIG"])["cluster"]
+print("tensorflow", float(tf.reduce_sum(tf.constant(numpy.ones(4)))), "in a cluster of", len(cluster["worker"]), "and", len(cluster["ps"]))
+if json.loads(os.environ["TF_CONFIG"])["task"]["type"] == "ps":
+    import time
+    time.sleep(3600)
+`})
+	p.build(p.environments(), tensorflowImage(t, p))
+	a := p.ran("--workers", "2", "--ps", "1", "train.py")
+	for _, want := range []string{"worker-0 | tensorflow 4.0 in a cluster of 2 and 1", "worker-1 | tensorflow 4.0 in a cluster of 2 and 1"} {
+		if !strings.Contains(a.out, want) {
+			t.Errorf("nobody printed %q:\n%s", want, a.out)
+		}
+	}
+	for _, want := range []string{"train.py imports tensorflow, so it runs as TFJob", "packages from what train.py imports: tensorflow-cpu"} {
+		if !strings.Contains(a.err, want) {
+			t.Errorf("nothing says %q:\n%s", want, a.err)
+		}
+	}
+}
+
+// tensorflowImage is the recipe of TensorFlow's image.
+func tensorflowImage(t *testing.T, p *project) environment.Recipe {
+	t.Helper()
+	r, ok := p.environments().Find("tensorflow/tensorflow")
+	if !ok {
+		t.Fatal("TensorFlow's image means nothing")
+	}
+	return r
+}
+
+// Thousands of small files are carried as one, and an environment that is built
+// needs no index.
+func TestRunOfManyFiles(t *testing.T) {
+	files := map[string]string{
+		"train.py":         "import colorama, os\nprint(sum(len(f) for _, _, f in os.walk('data')), open('data/ü 7/77.txt').read())\n",
+		"requirements.txt": "colorama==0.4.6\n",
+	}
+	for i := range 10_000 {
+		files[fmt.Sprintf("data/ü %d/%d.txt", i%10, i)] = strconv.Itoa(i)
+	}
+	p := begin(t).project(files)
+	p.ran("train.py") // builds it
+	again := p.command(t.Context(), "train.py")
+	again.Env = append(os.Environ(), "UV_OFFLINE=1", "UV_DEFAULT_INDEX=http://127.0.0.1:9", "HTTPS_PROXY=http://127.0.0.1:9")
+	a := program.Ask(t, again, "")
+	if a.Code != 0 || a.Out != "10000 77\n" {
+		t.Errorf("exit code %d: %q\n%s", a.Code, a.Out, a.Err)
+	}
+}
+
+// Whoever is killed while carrying leaves nothing half: what there is is what its
+// name says, and the next carries the rest.
+func TestRunKilledWhileItCarries(t *testing.T) {
+	w := newWeir(t)
+	w.starts(t)
+	p := w.story(t).project(map[string]string{"train.py": "import os\nprint(os.path.getsize('large.bin'))\n"})
+	p.write("large.bin", strings.Repeat("0123456789abcdef", 4<<20))
+	for i := range 8 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i+1)*150*time.Millisecond)
+		_ = p.command(ctx, "--dry-run", "train.py").Run() // killed, or done
+		cancel()
+	}
+	if a := p.ran("train.py"); a.out != "67108864\n" {
+		t.Errorf("it printed %q", a.out)
+	}
+	code := w.bucketThere(t, "weir-code")
+	list, err := code.client.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: &code.name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range list.Contents {
+		if sum := sha256.Sum256([]byte(code.get(*o.Key))); hex.EncodeToString(sum[:]) != strings.TrimSuffix(*o.Key, ".tar") {
+			t.Errorf("%s is not what its name says", *o.Key)
+		}
+	}
+	if len(list.Contents) != 2 {
+		t.Errorf("there are %d objects, want the tar and the large file", len(list.Contents))
+	}
+}
+
+// A package that there is none of is named, before any job is created; and
+// without a weir there is no run.
+func TestRunOfWhatIsNotThere(t *testing.T) {
+	p := begin(t).project(map[string]string{"train.py": "", "requirements.txt": "no-such-package-as-this-one==1.0\n"})
+	if a := p.run("--name", "nothing", "train.py"); a.code != 1 || !strings.Contains(a.err, "no-such-package-as-this-one") {
+		t.Errorf("exit code %d: %s", a.code, a.err)
+	}
+	if out := p.kubectl("get", "jobs", "-o", "name"); strings.Contains(out, "nothing") {
+		t.Errorf("a job was created: %s", out)
+	}
+	nobody := weir{binary: p.binary, dir: t.TempDir()}
+	c := nobody.command(t.Context(), "run", "train.py")
+	c.Dir = p.dir
+	if a := program.Ask(t, c, ""); a.Code != 1 || !strings.Contains(a.Err, "start it with: weir up") {
+		t.Errorf("exit code %d: %s", a.Code, a.Err)
 	}
 }
 

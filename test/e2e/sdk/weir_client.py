@@ -71,7 +71,7 @@ def file():
         "import helper, os, sys\nprint(helper.name, sys.argv[1:], sorted(f for f in os.listdir('.') if f[0] != '_'))\nos.makedirs('out', exist_ok=True)\nopen('out/model', 'w').write('weights')\n"
     )
     run, out = shown(folder / "train.py", args=["--epochs", 3], files=["a.*"], output="out")
-    assert "helper ['--epochs', '3'] ['a.csv', 'helper.py', 'out', 'train.py']" in out, out
+    assert "helper ['--epochs', '3'] ['a.csv', 'helper.py', 'train.py']" in out, out
     back = pathlib.Path(tempfile.mkdtemp())
     assert run.outputs(back) == ["model"] and (back / "model").read_text() == "weights"
 

@@ -70,7 +70,7 @@ def run(
     if function:
         carried = _code.of_function(what, args, kwargs or {})  # type: ignore[arg-type]
         command, stem = ["python", _code.MAIN], what.__name__  # type: ignore[union-attr]
-        output = output or "../result"
+        output = (output or "../result").rstrip("/") + "/"
     else:
         if kwargs:
             raise TypeError("kwargs are for functions: a file has a command line, which is args")
