@@ -66,6 +66,8 @@ require (
 	sigs.k8s.io/yaml v1.6.0
 )
 
+require oras.land/oras-go/v2 v2.6.0
+
 require (
 	cel.dev/expr v0.25.2 // indirect
 	cyphar.com/go-pathrs v0.2.6 // indirect

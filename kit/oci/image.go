@@ -79,7 +79,7 @@ func (s *Store) image(target ocispec.Descriptor) (*Image, error) {
 			return nil, err
 		}
 		var err error
-		if i.Manifest, err = s.choose(target, index); err != nil {
+		if i.Manifest, err = s.choose(target, index, func(d ocispec.Descriptor) bool { return s.Has(d.Digest) }); err != nil {
 			return nil, err
 		}
 	}
@@ -116,13 +116,13 @@ func (s *Store) read(d ocispec.Descriptor, to any) error {
 	return nil
 }
 
-// choose chooses the manifest for this machine, of those that are here.
-func (s *Store) choose(target ocispec.Descriptor, index ocispec.Index) (ocispec.Descriptor, error) {
+// choose chooses the manifest for this machine, of those that can be had.
+func (s *Store) choose(target ocispec.Descriptor, index ocispec.Index, canBeHad func(ocispec.Descriptor) bool) (ocispec.Descriptor, error) {
 	var others []string
 	var nameless *ocispec.Descriptor
 	for _, m := range index.Manifests {
 		switch {
-		case !isManifest(m.MediaType) || !s.Has(m.Digest):
+		case !isManifest(m.MediaType) || !canBeHad(m):
 		case m.Platform == nil:
 			nameless = &m
 		case m.Platform.OS == "linux" && m.Platform.Architecture == runtime.GOARCH:

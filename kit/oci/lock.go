@@ -36,28 +36,43 @@ func flock(f *os.File, how int) error {
 	}
 }
 
-// hold waits for the lock that is the file at path, until the file is closed.
+// hold waits for the lock that is the file at path, until the file is closed. What
+// the file was before may have got another name, or gone, while somebody waited.
 func hold(ctx context.Context, path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		err := flock(f, unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			return f, nil
-		}
-		if !errors.Is(err, unix.EWOULDBLOCK) {
-			f.Close()
-			return nil, fmt.Errorf("lock %s: %w", path, err)
+		f, err := tryHold(path)
+		if f != nil || err != nil {
+			return f, err
 		}
 		select {
 		case <-ctx.Done():
-			f.Close()
 			return nil, ctx.Err()
 		case <-tick.C:
 		}
 	}
+}
+
+// tryHold returns nil while somebody else has the lock.
+func tryHold(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	err = flock(f, unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil {
+		ours, failed := f.Stat()
+		if failed == nil {
+			if there, err := os.Stat(path); err == nil && os.SameFile(ours, there) {
+				return f, nil
+			}
+		}
+		err = failed
+	}
+	f.Close()
+	if err == nil || errors.Is(err, unix.EWOULDBLOCK) {
+		return nil, nil
+	}
+	return nil, fmt.Errorf("lock %s: %w", path, err)
 }
