@@ -85,6 +85,10 @@ conformance-registry: ## Run OCI's own suite for registries against the registry
 bench: build ## Measure start, memory, pods and jobs
 	@go run ./bench
 
+.PHONY: bench-gateway
+bench-gateway: build ## Measure the front door, beside nginx and HAProxy where there are
+	@go run ./bench -only gateway
+
 .PHONY: bench-training
 bench-training: build ## Measure bursts of training jobs, up to 2,000 jobs and 1,000 workers
 	@go run ./bench -only training

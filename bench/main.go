@@ -49,6 +49,7 @@ func measurements() []measurement {
 		{name: "controllers", run: (*bench).ofControllers},
 		{name: "commands", run: (*bench).ofCommands},
 		{name: "run", run: (*bench).ofRun},
+		{name: "gateway", run: (*bench).ofGateway, apart: true},
 		{name: "training", run: (*bench).ofTraining, apart: true},
 	}
 }
@@ -71,7 +72,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.IntVar(&b.jobs, "jobs", 100, "training jobs at once")
 	bursts := flags.String("bursts", "100,500,2000", "training jobs at once, for the part training")
 	flags.Int64Var(&b.workers, "workers", 1000, "workers of the largest job, for the part training")
-	only := flags.String("only", "", "parts to measure, with commas between; all but training if empty")
+	only := flags.String("only", "", "parts to measure, with commas between; all but gateway and training if empty")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

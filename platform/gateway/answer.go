@@ -21,7 +21,7 @@ import (
 
 // guard lets requests through to a route, if its rule allows.
 func (g *Gateway) guard(route *Route) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { g.answer(w, r, route) })
+	return count(route.Owner, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { g.answer(w, r, route) }))
 }
 
 func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, route *Route) {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/weir-ml/weir/platform/gateway/identity"
 )
@@ -470,4 +471,25 @@ func TestNamespacesOfASession(t *testing.T) {
 	if a := d.ask(t, d.signIn(t, "owner"), "GET", "/session", ""); a.code != 200 || strings.Contains(a.body, "namespaces") {
 		t.Errorf("session of the owner: %s, who may list all themselves", a.body)
 	}
+}
+
+// Whatever the door answers is counted, by whose route it is.
+func TestRequestsAreCounted(t *testing.T) {
+	d := newDoor(t)
+	d.ask(t, person{}, "GET", "/weir/users", "")
+	families, err := metrics.Registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() != "weir_front_door_requests_total" {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			if l := m.GetLabel(); l[0].GetValue() == "401" && l[1].GetValue() == "weir" && m.GetCounter().GetValue() >= 1 {
+				return
+			}
+		}
+	}
+	t.Error("a request that was refused is not counted")
 }

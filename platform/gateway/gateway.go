@@ -63,7 +63,8 @@ type Gateway struct {
 	core       kubernetes.Interface
 	table      *table
 	kubernetes *upstream
-	store      *store // nil without a Storage
+	store      *store       // nil without a Storage
+	signed     http.Handler // leads to it whoever signs requests
 	attempts   *attempts
 	oidc       *oidcDoor // nil without a Provider
 }
@@ -94,6 +95,7 @@ func New(c Config, more ...Route) (*Gateway, error) {
 		if g.store, err = newStore(*c.Storage); err != nil {
 			return nil, fmt.Errorf("open the front door: %w", err)
 		}
+		g.signed = count("s3", g.store.signed)
 	}
 	return g, g.Add(slices.Concat(g.ownRoutes(), more)...)
 }
@@ -149,7 +151,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if g.store != nil && isSigned(r) {
-		g.store.signed.ServeHTTP(w, r) // S3 says who may: it knows the signature.
+		g.signed.ServeHTTP(w, r) // S3 says who may: it knows the signature.
 		return
 	}
 	strip(r.Header)
