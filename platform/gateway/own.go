@@ -19,7 +19,7 @@ func (g *Gateway) ownRoutes() []Route {
 	}
 	for pattern, handle := range map[string]http.HandlerFunc{
 		"GET /weir/tokens": g.listTokens, "POST /weir/tokens": g.makeToken, "DELETE /weir/tokens/{id}": g.revokeToken,
-		"PUT /weir/password": g.changePassword, "GET /weir/machine": g.showMachine,
+		"PUT /weir/password": g.changePassword, "GET /weir/machine": g.showMachine, "GET /weir/routes": g.showRoutes,
 	} {
 		all = append(all, Route{Owner: "weir", Pattern: pattern, Rule: routes.SignedIn, Handler: handle})
 	}
@@ -80,6 +80,23 @@ func (g *Gateway) showMachine(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	routes.Respond(w, http.StatusOK, g.config.Machine(r.Context()))
+}
+
+// A RouteAnswer is a route as it is told.
+type RouteAnswer struct {
+	Owner   string `json:"owner"`
+	Pattern string `json:"pattern"`
+	Tree    bool   `json:"tree,omitempty"`
+	Rule    string `json:"rule"`
+}
+
+// showRoutes tells all that the door leads to, and by which rule.
+func (g *Gateway) showRoutes(w http.ResponseWriter, _ *http.Request) {
+	items := []RouteAnswer{}
+	for _, r := range g.table.all {
+		items = append(items, RouteAnswer{r.Owner, r.Pattern, r.Tree, r.Rule.String()})
+	}
+	routes.Respond(w, http.StatusOK, map[string]any{"items": items})
 }
 
 func nothing(w http.ResponseWriter, r *http.Request) {

@@ -1,8 +1,11 @@
 package e2e_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -78,3 +81,61 @@ command:
 }
 
 var doorClients = environment.Recipe{Image: "weir.local/front-door-clients", Requirements: []string{"kubernetes==35.0.0", "boto3==1.44.8"}}
+
+// All that the program itself leads to, whoever added it, is closed to those who
+// are nobody, and what needs a right to those who have none.
+func TestRoutesOfTheProgram(t *testing.T) {
+	s := begin(t)
+	front := s.is(t).Front
+	stranger := "stranger-" + s.namespace
+	s.weir.must(t, "user", "add", stranger, "--no-password")
+	token := strings.TrimSpace(s.weir.must(t, "token", "create", "test", "--user", stranger))
+	ask := func(method, path, token string) int {
+		r, err := http.NewRequestWithContext(t.Context(), method, front.URL+path, strings.NewReader("no JSON"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if token != "" {
+			r.Header.Set("Authorization", "Bearer "+token)
+		}
+		a, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Body.Close()
+		return a.StatusCode
+	}
+	var all struct {
+		Items []struct {
+			Owner, Pattern, Rule string
+			Tree                 bool
+		}
+	}
+	if said := getWith(front.URL+"/weir/routes", front.Token); json.Unmarshal([]byte(said), &all) != nil || len(all.Items) < 20 {
+		t.Fatalf("routes: %s", said)
+	}
+	wildcard := regexp.MustCompile(`\{[^}]*\}`)
+	seen := map[string]bool{}
+	for _, r := range all.Items {
+		seen[r.Owner] = true
+		method, path, ok := strings.Cut(r.Pattern, " ")
+		if !ok {
+			method, path = http.MethodGet, r.Pattern
+		}
+		path = wildcard.ReplaceAllString(strings.ReplaceAll(path, "{$}", ""), "none")
+		if r.Tree {
+			path += "/none/manifests/none" // which is an image, and an object in a bucket
+		}
+		if got := ask(method, path, ""); r.Rule != "anyone" && got != http.StatusUnauthorized {
+			t.Errorf("%s (%s): no one is answered %d, want 401", r.Pattern, r.Rule, got)
+		}
+		if got := ask(method, path, token); r.Rule == "may" && got != http.StatusForbidden {
+			t.Errorf("%s: who has no right is answered %d, want 403", r.Pattern, got)
+		}
+	}
+	for _, owner := range []string{"weir", "kubernetes", "s3", "images", "pages"} {
+		if !seen[owner] {
+			t.Errorf("no route is of %s: the test has not seen all", owner)
+		}
+	}
+}
