@@ -24,7 +24,7 @@ build: ui/dist/index.html ## Build bin/weir, with its pages
 
 # The pages are built when their sources have changed. Without npm the program
 # is built all the same, and says where its pages would be how to have them.
-UI_SOURCES := $(shell find ui/src ui/public -type f) ui/index.html ui/vite.config.ts ui/tsconfig.json ui/package.json
+UI_SOURCES := $(shell find ui/src ui/public examples -type f) ui/index.html ui/vite.config.ts ui/tsconfig.json ui/package.json
 
 ui/dist/index.html: $(UI_SOURCES) ui/node_modules/.package-lock.json
 	@if command -v npm >/dev/null; then cd ui && npm run --silent build -- --logLevel warn && touch dist/index.html; \

@@ -1,4 +1,4 @@
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Link, redirect, retainSearchParams } from '@tanstack/react-router'
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Link, retainSearchParams } from '@tanstack/react-router'
 import { curvesViewOf } from './curves/view'
 import { Frame } from './frame/Frame'
 import { Notice } from './house/Notice'
@@ -15,7 +15,7 @@ const root = createRootRoute({
   search: { middlewares: [retainSearchParams(['ns'])] },
 })
 
-const home = createRoute({ getParentRoute: () => root, path: '/', beforeLoad: () => redirect({ to: '/jobs', throw: true }) })
+const home = createRoute({ getParentRoute: () => root, path: '/', component: lazyRouteComponent(() => import('./home/HomePage'), 'HomePage') })
 
 const jobs = createRoute({ getParentRoute: () => root, path: '/jobs', validateSearch: viewOf, component: JobsPage })
 

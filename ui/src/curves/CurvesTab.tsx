@@ -32,7 +32,7 @@ export function CurvesTab() {
   const identities = comparing ? [...said] : [...new Set([...replicas.map((r) => r.name), ...said])]
   const lines = view.of && !comparing ? all.filter((l) => view.of?.includes(l.replica)) : all
 
-  if (own.isPending) return <Loading what="curves" />
+  if (own.isLoading) return <Loading what="curves" />
   if (own.error && own.error.status !== 404) return <Problem problem={own.error} what="curves" retry={() => void own.refetch()} />
   const candidates = rows.filter((j) => j.kind.hasCourse && j.progress && idOf(j) !== idOf(job) && !view.with?.includes(idOf(j)))
 

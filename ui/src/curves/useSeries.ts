@@ -10,7 +10,7 @@ const queryOf = (job: Job) => ({
     const path = [job.namespace, job.kind.plural, job.name].map(encodeURIComponent).join('/')
     return linesOf(await call<Answer>('GET', `/weir/series/${path}`, undefined, { signal }))
   },
-  enabled: job.kind.hasCourse,
+  enabled: job.kind.hasCourse && job.progress !== undefined, // before that there is nothing to read
   retry: false,
   staleTime: Infinity,
   gcTime: 5_000,

@@ -10,5 +10,6 @@ export interface Area {
 }
 
 export const areas: readonly Area[] = [
+  { word: 'Home', to: '/', icon: 'home', key: 'h' },
   { word: 'Jobs', to: '/jobs', icon: 'jobs', key: 'j' },
 ]

@@ -19,12 +19,12 @@ import house from '../house/house.module.css'
 import s from './jobs.module.css'
 
 const columns: readonly Column<Job>[] = [
-  { id: 'state', title: 'State', width: '116px', by: (j) => j.state, cell: (j) => <StateMark state={j.state} {...(j.word && { word: j.word })} /> },
-  { id: 'name', title: 'Name', width: 'minmax(140px, 2fr)', by: (j) => j.name, cell: (j) => <Link {...jobLink(j)} title={j.name}>{j.name}</Link> },
+  { id: 'state', title: 'State', width: '104px', by: (j) => j.state, cell: (j) => <StateMark state={j.state} {...(j.word && { word: j.word })} /> },
+  { id: 'name', title: 'Name', width: 'minmax(110px, 2fr)', by: (j) => j.name, cell: (j) => <Link {...jobLink(j)} title={j.name}>{j.name}</Link> },
   { id: 'kind', title: 'Kind', width: '104px', by: (j) => j.kind.kind, cell: (j) => j.kind.kind, wide: true },
-  { id: 'namespace', title: 'Namespace', width: '112px', by: (j) => j.namespace, cell: (j) => j.namespace, wide: true },
+  { id: 'namespace', title: 'Namespace', width: '96px', by: (j) => j.namespace, cell: (j) => j.namespace, wide: true },
   {
-    id: 'progress', title: 'How it fares', width: 'minmax(120px, 3fr)', by: (j) => j.progress?.done ?? -1,
+    id: 'progress', title: 'How it fares', width: 'minmax(120px, 4fr)', by: (j) => j.progress?.done ?? -1,
     cell: (j) => <Fare job={j} />,
   },
   {
@@ -32,10 +32,10 @@ const columns: readonly Column<Job>[] = [
     cell: (j) => (j.state === 'running' || j.state === 'waiting' ? `${j.replicas.active} / ${j.replicas.wanted}` : j.replicas.wanted),
   },
   {
-    id: 'took', title: 'Time', width: '104px', end: true, by: (j) => (j.started ? Date.parse(j.ended ?? new Date().toISOString()) - Date.parse(j.started) : -1), wide: true,
+    id: 'took', title: 'Time', width: '96px', end: true, by: (j) => (j.started ? Date.parse(j.ended ?? new Date().toISOString()) - Date.parse(j.started) : -1), wide: true,
     cell: (j) => (j.state === 'running' || j.ended ? <Span from={j.started} to={j.ended} /> : '–'),
   },
-  { id: 'created', title: 'Made', width: '112px', end: true, by: (j) => -Date.parse(j.created ?? ''), cell: (j) => <Ago at={j.created} />, wide: true },
+  { id: 'created', title: 'Made', width: '96px', end: true, by: (j) => -Date.parse(j.created ?? ''), cell: (j) => <Ago at={j.created} />, wide: true },
 ]
 
 function Fare({ job }: { job: Job }) {
@@ -69,7 +69,7 @@ export function JobsPage() {
   const groupBy = view.group && { kind: (j: Job) => j.kind.kind, state: (j: Job) => words[j.state], namespace: (j: Job) => j.namespace }[view.group]
 
   return (
-    <Page title="Jobs" fill command={`weir kubectl get ${view.kind ?? jobKinds.map((k) => k.plural).slice(0, 3).join(',') + ',…'} ${view.ns ? `-n ${view.ns}` : '-A'}`}>
+    <Page title="Jobs" fill command={`weir kubectl get ${view.kind ?? jobKinds.map((k) => `${k.plural}.${k.group}`).join(',')} ${view.ns ? `-n ${view.ns}` : '-A'}`}>
       <div className={house.row}>
         <Search label="Search jobs" value={view.q ?? ''} onChange={(e) => set({ q: e.target.value || undefined })} />
         <Choices label="State" value={view.state ?? 'all'} onChange={(state) => set({ state: state === 'all' ? undefined : state })}

@@ -96,7 +96,7 @@ function JobFacts({ job }: { job: Job }) {
         ['Namespace', job.namespace],
         ['Replicas', Object.entries(replicaSpecs(job.object, job.kind)).map(([type, r]) => `${r.replicas ?? 1} ${type}`).join(', ')],
         ['Image', container?.image],
-        ['Command', container?.command && <code>{[...container.command, ...(container.args ?? [])].join(' ')}</code>],
+        ['Command', container?.command && <code key="command" className={s.words}>{[...container.command, ...(container.args ?? [])].join(' ')}</code>],
         ['Asked for', asked && Object.entries(asked).map(([name, n]) => `${n} ${name}`).join(', ')],
         ['Made', <Ago key="made" at={job.created} />],
         ['Took', job.started && <Span key="took" from={job.started} to={job.ended ?? (job.state === 'running' ? undefined : job.started)} />],

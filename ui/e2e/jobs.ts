@@ -1,0 +1,47 @@
+// Jobs for tests: of this machine's own programs, so that nothing has to be built.
+
+const container = (name: string, script: string, more: object = {}) => ({ name, image: 'busybox', command: ['sh', '-c', script], ...more })
+
+/** training says what a training says: a loss that sinks, epoch by epoch. */
+export const training = (name: string, epochs: number, seconds: number) => ({
+  apiVersion: 'kubeflow.org/v1',
+  kind: 'PyTorchJob',
+  metadata: { name, namespace: 'default' },
+  spec: {
+    pytorchReplicaSpecs: {
+      Master: {
+        replicas: 1,
+        restartPolicy: 'Never',
+        template: {
+          spec: {
+            containers: [container('pytorch', `i=0; while [ $i -lt ${epochs} ]; do i=$((i+1)); echo "Epoch $i/${epochs}"; echo "loss: 0.$((99-i)) - accuracy: 0.$((10+i))"; sleep ${seconds}; done; echo model saved`)],
+          },
+        },
+      },
+    },
+  },
+})
+
+/** broken fails at once, and says why. */
+export const broken = (name: string) => ({
+  apiVersion: 'kubeflow.org/v1',
+  kind: 'TFJob',
+  metadata: { name, namespace: 'default' },
+  spec: {
+    tfReplicaSpecs: {
+      Worker: { replicas: 1, restartPolicy: 'Never', template: { spec: { containers: [container('tensorflow', 'echo "ValueError: shapes (3,) and (4,) do not match" >&2; exit 1')] } } },
+    },
+  },
+})
+
+/** large asks for more than any machine has. */
+export const large = (name: string) => ({
+  apiVersion: 'kubeflow.org/v1',
+  kind: 'JAXJob',
+  metadata: { name, namespace: 'default' },
+  spec: {
+    jaxReplicaSpecs: {
+      Worker: { replicas: 1, restartPolicy: 'Never', template: { spec: { containers: [container('jax', 'true', { resources: { requests: { cpu: '4096' } } })] } } },
+    },
+  },
+})

@@ -1,0 +1,82 @@
+import { execFile } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { test as base, expect, type Page } from '@playwright/test'
+
+const run = promisify(execFile)
+const binary = process.env.WEIR_BINARY ?? join(import.meta.dirname, '../../bin/weir')
+
+/** A Weir is one that runs, in a folder of its own. */
+export class Weir {
+  readonly dir = mkdtempSync(join(tmpdir(), 'weir-pages-'))
+
+  async weir(...args: string[]): Promise<string> {
+    const { stdout } = await run(binary, ['--dir', this.dir, ...args], { timeout: 120_000 })
+    return stdout
+  }
+
+  /** apply writes an object as a person with kubectl does. */
+  async apply(object: object) {
+    const child = run(binary, ['--dir', this.dir, 'kubectl', 'apply', '-f', '-'])
+    child.child.stdin?.end(JSON.stringify(object))
+    await child
+  }
+
+  async link() {
+    return /https?:\S+/.exec(await this.weir('link'))?.[0] ?? ''
+  }
+}
+
+/** test starts a weir once, and gives each test a page on which its owner is signed in. A page must end without a word on its console. */
+export const test = base.extend<{ owner: Page }, { weir: Weir }>({
+  weir: [
+    async ({}, use) => {
+      const weir = new Weir()
+      await weir.weir('up', '--detach')
+      try {
+        await use(weir)
+      } finally {
+        await weir.weir('down')
+        rmSync(weir.dir, { recursive: true, force: true })
+      }
+    },
+    { scope: 'worker', timeout: 180_000 },
+  ],
+  owner: async ({ weir, page }, use) => {
+    const said: string[] = []
+    page.on('console', (m) => { if (m.type() === 'error' || m.type() === 'warning') said.push(m.text()) })
+    page.on('pageerror', (e) => said.push(e.message))
+    await page.goto(await weir.link())
+    await use(page)
+    expect(said, 'the console stays silent').toEqual([])
+  },
+})
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+/** expectAccessible has axe look at a page, in light and dark. */
+export async function expectAccessible(page: Page) {
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme })
+    const found = await page.evaluate(async (source) => {
+      const w = window as unknown as { axe?: { run: () => Promise<{ violations: { id: string; nodes: { target: unknown[]; failureSummary?: string }[] }[] }> } }
+      if (!w.axe) new Function(source).call(window)
+      return (await w.axe?.run())?.violations.map((v) => `${v.id}: ${v.nodes.map((n) => `${n.target.join(' ')} ${n.failureSummary}`).join('; ')}`)
+    }, axe)
+    expect(found, `axe, ${colorScheme}`).toEqual([])
+  }
+  await page.emulateMedia({ colorScheme: 'light' })
+}
+
+/** picture keeps a screenshot of a page for docs/pages, if PICTURES is set. */
+export async function picture(page: Page, name: string, colorScheme: 'light' | 'dark' = 'light') {
+  if (!process.env.PICTURES) return
+  await page.emulateMedia({ colorScheme })
+  await page.screenshot({ path: join(import.meta.dirname, `../../docs/pages/${name}.png`) })
+  await page.emulateMedia({ colorScheme: 'light' })
+}
+
+export { expect }

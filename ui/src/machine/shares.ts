@@ -1,0 +1,43 @@
+import { useQuery } from '@tanstack/react-query'
+import type { Node, Pod } from '../api/kubernetes'
+import { quantity } from '../house/say'
+import { call, type ApiError } from '../live/client'
+
+interface Measured {
+  metadata: { name: string; namespace?: string }
+  usage?: { cpu?: string; memory?: string }
+  containers?: { usage: { cpu?: string; memory?: string } }[]
+}
+
+// The API of metrics knows no watch: what it tells is a measurement, and asked for as long as somebody looks.
+const useMeasured = (what: 'nodes' | 'pods') =>
+  useQuery<Measured[], ApiError>({
+    queryKey: ['metrics', what],
+    queryFn: async ({ signal }) => (await call<{ items: Measured[] }>('GET', `/apis/metrics.k8s.io/v1beta1/${what}`, undefined, { signal })).items,
+    refetchInterval: 5000,
+    retry: false,
+  })
+
+export const useNodeMetrics = () => useMeasured('nodes')
+export const usePodMetrics = () => useMeasured('pods')
+
+/** A Share is how much of something there is, is asked for by pods, and is used. */
+export interface Share {
+  what: 'cpu' | 'memory' | 'gpu'
+  all: number
+  asked: number
+  used?: number
+}
+
+const gpu = 'nvidia.com/gpu'
+
+/** sharesOf adds up what nodes have, what the pods on them ask for, and what is used. */
+export function sharesOf(nodes: readonly Node[], pods: readonly Pod[], measured: readonly Measured[] | undefined): Share[] {
+  const placed = pods.filter((p) => p.spec?.nodeName && p.status?.phase !== 'Succeeded' && p.status?.phase !== 'Failed')
+  const has = (name: string) => nodes.reduce((n, node) => n + quantity(node.status?.allocatable?.[name]), 0)
+  const asks = (name: string) =>
+    placed.reduce((n, p) => n + (p.spec?.containers ?? []).reduce((m, c) => m + quantity(c.resources?.requests?.[name] ?? c.resources?.limits?.[name]), 0), 0)
+  const uses = (name: 'cpu' | 'memory') => measured?.reduce((n, m) => n + quantity(m.usage?.[name]), 0)
+  const share = (what: Share['what'], name: string, used: number | undefined): Share => ({ what, all: has(name), asked: asks(name), ...(used !== undefined && { used }) })
+  return [share('cpu', 'cpu', uses('cpu')), share('memory', 'memory', uses('memory')), share('gpu', gpu, undefined)].filter((s) => s.all > 0)
+}
