@@ -13,6 +13,7 @@ go test -timeout 20m . ./kit/... ./api/... ./platform/... ./cmd/...
 
 say "the pages"
 (cd ui && npm run --silent check && npm run --silent unit)
+if [ -x "${CHROMIUM:=/usr/bin/chromium}" ]; then (cd ui && npm run --silent e2e); else echo "no Chromium at $CHROMIUM: the pages are not driven; apt-get install chromium"; fi
 
 say "the cluster's rooms"
 go test -timeout 20m ./cluster/...

@@ -48,7 +48,7 @@ test('a job that somebody makes elsewhere appears, and goes on under one’s eye
 test('a job’s page tells how it fares', async ({ owner }) => {
   await owner.goto(new URL('/jobs/default/pytorchjobs/walk', owner.url()).href)
   await expect(owner.getByRole('status').filter({ hasText: /Running|Done/ })).toBeVisible()
-  await expect(owner.getByRole('table').getByText('master-0')).toBeVisible()
+  await expect(owner.getByRole('cell', { name: 'master-0', exact: true })).toBeVisible()
   await expect(owner.getByRole('img', { name: /master-0: / })).toBeVisible()
   await expectAccessible(owner)
   await picture(owner, 'job')
@@ -90,8 +90,38 @@ test('the palette finds a job by a few letters', async ({ owner }) => {
   await expect(owner.getByRole('heading', { name: 'walk', level: 1 })).toBeVisible()
 })
 
+test('a new job is written in a form, checked, and run', async ({ owner }) => {
+  await owner.goto(new URL('/jobs/new?from=jobs', owner.url()).href)
+  const name = owner.getByRole('textbox', { name: 'Name', exact: true })
+  const said = (text: RegExp) => owner.getByRole('status').filter({ hasText: text })
+  await expect(said(/takes it as it is/)).toBeVisible()
+
+  // What is wrong stands at its field, and in words.
+  await name.fill('No Name')
+  await expect(owner.getByRole('alert').filter({ hasText: 'metadata.name' })).toBeVisible()
+  await name.fill('mine')
+  await expect(said(/takes it as it is/)).toBeVisible()
+
+  // The form changes the YAML, and the YAML the form.
+  const image = owner.getByRole('combobox', { name: 'Image' })
+  await image.fill('busybox')
+  const yaml = owner.getByRole('textbox', { name: 'Manifest' })
+  await expect(yaml).toContainText('image: busybox')
+  await owner.getByRole('textbox', { name: 'Command' }).fill(`sh -c 'echo "loss: 0.5"'`)
+  await expect(yaml).toContainText('echo "loss: 0.5"')
+  await yaml.getByText('name: mine', { exact: true }).click()
+  await owner.keyboard.press('End')
+  await owner.keyboard.type('-own')
+  await expect(name).toHaveValue('mine-own')
+  await expectAccessible(owner)
+  await picture(owner, 'job-new')
+  await owner.getByRole('button', { name: 'Run' }).click()
+  await expect(owner.getByRole('heading', { name: 'mine-own', level: 1 })).toBeVisible()
+  await expect(owner.getByRole('status').filter({ hasText: 'Done' })).toBeVisible()
+})
+
 test('a job is stopped, resumed and deleted, and its page says so', async ({ weir, owner }) => {
-  await weir.apply(training('long', 60, 5))
+  await weir.apply(training('long', 600, 2))
   await owner.goto(new URL('/jobs/default/pytorchjobs/long', owner.url()).href)
   const state = owner.getByRole('status').filter({ hasText: /Running|Stopped|Waiting/ })
   await expect(state).toContainText('Running')
@@ -100,12 +130,80 @@ test('a job is stopped, resumed and deleted, and its page says so', async ({ wei
   await expect(question).toContainText('Its 1 replica end')
   await question.getByRole('button', { name: 'Stop' }).click()
   await expect(state).toContainText('Stopped')
+  await expect(owner.getByText('None while the job is stopped.')).toBeVisible()
   await owner.getByRole('button', { name: 'Resume' }).click()
   await expect(state).toContainText('Running')
+
+  // Its pod has a terminal, which is a shell in it.
+  await owner.getByRole('link', { name: 'long-master-0' }).click()
+  await expect(owner.getByRole('cell', { name: 'busybox' })).toBeVisible()
+  await expectAccessible(owner)
+  await owner.getByRole('navigation', { name: 'Of this pod' }).getByRole('link', { name: 'Terminal' }).click()
+  const terminal = owner.getByRole('textbox', { name: 'Terminal input' })
+  await terminal.pressSequentially('echo $((6*7))-here\n')
+  await expect(owner.getByText('42-here').first()).toBeVisible()
+  await picture(owner, 'pod-terminal')
+  await owner.getByRole('link', { name: 'Pods', exact: true }).first().click()
+  await expect(owner.getByRole('row', { name: /long-master-0.*PyTorchJob long/ })).toBeVisible()
+  await expectAccessible(owner)
+  await picture(owner, 'pods')
+  await owner.goto(new URL('/jobs/default/pytorchjobs/long', owner.url()).href)
+
   await owner.getByRole('button', { name: 'More' }).click()
   await owner.getByRole('menuitem', { name: 'Delete' }).click()
   await owner.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click()
   await expect(owner.getByRole('heading', { name: 'Jobs', level: 1 })).toBeVisible()
   await owner.goBack()
   await expect(owner.getByRole('heading', { name: /There is no PyTorchJob long|long has been deleted/ })).toBeVisible()
+})
+
+test('a file is put into a bucket, looked at and deleted', async ({ owner }) => {
+  await owner.getByRole('link', { name: 'Storage' }).click()
+  await owner.getByRole('textbox', { name: 'New bucket' }).fill('models')
+  await owner.getByRole('button', { name: 'Make' }).click()
+  await owner.getByRole('link', { name: 'models' }).click()
+  await expect(owner.getByRole('heading', { name: 'Nothing lies here' })).toBeVisible()
+  await owner.getByLabel('Files to upload').setInputFiles({ name: 'notes #1.txt', mimeType: 'text/plain', buffer: Buffer.from('the best one: epoch 7') })
+  const row = owner.getByRole('row', { name: /notes #1.txt/ })
+  await expect(row).toContainText('21 B')
+  await expectAccessible(owner)
+  await picture(owner, 'storage')
+  await row.getByRole('link').click()
+  await expect(owner.getByText('the best one: epoch 7')).toBeVisible()
+  await expectAccessible(owner)
+  await owner.goBack()
+  await owner.getByRole('button', { name: 'Delete notes #1.txt' }).click()
+  await owner.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click()
+  await expect(owner.getByRole('heading', { name: 'Nothing lies here' })).toBeVisible()
+})
+
+test('the machine says how its parts are', async ({ owner }) => {
+  await owner.getByRole('link', { name: 'Machine' }).click()
+  await expect(owner.getByText('node weir')).toBeVisible()
+  await expect(owner.getByText('Not healthy')).toHaveCount(0)
+  await expectAccessible(owner)
+  await picture(owner, 'machine')
+})
+
+test('a token is made, works, and is taken back', async ({ owner, request }) => {
+  await owner.getByRole('link', { name: 'Settings' }).click()
+  await owner.getByRole('textbox', { name: 'Name' }).fill('laptop')
+  await owner.getByRole('combobox', { name: 'Rights' }).selectOption('Only read')
+  await owner.getByRole('button', { name: 'Make a token' }).click()
+  const secret = (await owner.getByText(/^weir_\w+$/).textContent()) ?? ''
+  await expectAccessible(owner)
+  const ask = async () => (await request.get(new URL('/api/v1/namespaces', owner.url()).href, { headers: { Authorization: `Bearer ${secret}` } })).status()
+  expect(await ask()).toBe(200)
+  await owner.getByRole('button', { name: 'Take back laptop' }).click()
+  await owner.getByRole('alertdialog').getByRole('button', { name: 'Take back' }).click()
+  await expect(owner.getByRole('button', { name: 'Take back laptop' })).toHaveCount(0)
+  await expect.poll(ask).toBe(401)
+})
+
+test('a page that is not there, and an object that is not there, say so', async ({ owner }) => {
+  for (const [path, heading] of [['/nowhere', 'The address leads nowhere'], ['/jobs/default/tfjobs/none', 'There is no TFJob none in default'], ['/pods/default/none', 'There is no pod none in default']] as const) {
+    await owner.goto(new URL(path, owner.url()).href)
+    await expect(owner.getByRole('heading', { name: heading })).toBeVisible()
+    await expectAccessible(owner)
+  }
 })

@@ -5,3 +5,5 @@ import type { Job } from './jobs/read'
 
 export const jobLink = (job: Pick<Job, 'namespace' | 'name' | 'kind'>) =>
   linkOptions({ to: '/jobs/$namespace/$plural/$name', params: { namespace: job.namespace, plural: job.kind.plural, name: job.name } })
+
+export const podLink = (namespace: string, name: string) => linkOptions({ to: '/pods/$namespace/$name', params: { namespace, name } })

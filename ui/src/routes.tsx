@@ -5,6 +5,9 @@ import { Notice } from './house/Notice'
 import { Page } from './house/Page'
 import { viewOf } from './jobs/list'
 import { JobsPage } from './jobs/JobsPage'
+import type { PodView } from './pods/PodPage'
+import type { Start } from './jobs/new/NewJobPage'
+import type { Place } from './storage/StoragePage'
 
 // The map of the product. State that makes a page what it is stands in its address.
 
@@ -18,6 +21,43 @@ const root = createRootRoute({
 const home = createRoute({ getParentRoute: () => root, path: '/', component: lazyRouteComponent(() => import('./home/HomePage'), 'HomePage') })
 
 const jobs = createRoute({ getParentRoute: () => root, path: '/jobs', validateSearch: viewOf, component: JobsPage })
+
+const newJob = createRoute({
+  getParentRoute: () => root,
+  path: '/jobs/new',
+  validateSearch: (search: Record<string, unknown>): Start => (typeof search['from'] === 'string' ? { from: search['from'] } : {}),
+  component: lazyRouteComponent(() => import('./jobs/new/NewJobPage'), 'NewJobPage'),
+})
+
+const podList = createRoute({
+  getParentRoute: () => root,
+  path: '/pods',
+  validateSearch: viewOf,
+  component: lazyRouteComponent(() => import('./pods/PodsPage'), 'PodsPage'),
+})
+
+const pod = createRoute({
+  getParentRoute: () => root,
+  path: '/pods/$namespace/$name',
+  validateSearch: (search: Record<string, unknown>): { view?: PodView } => {
+    const view = (['logs', 'terminal', 'events'] as const).find((v) => v === search['view'])
+    return view ? { view } : {}
+  },
+  component: lazyRouteComponent(() => import('./pods/PodPage'), 'PodPage'),
+})
+
+const storage = createRoute({
+  getParentRoute: () => root,
+  path: '/storage',
+  validateSearch: (search: Record<string, unknown>): Place => {
+    const text = (name: string) => (typeof search[name] === 'string' ? search[name] : undefined)
+    const [bucket, prefix, file] = [text('bucket'), text('prefix'), text('file')]
+    return { ...(bucket && { bucket }), ...(prefix && { prefix }), ...(file && { file }) }
+  },
+  component: lazyRouteComponent(() => import('./storage/StoragePage'), 'StoragePage'),
+})
+const machine = createRoute({ getParentRoute: () => root, path: '/machine', component: lazyRouteComponent(() => import('./machine/MachinePage'), 'MachinePage') })
+const settings = createRoute({ getParentRoute: () => root, path: '/settings', component: lazyRouteComponent(() => import('./settings/SettingsPage'), 'SettingsPage') })
 
 const job = createRoute({
   getParentRoute: () => root,
@@ -50,7 +90,7 @@ function Lost() {
 }
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, jobs, job.addChildren([overview, curves, logs, events, manifest])]),
+  routeTree: root.addChildren([home, jobs, newJob, job.addChildren([overview, curves, logs, events, manifest]), podList, pod, storage, machine, settings]),
   defaultPreload: 'intent',
   defaultPendingMs: 200,
   scrollRestoration: true,

@@ -26,5 +26,5 @@ export function kustomize(files: Readonly<Record<string, string>>): KubeObject[]
     data: Object.fromEntries((g.files ?? []).map((f) => [f, text(f)])),
   }))
   const resources = (k.resources ?? []).flatMap((r) => parseAllDocuments(text(r), { merge: true }).map((d) => d.toJS({ maxAliasCount: 100 }) as KubeObject))
-  return [...maps, ...resources]
+  return [...resources, ...maps]
 }

@@ -13,7 +13,8 @@ export const kindOfObject = (o: KubeObject): JobKind | undefined => jobKinds.fin
  */
 export async function create(objects: readonly KubeObject[], namespace: string, dryRun = false): Promise<{ kind: JobKind; name: string; namespace: string } | undefined> {
   let made: { kind: JobKind; name: string; namespace: string } | undefined
-  for (const o of objects) {
+  const isJob = (o: KubeObject) => (kindOfObject(o) ? 1 : 0)
+  for (const o of [...objects].sort((a, b) => isJob(a) - isJob(b))) {
     const ns = o.metadata.namespace ?? namespace
     const kind = kindOfObject(o)
     const query = dryRun ? '?dryRun=All&fieldValidation=Strict' : '?fieldValidation=Strict'

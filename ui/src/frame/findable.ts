@@ -1,6 +1,9 @@
 import type { NavigateOptions } from '@tanstack/react-router'
+import type { Pod } from '../api/kubernetes'
 import { useJobs } from '../jobs/useJobs'
-import { jobLink } from '../paths'
+import { pods } from '../live/resource'
+import { useCollection } from '../live/useLive'
+import { jobLink, podLink } from '../paths'
 import { areas } from './areas'
 
 export interface Findable {
@@ -13,8 +16,14 @@ export interface Findable {
 /** useFindable is all that the palette finds. */
 export function useFindable(): readonly Findable[] {
   const { rows } = useJobs('')
+  const { items } = useCollection<Pod & { metadata: object }>(pods)
   return [
+    { id: 'new job', word: 'New job', more: 'action', to: { to: '/jobs/new' } },
     ...areas.map((a) => ({ id: a.to, word: a.word, more: 'page', to: { to: a.to } })),
     ...rows.map((r) => ({ id: r.key, word: r.name, more: `${r.kind.kind} in ${r.namespace}, ${r.state}`, to: jobLink(r) as NavigateOptions })),
+    ...items.map((p) => {
+      const { namespace = '', name = '' } = p.metadata
+      return { id: `pods/${namespace}/${name}`, word: name, more: `Pod in ${namespace}`, to: podLink(namespace, name) as NavigateOptions }
+    }),
   ]
 }

@@ -49,7 +49,7 @@ export function HomePage() {
               </Card>
             )}
             {rows.length > 0 && (
-              <Card title={runs.length === 0 ? 'Nothing runs' : `Runs: ${runs.length}`} end={<Link to="/jobs" search={{ state: 'running' }}>All that run</Link>}>
+              <Card title={runs.length === 0 ? 'Runs' : `Runs: ${runs.length}`} end={<Link to="/jobs" search={{ state: 'running' }}>All that run</Link>}>
                 {runs.length === 0 ? <p className={house.muted}>No job runs now.</p> : (
                   <ul className={s.runs}>
                     {runs.slice(0, 8).map((j) => (

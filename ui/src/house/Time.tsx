@@ -11,7 +11,7 @@ export function Ago({ at, suffix = ' ago' }: { at: Moment | undefined; suffix?: 
   const past = now - time.getTime()
   return (
     <time dateTime={time.toISOString()} title={moment(time)}>
-      {past < 1500 ? 'now' : duration(past - (past % (past < 60_000 ? 1000 : past < 24 * 3_600_000 ? 60_000 : 24 * 3_600_000))) + suffix}
+      {past < 1500 ? 'now' : duration(past - (past % (past < 60_000 ? 1000 : past < 3_600_000 ? 60_000 : past < 24 * 3_600_000 ? 3_600_000 : 24 * 3_600_000))) + suffix}
     </time>
   )
 }

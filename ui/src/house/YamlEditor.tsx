@@ -55,7 +55,7 @@ export function YamlEditor({ label, value, onChange, faults }: { label: string; 
     const parent = root.appendChild(document.createElement('div'))
     const extensions: Extension[] = [
       lineNumbers(), foldGutter(), yaml(), look, syntaxHighlighting(colours), search({ top: true }),
-      EditorView.contentAttributes.of({ 'aria-label': label, ...(!editable && { 'aria-readonly': 'true', tabindex: '0' }) }),
+      EditorView.contentAttributes.of({ 'aria-label': label, tabindex: '0', ...(!editable && { 'aria-readonly': 'true' }) }),
       keymap.of([...defaultKeymap, ...searchKeymap, ...historyKeymap, ...(editable ? [indentWithTab] : [])]),
     ]
     if (editable) extensions.push(history(), indentOnInput(), highlightActiveLine(), lintGutter())

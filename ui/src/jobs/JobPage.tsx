@@ -16,6 +16,7 @@ import { jobKinds, kindOf, wordOf } from './kinds'
 import { jobOf, sentenceOf, type Job, type JobObject } from './read'
 import { JobContext, useExplanation, useReplicas } from './useJob'
 import house from '../house/house.module.css'
+import tabs from '../house/tabs.module.css'
 import s from './jobs.module.css'
 
 /** JobPage is a job of any kind: how it fares, why, and what can be done with it. */
@@ -81,7 +82,7 @@ function Tabs({ job }: { job: Job }) {
   const { params } = jobLink(job)
   const here = { activeOptions: { exact: true, includeSearch: false }, params } as const
   return (
-    <nav className={s.tabs} aria-label="Of this job">
+    <nav className={tabs.tabs} aria-label="Of this job">
       <Link to="/jobs/$namespace/$plural/$name" {...here}>Overview</Link>
       {job.kind.hasCourse && <Link to="/jobs/$namespace/$plural/$name/curves" {...here}>Curves</Link>}
       <Link to="/jobs/$namespace/$plural/$name/logs" {...here}>Logs</Link>
@@ -102,6 +103,7 @@ function Actions({ job }: { job: Job }) {
       {jobCan.resume(job) && <Button icon="running" look="first" disabled={resume.isPending} onClick={() => resume.mutate()}>Resume</Button>}
       <Menu label="More" trigger={<Icon name="more" />}
         items={[
+          { label: 'Run again with changes', icon: 'running', onSelect: () => void navigate({ to: '/jobs/new', search: { from: `again:${job.namespace}/${job.kind.plural}/${job.name}` } }) },
           { label: 'Delete', danger: true, onSelect: () => ask(jobActions.remove(job)) },
         ]} />
       <Confirm question={question} onClose={() => ask(undefined)} onDone={() => { if (question?.verb === 'Delete') void navigate({ to: '/jobs' }) }} />

@@ -1,6 +1,7 @@
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { useDeferredValue, useMemo, useState } from 'react'
 import { Button, Choices } from '../house/Button'
+import { LinkButton } from '../house/LinkButton'
 import { Confirm, type Question } from '../house/Confirm'
 import { Search } from '../house/Field'
 import { Loading, Notice, Problem } from '../house/Notice'
@@ -69,7 +70,7 @@ export function JobsPage() {
   const groupBy = view.group && { kind: (j: Job) => j.kind.kind, state: (j: Job) => words[j.state], namespace: (j: Job) => j.namespace }[view.group]
 
   return (
-    <Page title="Jobs" fill command={`weir kubectl get ${view.kind ?? jobKinds.map((k) => `${k.plural}.${k.group}`).join(',')} ${view.ns ? `-n ${view.ns}` : '-A'}`}>
+    <Page title="Jobs" fill actions={<NewJob />} command={`weir kubectl get ${view.kind ?? jobKinds.map((k) => `${k.plural}.${k.group}`).join(',')} ${view.ns ? `-n ${view.ns}` : '-A'}`}>
       <div className={house.row}>
         <Search label="Search jobs" value={view.q ?? ''} onChange={(e) => set({ q: e.target.value || undefined })} />
         <Choices label="State" value={view.state ?? 'all'} onChange={(state) => set({ state: state === 'all' ? undefined : state })}
@@ -110,9 +111,11 @@ function stateChoices(rows: readonly Job[]) {
   return (Object.keys(counts) as State[]).filter((state) => counts[state] > 0).map((state) => ({ value: state, label: <>{words[state]} {counts[state]}</> }))
 }
 
+const NewJob = () => <LinkButton to="/jobs/new" icon="plus">New job</LinkButton>
+
 function Nothing() {
   return (
-    <Notice icon="jobs" title="No jobs yet">
+    <Notice icon="jobs" title="No jobs yet" actions={<NewJob />}>
       A job trains a model: a program that runs once or over several replicas, and ends. What you start here, with an SDK or with kubectl stands in this list.
     </Notice>
   )

@@ -7,7 +7,7 @@ import { about, figure } from '../house/say'
 import { StateMark } from '../house/State'
 import { Ago, Span } from '../house/Time'
 import type { Replica } from '../pods/read'
-import { jobLink } from '../paths'
+import { jobLink, podLink } from '../paths'
 import { replicaSpecs, templateOf, valuesOf, type Job } from './read'
 import { TimeLine } from './TimeLine'
 import { useJobView } from './useJob'
@@ -76,7 +76,7 @@ function Replicas({ job, replicas }: { job: Job; replicas: readonly Replica[] })
             <td><StateMark state={r.state} word={r.word} />{r.message && <small>{r.message}</small>}</td>
             <td><Span from={r.started} to={r.ended} /></td>
             <td>{r.restarts}</td>
-            <td className={house.muted}>{r.pod.metadata?.name}</td>
+            <td><Link {...podLink(job.namespace, r.pod.metadata?.name ?? '')} className={house.muted}>{r.pod.metadata?.name}</Link></td>
             <td><Link to="/jobs/$namespace/$plural/$name/logs" params={jobLink(job).params} search={{ replica: r.pod.metadata?.name }} aria-label={`Logs of ${r.name}`}>Logs</Link></td>
           </tr>
         ))}

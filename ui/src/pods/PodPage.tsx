@@ -1,0 +1,138 @@
+import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
+import { lazy, Suspense, useCallback, useMemo, useState } from 'react'
+import type { ContainerStatus, Pod } from '../api/kubernetes'
+import { Button } from '../house/Button'
+import { Confirm, type Question } from '../house/Confirm'
+import { Events } from '../house/Events'
+import { Icon } from '../house/Icon'
+import { Loading, Notice, Problem } from '../house/Notice'
+import { Card, Facts, Page } from '../house/Page'
+import { StateMark } from '../house/State'
+import { Ago, Span } from '../house/Time'
+import { LogView } from '../logs/LogView'
+import type { Source } from '../logs/reader'
+import { call } from '../live/client'
+import { pathOf, pods } from '../live/resource'
+import { useObject } from '../live/useLive'
+import { jobLink } from '../paths'
+import { kindNamed } from '../jobs/kinds'
+import { replicaOf } from './read'
+import house from '../house/house.module.css'
+import tabs from '../house/tabs.module.css'
+import s from './pods.module.css'
+
+const Terminal = lazy(async () => ({ default: (await import('./Terminal')).Terminal }))
+
+const views = { overview: 'Overview', logs: 'Logs', terminal: 'Terminal', events: 'Events' } as const
+export type PodView = keyof typeof views
+
+/** PodPage is one pod: its containers, what they print, a terminal in it, and what happened to it. */
+export function PodPage() {
+  const { namespace, name } = useParams({ from: '/pods/$namespace/$name' })
+  const { view = 'overview' } = useSearch({ from: '/pods/$namespace/$name' })
+  const navigate = useNavigate()
+  const [question, ask] = useState<Question>()
+  const { object: pod, gone, phase, problem, retry } = useObject<Pod & { metadata: object }>(pods, namespace, name)
+  const isMeant = useCallback((of: string) => of === name, [name])
+  const crumbs = <><Link to="/pods">Pods</Link> <Icon name="right" size={12} /></>
+  const commands: Record<PodView, string> = {
+    overview: `weir explain pod/${name} -n ${namespace}`, logs: `weir logs pod/${name} -n ${namespace} -f`,
+    terminal: `weir kubectl exec -it ${name} -n ${namespace} -- sh`, events: `weir kubectl events --for pod/${name} -n ${namespace}`,
+  }
+  if (!pod)
+    return (
+      <Page title={name} crumbs={crumbs} command={commands[view]}>
+        {problem && phase === 'failed' ? <Problem problem={problem} what="this pod" retry={retry} /> : phase === 'loading' ? <Loading what={name} /> : (
+          <Notice icon="alert" title={`There is no pod ${name} in ${namespace}`} actions={<Link to="/pods">All pods</Link>}>Pods go with the job they belong to, or when it has ended.</Notice>
+        )}
+      </Page>
+    )
+  const r = replicaOf(pod, '')
+  const remove: Question = {
+    title: `Delete the pod ${name}?`,
+    text: 'What runs in it ends. If it belongs to a job, the job’s rules decide whether another takes its place.',
+    verb: 'Delete',
+    command: `weir kubectl delete pod/${name} -n ${namespace}`,
+    act: () => call('DELETE', pathOf(pods, namespace, name)),
+  }
+  return (
+    <Page title={name} crumbs={crumbs} command={commands[view]} fill={view === 'logs' || view === 'terminal'}
+      sentence={<><StateMark state={r.state} word={r.word} /><span>{r.message}</span></>}
+      actions={gone ? undefined : <Button look="danger" onClick={() => ask(remove)}>Delete</Button>}
+      nav={
+        <nav className={tabs.tabs} aria-label="Of this pod">
+          {(Object.keys(views) as PodView[]).map((v) => (
+            <Link key={v} to="/pods/$namespace/$name" params={{ namespace, name }} search={v === 'overview' ? {} : { view: v }} aria-current={v === view ? 'page' : undefined} activeProps={{}}>
+              {views[v]}
+            </Link>
+          ))}
+        </nav>
+      }>
+      {gone && <Notice icon="alert" title={`${name} has been deleted`}>You see it as it was.</Notice>}
+      {view === 'overview' && <Overview pod={pod} />}
+      {view === 'logs' && <Logs pod={pod} />}
+      {view === 'terminal' && (r.state === 'running' && !gone ? <Suspense fallback={<Loading what="the terminal" />}><Terminal namespace={namespace} pod={name} containers={(pod.spec?.containers ?? []).map((c) => c.name)} first={r.container} /></Suspense>
+        : <Notice title="A terminal needs a pod that runs">This one does not: {r.word.toLowerCase()}.</Notice>)}
+      {view === 'events' && <Events namespace={namespace} isMeant={isMeant} />}
+      <Confirm question={question} onClose={() => ask(undefined)} onDone={() => void navigate({ to: '/pods' })} />
+    </Page>
+  )
+}
+
+function Overview({ pod }: { pod: Pod & { metadata: object } }) {
+  const { metadata, spec, status } = pod
+  const owner = metadata.ownerReferences?.[0]
+  const kind = kindNamed(owner?.kind)
+  const init = (status?.initContainerStatuses ?? []).map((c) => ({ c, before: true }))
+  const containers = [...init, ...(status?.containerStatuses ?? []).map((c) => ({ c, before: false }))]
+  return (
+    <div className={s.overview}>
+      <Card title="Containers" flush>
+        <table className={s.containers}>
+          <thead><tr><th>Container</th><th>State</th><th>Ran for</th><th>Restarts</th><th>Image</th></tr></thead>
+          <tbody>
+            {containers.map(({ c, before }) => (
+              <tr key={c.name}>
+                <td>{c.name}{before && <small>runs first</small>}</td>
+                <td>{fareOf(c)}</td>
+                <td><Span from={c.state?.running?.startedAt ?? c.state?.terminated?.startedAt} to={c.state?.terminated?.finishedAt} /></td>
+                <td>{c.restartCount}{c.lastState?.terminated && <small>last ended with {c.lastState.terminated.exitCode}{c.lastState.terminated.reason && `, ${c.lastState.terminated.reason}`}</small>}</td>
+                <td className={house.muted}>{c.image}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </Card>
+      <Card title="Facts">
+        <Facts of={[
+          ['Namespace', metadata.namespace],
+          ['Belongs to', owner && (kind ? <Link key="owner" {...jobLink({ kind, namespace: metadata.namespace ?? '', name: owner.name })}>{owner.kind} {owner.name}</Link> : `${owner.kind} ${owner.name}`)],
+          ['Node', spec?.nodeName],
+          ['Address', status?.podIP],
+          ['Made', <Ago key="made" at={metadata.creationTimestamp} />],
+          ['Ports', (spec?.containers ?? []).flatMap((c) => c.ports ?? []).map((p) => `${p.name ?? ''} ${p.containerPort}`).join(', ')],
+          ['Volumes', (spec?.volumes ?? []).filter((v) => !v.name.startsWith('kube-api-access')).map((v) => v.name).join(', ')],
+        ]} />
+      </Card>
+    </div>
+  )
+}
+
+function fareOf(c: ContainerStatus) {
+  const { running, terminated, waiting } = c.state ?? {}
+  if (running) return <StateMark state="running" />
+  if (terminated) return <StateMark state={terminated.exitCode === 0 ? 'done' : 'failed'} word={terminated.exitCode === 0 ? 'Done' : `Ended with ${terminated.exitCode}`} />
+  return <><StateMark state="waiting" word={waiting?.reason ?? 'Waiting'} />{waiting?.message && <small>{waiting.message}</small>}</>
+}
+
+function Logs({ pod }: { pod: Pod & { metadata: object } }) {
+  const facts = JSON.stringify(
+    [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])].map((c, i): Source => ({
+      namespace: pod.metadata.namespace ?? '', pod: pod.metadata.name ?? '', container: c.name, label: c.name, colour: i,
+      started: Boolean(c.state?.running ?? c.state?.terminated ?? c.lastState?.terminated),
+      ended: Boolean(c.state?.terminated) && (pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed' || pod.status?.phase === 'Running' && i < (pod.status.initContainerStatuses ?? []).length),
+    })),
+  )
+  const sources = useMemo(() => JSON.parse(facts) as Source[], [facts])
+  return <LogView name={pod.metadata.name ?? ''} sources={sources} />
+}

@@ -1,0 +1,81 @@
+import { send } from '../live/client'
+
+/** An Entry is what a bucket or a folder in it holds. */
+export interface Entry {
+  /** The key, of a folder with the slash at its end. */
+  key: string
+  name: string
+  folder: boolean
+  size: number
+  changed?: string
+}
+
+/** A Listing is one folder. There is more where more says after what. */
+export interface Listing {
+  entries: Entry[]
+  more?: string
+}
+
+const keyPath = (bucket: string, key: string) => `/weir/s3/${encodeURIComponent(bucket)}/${key.split('/').map(encodeURIComponent).join('/')}`
+
+/** addressOf is where the browser finds a file. */
+export const addressOf = keyPath
+
+const text = (of: Element, name: string) => of.getElementsByTagName(name)[0]?.textContent ?? ''
+
+/** buckets are those that one may look into. */
+export async function buckets(signal: AbortSignal): Promise<{ name: string; made: string }[]> {
+  const xml = await read('/weir/s3', signal)
+  return [...xml.getElementsByTagName('Bucket')].map((b) => ({ name: text(b, 'Name'), made: text(b, 'CreationDate') }))
+}
+
+/** list is what lies in a folder, folders first. */
+export async function list(bucket: string, prefix: string, after: string, signal: AbortSignal): Promise<Listing> {
+  const query = new URLSearchParams({ 'list-type': '2', delimiter: '/', prefix, 'max-keys': '1000' })
+  if (after !== '') query.set('continuation-token', after)
+  return listingOf(await read(`/weir/s3/${encodeURIComponent(bucket)}?${query}`, signal), prefix)
+}
+
+/** listingOf reads what S3 says of a folder. */
+export function listingOf(xml: Document, prefix: string): Listing {
+  const folders = [...xml.getElementsByTagName('CommonPrefixes')].map((p): Entry => {
+    const key = text(p, 'Prefix')
+    return { key, name: key.slice(prefix.length), folder: true, size: 0 }
+  })
+  const files = [...xml.getElementsByTagName('Contents')].flatMap((c): Entry[] => {
+    const key = text(c, 'Key')
+    return key === prefix ? [] : [{ key, name: key.slice(prefix.length), folder: false, size: Number(text(c, 'Size')), changed: text(c, 'LastModified') }]
+  })
+  const more = text(xml.documentElement, 'NextContinuationToken')
+  return { entries: [...folders, ...files], ...(more && { more }) }
+}
+
+async function read(path: string, signal: AbortSignal): Promise<Document> {
+  return new DOMParser().parseFromString(await (await send('GET', path, undefined, { signal })).text(), 'application/xml')
+}
+
+export const makeBucket = (name: string) => send('PUT', `/weir/s3/${encodeURIComponent(name)}`)
+export const removeFile = (bucket: string, key: string) => send('DELETE', keyPath(bucket, key))
+
+/** upload sends a file, and tells how much of it has gone. */
+export function upload(bucket: string, key: string, file: File, progress: (part: number) => void): Promise<void> {
+  return new Promise((done, fail) => {
+    // fetch does not tell how far it is.
+    const request = new XMLHttpRequest()
+    request.open('PUT', keyPath(bucket, key))
+    if (file.type) request.setRequestHeader('Content-Type', file.type)
+    request.upload.onprogress = (e) => progress(e.total > 0 ? e.loaded / e.total : 0)
+    request.onload = () => (request.status < 300 ? done() : fail(new Error(`${file.name}: ${messageOf(request.responseText) || request.statusText}`)))
+    request.onerror = () => fail(new Error(`${file.name}: the connection was lost`))
+    request.send(file)
+  })
+}
+
+const messageOf = (answer: string) => /<Message>([^<]*)/.exec(answer)?.[1] ?? /"message":"([^"]*)"/.exec(answer)?.[1] ?? ''
+
+/** previewOf is how a file can be shown, by its name. */
+export function previewOf(name: string): 'text' | 'image' | 'none' {
+  if (/\.(png|jpe?g|gif|webp|svg)$/i.test(name)) return 'image'
+  if (/\.(txt|log|md|json|jsonl|ya?ml|csv|tsv|py|sh|toml|ini|cfg|xml|html?)$/i.test(name) || !name.includes('.')) return 'text'
+  return 'none'
+}
