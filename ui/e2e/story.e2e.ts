@@ -85,7 +85,7 @@ test('home says what waits, has failed and is done', async ({ owner }) => {
 test('the palette finds a job by a few letters', async ({ owner }) => {
   await owner.keyboard.press('Control+k')
   await owner.getByRole('combobox', { name: 'Find anything' }).fill('wal')
-  await expect(owner.getByRole('option', { name: /walk/ })).toBeVisible()
+  await expect(owner.getByRole('option', { name: /walk.*PyTorchJob/ })).toBeVisible()
   await owner.keyboard.press('Enter')
   await expect(owner.getByRole('heading', { name: 'walk', level: 1 })).toBeVisible()
 })

@@ -50,6 +50,7 @@ export const test = base.extend<{ owner: Page }, { weir: Weir }>({
     page.on('console', (m) => { if ((m.type() === 'error' || m.type() === 'warning') && !refused.test(m.text())) said.push(m.text()) })
     page.on('pageerror', (e) => said.push(e.message))
     await page.goto(await weir.link())
+    await expect(page.getByRole('navigation', { name: 'Areas' })).toBeVisible()
     await use(page)
     expect(said, 'the console stays silent').toEqual([])
   },

@@ -26,3 +26,11 @@ test('a view shows what matches all that it asks for', () => {
 test('an address that makes no sense shows everything', () => {
   expect(viewOf({ state: 'flying', sort: '"; drop', group: 1, q: 7 })).toEqual({ q: '7' })
 })
+
+test('ten thousand jobs are put in order within what one does not notice', () => {
+  const jobs = Array.from({ length: 10_000 }, (_, i) => job(`job-${i}`, ['Running', 'Failed', 'Created', 'Succeeded'][i % 4] ?? ''))
+  const start = performance.now()
+  const shown = byNeed(inView(jobs, { q: 'job-' }), now)
+  expect(shown).toHaveLength(10_000)
+  expect(performance.now() - start).toBeLessThan(1000) // 30 ms where nothing else runs
+})

@@ -62,7 +62,8 @@ export function PodPage() {
       nav={
         <nav className={tabs.tabs} aria-label="Of this pod">
           {(Object.keys(views) as PodView[]).map((v) => (
-            <Link key={v} to="/pods/$namespace/$name" params={{ namespace, name }} search={v === 'overview' ? {} : { view: v }} aria-current={v === view ? 'page' : undefined} activeProps={{}}>
+            <Link key={v} to="/pods/$namespace/$name" params={{ namespace, name }} search={{ view: v === 'overview' ? undefined : v }}
+              activeOptions={{ exact: true, includeSearch: true, explicitUndefined: true }}>
               {views[v]}
             </Link>
           ))}

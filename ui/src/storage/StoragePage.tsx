@@ -31,7 +31,7 @@ export function StoragePage() {
   const { bucket, prefix = '', file } = useSearch({ from: '/storage' })
   if (!bucket)
     return (
-      <Page title="Storage" command="weir storage">
+      <Page title="Storage" command="aws s3 ls">
         <div className={s.page}>
           <Buckets />
           <Claims />
@@ -71,7 +71,7 @@ function Buckets() {
       )}
       <form className={s.make} onSubmit={(e) => { e.preventDefault(); make.mutate(String(new FormData(e.currentTarget).get('name'))); e.currentTarget.reset() }}>
         <Field label="New bucket" error={make.error ? problemOf(make.error).message : undefined} hint="small letters, digits and hyphens"
-          render={(p) => <input {...p} name="name" required pattern="[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]" />} />
+          render={(p) => <input {...p} name="name" required pattern="[a-z0-9][a-z0-9.\-]{1,61}[a-z0-9]" />} />
         <Button type="submit" disabled={make.isPending}>Make</Button>
       </form>
     </Card>
@@ -141,7 +141,7 @@ function Folder({ bucket, prefix }: { bucket: string; prefix: string }) {
     { id: 'name', title: 'Name', width: 'minmax(160px, 1fr)', cell: (e) => <Link to="/storage" search={e.folder ? { bucket, prefix: e.key } : { bucket, prefix, file: e.name }}>{e.name}</Link> },
     { id: 'size', title: 'Size', width: '100px', end: true, cell: (e) => (e.folder ? '' : bytes(e.size)) },
     { id: 'changed', title: 'Changed', width: '130px', end: true, wide: true, cell: (e) => (e.folder ? '' : <Ago at={e.changed} />) },
-    { id: 'remove', title: '', width: '90px', end: true, wide: true, cell: (e) => !e.folder && <Button look="quiet" aria-label={`Delete ${e.name}`} onClick={() => ask(remove(e))}>Delete</Button> },
+    { id: 'remove', title: 'Actions', width: '90px', end: true, wide: true, cell: (e) => !e.folder && <Button look="quiet" aria-label={`Delete ${e.name}`} onClick={() => ask(remove(e))}>Delete</Button> },
   ]
   return (
     <div className={s.folder} data-over={over || undefined} onDragOver={(e) => { e.preventDefault(); setOver(true) }} onDragLeave={() => setOver(false)} onDrop={drop}>
