@@ -319,6 +319,7 @@ func TestTokens(t *testing.T) {
 	}{
 		{reads, "GET", cm, false}, {reads, "POST", cm, true}, {reads, "DELETE", cm, true}, {reads, "GET", "/weir/s3/team-data/there", false},
 		{reads, "PUT", "/weir/s3/team-data/there", true}, {reads, "GET", "/api/v1/namespaces/team/services/x/proxy/", true}, {reads, "GET", "/api/v1/namespaces/team/pods/x/exec", true},
+		{d.withToken(t, "owner", "read"), "GET", "/weir/s3-keys", true}, {d.withToken(t, "owner"), "GET", "/weir/s3-keys", false},
 		{reads, "POST", "/weir/tokens", true}, {reads, "GET", "/session", false},
 		{d.withToken(t, "editor", "kubernetes"), "POST", cm, false}, {d.withToken(t, "editor", "kubernetes"), "GET", "/weir/s3/team-data/there", true},
 		{d.withToken(t, "editor", "s3"), "GET", cm, true}, {d.withToken(t, "editor", "s3"), "GET", "/weir/s3/team-data/there", false},

@@ -266,6 +266,10 @@ func (s *store) buckets(ctx context.Context) (*bucketList, error) {
 
 // showKeys shows the keys of S3, which open every bucket.
 func (g *Gateway) showKeys(w http.ResponseWriter, r *http.Request) {
+	if len(visitorOf(r).Scopes) > 0 {
+		routes.Refuse(w, http.StatusForbidden, "the keys of S3 change every bucket: a token that is good for some things only does not get them")
+		return
+	}
 	c := g.store.config
 	g.config.Audit.Info("keys of S3 shown", "user", visitorOf(r).Name)
 	scheme := "http"
