@@ -2,6 +2,7 @@ package cri
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"slices"
 	"strconv"
@@ -12,12 +13,13 @@ import (
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
 	"github.com/weir-ml/weir/cluster/rootfs"
+	"github.com/weir-ml/weir/kit/oci"
 )
 
 // An ImageStore says what image references mean: see rootfs.Images.
 type ImageStore interface {
 	Find(ref string) (*rootfs.Image, bool, error)
-	Pull(ctx context.Context, ref string, progress func(string)) (*rootfs.Image, error)
+	Pull(ctx context.Context, ref string, from oci.Remote, progress func(string)) (*rootfs.Image, error)
 	Unpack(ctx context.Context, image *rootfs.Image, progress func(string)) (*rootfs.Image, error)
 	List() ([]*rootfs.Image, error)
 	Remove(ctx context.Context, ref string) error
@@ -144,8 +146,8 @@ func appendNew(all, more []string) []string {
 
 // PullImage makes an image present and returns its id. The error is what the pod's status
 // shows, so it says what was tried and what to do.
-func (s *Images) PullImage(ctx context.Context, spec *runtimeapi.ImageSpec, _ *runtimeapi.AuthConfig, pod *runtimeapi.PodSandboxConfig) (string, error) {
-	image, err := s.config.Store.Pull(ctx, spec.GetImage(), func(text string) {
+func (s *Images) PullImage(ctx context.Context, spec *runtimeapi.ImageSpec, sign *runtimeapi.AuthConfig, pod *runtimeapi.PodSandboxConfig) (string, error) {
+	image, err := s.config.Store.Pull(ctx, spec.GetImage(), remoteOf(sign), func(text string) {
 		if s.config.Progress != nil {
 			s.config.Progress(pod.GetMetadata(), spec.GetImage(), text)
 		}
@@ -154,6 +156,15 @@ func (s *Images) PullImage(ctx context.Context, spec *runtimeapi.ImageSpec, _ *r
 		return "", err
 	}
 	return image.ID, nil
+}
+
+// remoteOf says how a registry is asked with what a pull secret says.
+func remoteOf(sign *runtimeapi.AuthConfig) oci.Remote {
+	r := oci.Remote{Username: sign.GetUsername(), Password: sign.GetPassword(), IdentityToken: sign.GetIdentityToken(), Token: sign.GetRegistryToken()}
+	if both, err := base64.StdEncoding.DecodeString(sign.GetAuth()); err == nil && r.Username == "" {
+		r.Username, r.Password, _ = strings.Cut(string(both), ":")
+	}
+	return r
 }
 
 // RemoveImage removes an image under all its names. One that is not present is removed.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/weir-ml/weir/cluster/container"
 	"github.com/weir-ml/weir/cluster/rootfs"
+	"github.com/weir-ml/weir/kit/oci"
 )
 
 // A rig is a Runtime with real containers for a test.
@@ -264,7 +265,7 @@ func (machine) Find(ref string) (*rootfs.Image, bool, error) {
 	return &rootfs.Image{ID: "sha256:machine", Reference: ref, Size: 7}, true, nil
 }
 
-func (m machine) Pull(_ context.Context, ref string, progress func(string)) (*rootfs.Image, error) {
+func (m machine) Pull(_ context.Context, ref string, _ oci.Remote, progress func(string)) (*rootfs.Image, error) {
 	progress("Looking for " + ref + ".")
 	image, ok, err := m.Find(ref)
 	if !ok {

@@ -43,19 +43,19 @@ func (i *Images) Find(ref string) (*Image, bool, error) {
 	return image, image != nil, err
 }
 
-// Pull makes the image that ref means present and returns it. It tells progress
-// what it does, in sentences. The error is an *InvalidReferenceError, an
+// Pull makes the image that ref means present and returns it; from says how its
+// registry is reached, if it is pulled. It tells progress what it does, in sentences. The error is an *InvalidReferenceError, an
 // *UnknownError, or says what could not be built and what to do.
-func (i *Images) Pull(ctx context.Context, ref string, progress func(string)) (*Image, error) {
+func (i *Images) Pull(ctx context.Context, ref string, from oci.Remote, progress func(string)) (*Image, error) {
 	image, build, err := i.resolve(ref)
 	if err != nil {
 		return nil, err
 	}
-	if image != nil {
+	if image != nil && !image.isPulled() {
 		return i.Unpack(ctx, image, progress)
 	}
-	if build == nil {
-		return nil, &UnknownError{Reference: ref}
+	if image != nil || build == nil {
+		return i.pull(ctx, ref, from, progress)
 	}
 	if image, err = build(ctx, progress); err != nil {
 		return nil, fmt.Errorf("image %q: %w", ref, err)
@@ -72,10 +72,10 @@ type maker func(ctx context.Context, progress func(string)) (*Image, error)
 //
 //  1. an image in weir's own registry, or loaded from a file, when there is one
 //  2. a name in the catalogue of environments
-//  3. an image in a registry that can be reached, when weir can pull images
 //
 // It returns the image if it is present, or else how to make it so; neither when
-// the reference means nothing.
+// the reference means nothing of these. Then it means an image in a registry, if
+// that can be reached.
 func (i *Images) resolve(ref string) (*Image, maker, error) {
 	if err := checkReference(ref); err != nil {
 		return nil, nil, err

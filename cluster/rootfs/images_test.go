@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/weir-ml/weir/kit/environment"
+	"github.com/weir-ml/weir/kit/oci"
 )
 
 // shop sells one environment, for names that begin with python.
@@ -51,7 +52,7 @@ func TestImage(t *testing.T) {
 		t.Fatalf("before the pull: found %v, %v", ok, err)
 	}
 	var said []string
-	got, err := images.Pull(t.Context(), "python:3.11", func(s string) { said = append(said, s) })
+	got, err := images.Pull(t.Context(), "python:3.11", oci.Remote{}, func(s string) { said = append(said, s) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +90,7 @@ func TestPullErrors(t *testing.T) {
 		ref  string
 		want string
 	}{
-		"Unknown": {why: "What was tried, and what to do.", ref: "mnist:v2", want: "image \"mnist:v2\": not in the catalogue of environments, and weir reaches no registry of images: say what it should be with `weir environment add mnist:v2 --package NAME` (or --requirements FILE, or --python PATH)"},
+		"Unknown": {why: "What was tried, and what to do.", ref: "mnist:v2", want: "image \"mnist:v2\": not in the catalogue of environments: say what it should be with `weir environment add mnist:v2 --package NAME` (or --requirements FILE, or --python PATH), or load it with `weir image load FILE`"},
 		"Broken":  {why: "What the builder said, and for which image.", ref: "python:3", want: `image "python:3": package nmupy: no such package`},
 		"Slashes": {why: "As printed in a tutorial.", ref: "docker.io//tf-dist-mnist-test:1.0", want: `image reference "docker.io//tf-dist-mnist-test:1.0": a name is missing between its two slashes: write "docker.io/tf-dist-mnist-test:1.0", or put the name of its owner there`},
 		"Capital": {why: "Names are lower case, tags need not be.", ref: "Ada/MNIST:V1", want: `image reference "Ada/MNIST:V1": its name has capital letters: write "ada/mnist:V1"`},
@@ -100,13 +101,13 @@ func TestPullErrors(t *testing.T) {
 		"Other":   {why: "Anything else is shown how it should look.", ref: "a$b", want: `image reference "a$b": invalid reference format: write it as [registry/][owner/]name[:tag], for instance "docker.io/ada/mnist:1.0"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := NewImages(&shop{fails: broken}, nil).Pull(t.Context(), c.ref, func(string) {})
+			_, err := NewImages(&shop{fails: broken}, nil).Pull(t.Context(), c.ref, oci.Remote{}, func(string) {})
 			if err == nil || err.Error() != c.want {
 				t.Errorf("%s Error\n%v\nwant\n%s", c.why, err, c.want)
 			}
 		})
 	}
-	_, err := NewImages(&shop{fails: broken}, nil).Pull(t.Context(), "python:3", func(string) {})
+	_, err := NewImages(&shop{fails: broken}, nil).Pull(t.Context(), "python:3", oci.Remote{}, func(string) {})
 	if !errors.Is(err, broken) {
 		t.Errorf("%v is not the builder's error", err)
 	}

@@ -48,6 +48,23 @@ func (i *Images) imageOfPacked(ref string, p *oci.Image) *Image {
 	return image
 }
 
+// isPulled says whether the image is a copy of what a registry has, which may have
+// another by now.
+func (i *Image) isPulled() bool { return i.Packed != nil && i.Packed.Pulled }
+
+// pull takes a real image from its registry, and unpacks it.
+func (i *Images) pull(ctx context.Context, ref string, from oci.Remote, progress func(string)) (*Image, error) {
+	if i.packed == nil {
+		return nil, &UnknownError{Reference: ref}
+	}
+	from.Progress = progress
+	packed, err := i.packed.Pull(ctx, ref, from)
+	if err != nil {
+		return nil, &UnknownError{Reference: ref, Why: err}
+	}
+	return i.Unpack(ctx, i.imageOfPacked(ref, packed), progress)
+}
+
 // Unpack makes an image that is present ready to be the root of containers: the one
 // it returns. An environment is ready.
 func (i *Images) Unpack(ctx context.Context, image *Image, progress func(string)) (*Image, error) {

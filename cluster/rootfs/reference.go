@@ -20,12 +20,21 @@ func (e *InvalidReferenceError) Error() string {
 }
 
 // An UnknownError is about a reference that means nothing here.
-type UnknownError struct{ Reference string }
+type UnknownError struct {
+	Reference string
+	Why       error // its registry does not give it; nil where no registry is asked
+}
 
 func (e *UnknownError) Error() string {
-	return fmt.Sprintf("image %q: not in the catalogue of environments, and weir reaches no registry of images: "+
-		"say what it should be with `weir environment add %s --package NAME` (or --requirements FILE, or --python PATH)", e.Reference, e.Reference)
+	why := ""
+	if e.Why != nil {
+		why = fmt.Sprintf(", and its registry does not give it (%v)", e.Why)
+	}
+	return fmt.Sprintf("image %q: not in the catalogue of environments%s: say what it should be with `weir environment add %s --package NAME` "+
+		"(or --requirements FILE, or --python PATH), or load it with `weir image load FILE`", e.Reference, why, e.Reference)
 }
+
+func (e *UnknownError) Unwrap() error { return e.Why }
 
 // slips are what people write by mistake, and what to write instead. (Nothing
 // changes it.)

@@ -42,15 +42,15 @@ func openImages(f *folder) (*oci.Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make weir's folder: %w", err)
 	}
-	images, err := oci.Open(imagesDir(dir))
+	last, err := lastState(dir)
 	if err != nil {
 		return nil, err
 	}
-	last, err := lastState(dir)
-	if err == nil && last != nil && last.Front.URL != "" {
-		images.Alias(ownRegistry, registryAliases(portOf(last.Front.URL, 0))...)
+	port := 0
+	if last != nil {
+		port = portOf(last.Front.URL, 0)
 	}
-	return images, err
+	return imagesAt(dir, port)
 }
 
 func newImageLoadCommand(f *folder) *cobra.Command {

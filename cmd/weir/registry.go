@@ -21,6 +21,9 @@ const ownRegistry = "weir.local"
 // registryAliases are the names by which the front door is reached, under which
 // people push images: they are names of the registry too.
 func registryAliases(port int, names ...string) []string {
+	if port == 0 {
+		return nil
+	}
 	var all []string
 	for _, name := range append([]string{"localhost", "127.0.0.1"}, names...) {
 		all = append(all, fmt.Sprintf("%s:%d", name, port))
@@ -30,11 +33,26 @@ func registryAliases(port int, names ...string) []string {
 
 // imagesOf opens the images of a weir that runs on a machine.
 func imagesOf(dir string, m *machine) (*oci.Store, error) {
-	images, err := oci.Open(imagesDir(dir))
-	if err == nil && len(m.front) > 0 {
-		images.Alias(ownRegistry, registryAliases(m.front[0].Addr().(*net.TCPAddr).Port, m.names...)...)
+	port := 0
+	if len(m.front) > 0 {
+		port = m.front[0].Addr().(*net.TCPAddr).Port
 	}
-	return images, err
+	return imagesAt(dir, port, m.names...)
+}
+
+// imagesAt opens the images in weir's folder, whose front door has a port; 0 is none.
+func imagesAt(dir string, port int, names ...string) (*oci.Store, error) {
+	s, err := readSettings(dir)
+	if err != nil {
+		return nil, err
+	}
+	images, err := oci.Open(imagesDir(dir))
+	if err != nil {
+		return nil, err
+	}
+	images.Alias(ownRegistry, registryAliases(port, names...)...)
+	images.Plain(s.Registries.Plain...)
+	return images, nil
 }
 
 // registryToken is where clients of registries turn a password into a token. Here

@@ -23,6 +23,8 @@ type settings struct {
 	Environments []environment.Recipe `json:"environments,omitempty"`
 	// SignIn says how people sign in at the front door, beside weir's own ways.
 	SignIn signInSettings `json:"signIn,omitempty"`
+	// Registries say how registries of images are reached.
+	Registries registrySettings `json:"registries,omitempty"`
 	// Logs say how long the logs of pods stay when the pods are gone.
 	Logs logSettings `json:"logs,omitempty"`
 	// Run is what weir run takes where nobody says otherwise.
@@ -50,6 +52,11 @@ type hardware struct {
 type signInSettings struct {
 	// OIDC is a provider that knows people; nil is none.
 	OIDC *gateway.Provider `json:"oidc,omitempty"`
+}
+
+type registrySettings struct {
+	// Plain names those without TLS, as "registry.example:5000".
+	Plain []string `json:"plain,omitempty"`
 }
 
 type logSettings struct {

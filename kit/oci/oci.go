@@ -22,13 +22,19 @@ import (
 // A Store keeps images in a folder.
 type Store struct {
 	dir     string
+	own     string            // the registry that this is
 	aliases map[string]string // of registries
+	plain   []string          // registries without TLS
 }
 
+// Plain names registries that have no TLS, as "registry.example:5000". Those on this
+// machine's loopback need not be named.
+func (s *Store) Plain(registries ...string) { s.plain = registries }
+
 // Alias makes the registries of some names, as "localhost:8080", mean that of
-// another.
+// another, which the store itself is: nothing is pulled from it.
 func (s *Store) Alias(name string, others ...string) {
-	s.aliases = map[string]string{}
+	s.own, s.aliases = name, map[string]string{}
 	for _, o := range others {
 		s.aliases[o] = name
 	}

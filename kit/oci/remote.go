@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,6 +26,9 @@ import (
 type Remote struct {
 	// Username and Password are for the image's registry; a token goes as a password.
 	Username, Password string
+	// IdentityToken is exchanged for a token, and Token used as it is, where the
+	// registry gave these in place of a password.
+	IdentityToken, Token string
 	// Plain does without TLS. Registries on this machine's loopback are tried so anyway.
 	Plain bool
 	// Client is the HTTP client to use; nil is one that tells a registry that is slow
@@ -51,8 +55,8 @@ func (o Remote) repository(n Name) (*remote.Repository, error) {
 		client = &http.Client{Transport: transport}
 	}
 	c := &auth.Client{Client: client, Cache: auth.NewCache()}
-	if o.Username != "" || o.Password != "" {
-		c.Credential = auth.StaticCredential(ref.Host(), auth.Credential{Username: o.Username, Password: o.Password})
+	if who := (auth.Credential{Username: o.Username, Password: o.Password, RefreshToken: o.IdentityToken, AccessToken: o.Token}); who != auth.EmptyCredential {
+		c.Credential = auth.StaticCredential(ref.Host(), who)
 	}
 	c.SetUserAgent("weir")
 	return &remote.Repository{Client: c, Reference: ref, PlainHTTP: o.Plain || isLoopback(host)}, nil
@@ -80,18 +84,23 @@ func (s *Store) Pull(ctx context.Context, name string, o Remote) (*Image, error)
 	if err != nil {
 		return nil, err
 	}
+	host, _, _ := strings.Cut(n.Repository, "/")
+	if host == s.own {
+		return nil, &NotFoundError{n.Familiar()}
+	}
 	release, err := s.share()
 	if err != nil {
 		return nil, err
 	}
 	defer release()
+	o.Plain = o.Plain || slices.Contains(s.plain, host)
 	repo, err := o.repository(n)
 	if err == nil {
 		p := &pull{store: s, remote: o, repo: repo}
 		err = p.image(ctx, n)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("pull %s: %w", n.Familiar(), err)
+		return nil, fmt.Errorf("pull %s: %w", n.Familiar(), plainly(err))
 	}
 	return s.find(n)
 }
@@ -332,21 +341,34 @@ func (s *Store) Push(ctx context.Context, name, as string, o Remote) (Name, erro
 	}
 	to := i.Name
 	if as != "" {
-		if to, err = ParseName(as); err != nil {
+		if to, err = s.parse(as); err != nil {
 			return Name{}, err
 		}
 	}
 	if to.Tag == "" {
 		return Name{}, fmt.Errorf("push %s: it has no tag: say under which name to push it", i.Name.Familiar())
 	}
+	host, _, _ := strings.Cut(to.Repository, "/")
+	if host == s.own {
+		return Name{}, fmt.Errorf("push %s: it would be in weir's own registry, where weir image tag puts it", to.Familiar())
+	}
+	o.Plain = o.Plain || slices.Contains(s.plain, host)
 	repo, err := o.repository(to)
 	if err == nil {
 		err = s.push(ctx, repo, i, to.Tag, o)
 	}
 	if err != nil {
-		return Name{}, fmt.Errorf("push %s: %w", to.Familiar(), err)
+		return Name{}, fmt.Errorf("push %s: %w", to.Familiar(), plainly(err))
 	}
 	return to, nil
+}
+
+// plainly says in a registry's own word that it wants to know who asks.
+func plainly(err error) error {
+	if errors.Is(err, auth.ErrBasicCredentialNotFound) {
+		return fmt.Errorf("unauthorized: the registry wants a name and a password: %w", err)
+	}
+	return err
 }
 
 func (s *Store) push(ctx context.Context, repo *remote.Repository, i *Image, tag string, o Remote) error {

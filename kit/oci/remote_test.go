@@ -236,7 +236,7 @@ func TestPullErrors(t *testing.T) {
 				return
 			}
 			next.ServeHTTP(w, r)
-		}, want: "basic credential not found"},
+		}, want: "unauthorized: the registry wants a name and a password"},
 		"SignedIn": {why: "And is told.", change: func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 			if name, password, _ := r.BasicAuth(); name != "ada" || password != "secret" {
 				w.Header().Set("WWW-Authenticate", `Basic realm="x"`)

@@ -3,6 +3,9 @@ package e2e_test
 import (
 	"archive/tar"
 	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +17,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/weir-ml/weir/kit/oci"
+	"github.com/weir-ml/weir/kit/registry"
 )
 
 // An imageFile is a file in an image that a test makes; one whose name ends with /
@@ -225,4 +229,66 @@ func TestRegistry(t *testing.T) {
 // answer to HEAD has no words.
 func refused(out string) bool {
 	return strings.Contains(out, "may not") || strings.Contains(out, "403") || strings.Contains(out, "denied")
+}
+
+// A pod's image is pulled from its registry with the pod's secret, and what is done
+// shows as events.
+func TestPulledImage(t *testing.T) {
+	t.Parallel()
+	route, err := net.Dial("udp4", "192.0.2.1:9") // nothing is sent
+	if err != nil {
+		t.Skip("this machine has no address but its loopback's:", err)
+	}
+	address := route.LocalAddr().(*net.UDPAddr).IP.String()
+	route.Close()
+	far, err := oci.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Open(boxArchive(t, "far.example/ada/box:v1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if _, err := far.Load(t.Context(), file, ""); err != nil {
+		t.Fatal(err)
+	}
+	handler := registry.Handler(far.Host("far.example"))
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if name, password, _ := r.BasicAuth(); name != "ada" || password != "secret" {
+			w.Header().Set("WWW-Authenticate", `Basic realm="x"`)
+			registry.Refuse(w, http.StatusUnauthorized, "UNAUTHORIZED", "who are you?")
+			return
+		}
+		handler.ServeHTTP(w, r)
+	}))
+	if server.Listener, err = net.Listen("tcp4", address+":0"); err != nil {
+		t.Fatal(err)
+	}
+	server.Start()
+	defer server.Close()
+	host := strings.TrimPrefix(server.URL, "http://")
+
+	w := newWeir(t)
+	write(t, filepath.Join(w.dir, "weir.yaml"), "registries:\n  plain: ["+host+"]\n")
+	w.starts(t)
+	s := w.story(t)
+	image := host + "/ada/box:v1"
+	manifest := strings.Replace(podWith("it", "imagePullSecrets: [{name: far}]"), "python:3.11", image, 1)
+	s.apply(manifest)
+	s.eventually(time.Minute, "it is explained that the registry wants a password", func() (bool, string) {
+		a := s.ask(t, "", "explain", "pod/it", "-n", s.namespace)
+		return a.code == 2 && strings.Contains(a.out, "imagePullSecrets"), a.out + a.err
+	})
+	s.kubectl("create", "secret", "docker-registry", "far", "--docker-server="+host, "--docker-username=ada", "--docker-password=secret")
+	s.eventually(2*time.Minute, "it greets", func() (bool, string) {
+		a := s.ask(t, "", "kubectl", "logs", "it", "-n", s.namespace)
+		return a.out == "hello from /work\nnew\ntheirs\n", a.out + a.err
+	})
+	events := s.kubectl("get", "events", "-o", "custom-columns=:.message")
+	for _, want := range []string{"pulling 3 parts", "unpacking layer 1 of 2"} {
+		if !strings.Contains(events, want) {
+			t.Errorf("no event says %q:\n%s", want, events)
+		}
+	}
 }
