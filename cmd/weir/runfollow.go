@@ -69,7 +69,7 @@ func (r *runner) accompany(ctx context.Context, store *packaging.Store, c client
 			}
 			return r.finish(ctx, store, finder.source, o)
 		case s := <-interrupted:
-			err := r.interrupt(ctx, s, interrupted, c, o)
+			err := r.interrupt(ctx, s, interrupted, view, c, o)
 			if errors.Is(err, errLeft) {
 				return nil
 			}
@@ -82,13 +82,13 @@ func (r *runner) accompany(ctx context.Context, store *packaging.Store, c client
 
 // interrupt decides what becomes of a run whose user has sent a signal: nil goes
 // on showing it.
-func (r *runner) interrupt(ctx context.Context, s os.Signal, again <-chan os.Signal, c client.Client, o *unstructured.Unstructured) error {
+func (r *runner) interrupt(ctx context.Context, s os.Signal, again <-chan os.Signal, view *runView, c client.Client, o *unstructured.Unstructured) error {
 	answer := "stop"
 	switch {
 	case s == syscall.SIGHUP:
 		answer = "detach"
 	case s == os.Interrupt && isTerminal(os.Stdin):
-		answer = r.ask(again)
+		view.pause(func() { answer = r.ask(again) })
 	}
 	switch answer {
 	case "detach":

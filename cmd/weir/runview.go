@@ -109,6 +109,14 @@ func (v *runView) draw(end bool) {
 	}
 }
 
+// pause shows nothing while something else is on the terminal.
+func (v *runView) pause(during func()) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	during()
+	v.screen.drawn = 0 // It stays where it is, above.
+}
+
 // hasNews is whether anything is known of how far the replicas are.
 func hasNews(replicas []progress.Replica) bool {
 	for _, r := range replicas {

@@ -33,7 +33,7 @@ func versionFor(required string) (string, error) {
 		}
 		m := clause.FindStringSubmatch(c)
 		if m == nil {
-			return "", fmt.Errorf("Python %q: cannot read %q; write it as >=3.10", required, c)
+			return "", fmt.Errorf("version of Python %q: cannot read %q; write it as >=3.10", required, c)
 		}
 		for minor := range allowed {
 			if !holds(m[1], m[2], m[3], m[4], minor) {
@@ -55,7 +55,7 @@ func versionFor(required string) (string, error) {
 			}
 		}
 	}
-	return "", fmt.Errorf("Python %q: there is none between 3.%d and 3.%d", required, oldest, newest)
+	return "", fmt.Errorf("version of Python %q: there is none between 3.%d and 3.%d", required, oldest, newest)
 }
 
 // holds tells whether some release of Python 3 of a minor version fulfils a

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -156,7 +157,7 @@ func writeEntry(out *tar.Writer, file File, in io.Reader) error {
 		return err
 	}
 	n, err := io.CopyN(out, in, file.Size)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return fmt.Errorf("it shrank to %d bytes while it was read; try again", n)
 	}
 	return err
