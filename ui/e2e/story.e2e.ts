@@ -58,7 +58,9 @@ test('a job’s page tells how it fares', async ({ owner }) => {
   const log = owner.getByRole('log')
   await expect(log).toContainText('model saved')
   await owner.getByRole('searchbox', { name: 'Search the logs' }).fill('loss: 0.9')
-  await expect(owner.getByRole('status').filter({ hasText: 'of 9 matches' })).toBeVisible()
+  await expect(owner.getByRole('status').filter({ hasText: /^9 matches/ })).toBeVisible()
+  await owner.keyboard.press('Enter')
+  await expect(owner.getByRole('status').filter({ hasText: '1 of 9 matches' })).toBeVisible()
   await expectAccessible(owner)
   await picture(owner, 'job-logs')
 

@@ -66,7 +66,7 @@ export function LogView({ name, sources, choice }: { name: string; sources: read
         <Search label="Search the logs" value={query} onChange={(e) => { setQuery(e.target.value); setAt(-1) }} onKeyDown={onKeyDown} />
         {wanted !== '' && (
           <>
-            <span role="status" className={house.muted}>{hits.length === 0 ? 'no match' : `${Math.max(0, hits.indexOf(at)) + 1} of ${count(hits.length, 'match', 'matches')}`}</span>
+            <span role="status" className={house.muted}>{hits.length === 0 ? 'no match' : `${hits.includes(at) ? `${hits.indexOf(at) + 1} of ` : ''}${count(hits.length, 'match', 'matches')}`}</span>
             <IconButton icon="up" label="Match before" disabled={hits.length === 0} onClick={() => step(-1)} />
             <IconButton icon="down" label="Next match" disabled={hits.length === 0} onClick={() => step(1)} />
           </>
