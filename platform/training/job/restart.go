@@ -1,6 +1,8 @@
 package job
 
 import (
+	"time"
+
 	corev1 "k8s.io/api/core/v1"
 
 	training "github.com/weir-ml/weir/api/training/v1"
@@ -33,8 +35,10 @@ const lowestRetryable = 128
 // Always. A pod that still reaches Failed was evicted or lost its node, and
 // only another pod can go on.
 //
-// A running pod that is being deleted has not failed: whoever deletes it, it is
-// replaced once it is gone.
+// A pod that is being deleted has neither failed nor succeeded, unless it had
+// ended before: whoever deletes it, it is replaced once it is gone. So a job that
+// is suspended and resumed at once does not take the end of its former pods for
+// its own.
 func fateOf(pod *corev1.Pod, policy training.RestartPolicy, container string) fate {
 	switch pod.Status.Phase {
 	case corev1.PodRunning:
@@ -43,6 +47,9 @@ func fateOf(pod *corev1.Pod, policy training.RestartPolicy, container string) fa
 		}
 		return running
 	case corev1.PodSucceeded:
+		if endedByDeletion(pod) {
+			return waiting
+		}
 		return succeeded
 	case corev1.PodFailed:
 	default:
@@ -54,13 +61,34 @@ func fateOf(pod *corev1.Pod, policy training.RestartPolicy, container string) fa
 		return replaced
 	case training.RestartExitCode:
 		// No exit code means that the node took the pod away, not the program.
-		if code, ok := exitCode(pod, container); ok && code < lowestRetryable {
+		if code, ok := exitCode(pod, container); ok && code < lowestRetryable && !endedByDeletion(pod) {
 			return refused
 		}
 		return replaced
 	default:
+		if endedByDeletion(pod) {
+			return waiting
+		}
 		return failed
 	}
+}
+
+// endedByDeletion says whether a pod that has ended did so because it was being
+// deleted. Both times are of whole seconds; within one, the deletion came first.
+func endedByDeletion(pod *corev1.Pod) bool {
+	if pod.DeletionTimestamp == nil {
+		return false
+	}
+	asked := pod.DeletionTimestamp.Time // It lies ahead by the grace that the pod was given.
+	if pod.DeletionGracePeriodSeconds != nil {
+		asked = asked.Add(-time.Duration(*pod.DeletionGracePeriodSeconds) * time.Second)
+	}
+	for _, c := range pod.Status.ContainerStatuses {
+		if end := c.State.Terminated; end != nil && end.FinishedAt.Time.Before(asked) {
+			return false
+		}
+	}
+	return true
 }
 
 // exitCode is the exit code of a pod's container, once it has ended; of the

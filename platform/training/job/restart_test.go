@@ -20,6 +20,11 @@ func TestFateOf(t *testing.T) {
 		"Unknown":   {"Its node does not answer, which may pass.", podOf(phase(corev1.PodUnknown)), training.RestartNever, waiting},
 		"Running":   {"It runs.", podOf(phase(corev1.PodRunning)), training.RestartNever, running},
 		"Deleted":   {"Somebody deleted it, which is no failure of its.", podOf(phase(corev1.PodRunning), leaving()), training.RestartNever, waiting},
+		"Suspended": {"It was killed when its job was suspended, and the job runs again.", podOf(phase(corev1.PodFailed), exited(143), leaving()), training.RestartNever, waiting},
+		"Obeyed":    {"It ended well since it was told to, not with its work done.", podOf(phase(corev1.PodSucceeded), exited(0), leaving()), training.RestartNever, waiting},
+		"KilledOne": {"The code is of a program that was killed in its midst.", podOf(phase(corev1.PodFailed), exited(1), leaving()), training.RestartExitCode, replaced},
+		"Before":    {"It had failed by itself when somebody deleted it.", podOf(phase(corev1.PodFailed), endedAt(1, 99), leavingSince(100)), training.RestartNever, failed},
+		"Graceful":  {"It had five seconds to end, and took one of them.", podOf(phase(corev1.PodFailed), endedAt(1, 101), leavingSince(100)), training.RestartNever, waiting},
 		"Succeeded": {"It has ended well.", podOf(phase(corev1.PodSucceeded), exited(0)), training.RestartAlways, succeeded},
 		"Never":     {"It failed, and the user wants to see it so.", podOf(phase(corev1.PodFailed), exited(137)), training.RestartNever, failed},
 		"OnFailure": {"It lost its node; only another pod can go on.", podOf(phase(corev1.PodFailed)), training.RestartOnFailure, replaced},
@@ -69,6 +74,21 @@ func endedContainer(name string, code int32) podOption {
 func restarted(times int32) podOption {
 	return func(p *corev1.Pod) {
 		p.Status.ContainerStatuses = append(p.Status.ContainerStatuses, corev1.ContainerStatus{Name: "main", RestartCount: times})
+	}
+}
+
+// endedAt is the end of the framework's container, in seconds of some clock.
+func endedAt(code int32, second int64) podOption {
+	return func(p *corev1.Pod) {
+		endedContainer("main", code)(p)
+		p.Status.ContainerStatuses[0].State.Terminated.FinishedAt = metav1.Unix(second, 0)
+	}
+}
+
+// leavingSince is a deletion that was asked for then, with five seconds' grace.
+func leavingSince(second int64) podOption {
+	return func(p *corev1.Pod) {
+		p.DeletionTimestamp, p.DeletionGracePeriodSeconds = new(metav1.Unix(second+5, 0)), new(int64(5))
 	}
 }
 
