@@ -230,8 +230,9 @@ backend api
 
 // answers waits until somebody listens.
 func answers(ctx context.Context, address string) error {
+	var dialer net.Dialer
 	for deadline := time.Now().Add(20 * time.Second); ; {
-		c, err := net.Dial("tcp", address)
+		c, err := dialer.DialContext(ctx, "tcp", address)
 		if err == nil {
 			return c.Close()
 		}
@@ -256,8 +257,9 @@ func (b *bench) ofIdleConnections(ctx context.Context, w *weir, url string) erro
 			_ = c.Close()
 		}
 	}()
+	var dialer net.Dialer
 	for range gatewayIdle {
-		c, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+		c, err := dialer.DialContext(ctx, "tcp", strings.TrimPrefix(url, "http://"))
 		if err != nil {
 			return fmt.Errorf("open connection %d: %w", len(open)+1, err)
 		}

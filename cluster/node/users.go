@@ -21,8 +21,8 @@ type Users interface {
 // here: no try would do better, and the kubelet would try for ever to give them
 // their volumes. A pod that is always to run again is let in, and waits: whoever
 // made it would only make the next one, at once.
-func (m containerManager) GetAllocateResourcesPodAdmitHandler(log klog.Logger) lifecycle.PodAdmitHandler {
-	return userHandler{m.ContainerManager.GetAllocateResourcesPodAdmitHandler(log), m.users}
+func (c containerManager) GetAllocateResourcesPodAdmitHandler(log klog.Logger) lifecycle.PodAdmitHandler {
+	return userHandler{c.ContainerManager.GetAllocateResourcesPodAdmitHandler(log), c.users}
 }
 
 type userHandler struct {

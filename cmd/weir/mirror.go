@@ -99,7 +99,7 @@ func (m *mirror) begin(ctx context.Context, pod *corev1.Pod, container string, a
 	return func() error {
 		err := m.copyLog(ctx, pod, container, attempt, previous, filepath.Join(m.dir, name))
 		if ctx.Err() != nil || apierrors.IsNotFound(err) || previous && apierrors.IsBadRequest(err) {
-			return nil // Nobody wants it any more, or it is gone.
+			return nil //nolint:nilerr // Nobody wants it any more, or it is gone.
 		}
 		if err != nil {
 			return fmt.Errorf("read log of container %s in pod %s/%s: %w", container, pod.Namespace, pod.Name, err)

@@ -31,7 +31,7 @@ var builtIns = []struct {
 	}},
 	{[]string{"mpioperator/*:*mpich*", "mpioperator/*mpich*", "weir.local/mpich:*"}, mpi("mpich")},
 	{[]string{"mpioperator/*:*intel*", "mpioperator/*intel*", "weir.local/intelmpi:*"}, mpi("impi-rt<2021.19")}, // Since then it wants a libfabric that the index has not.
-	{[]string{"mpioperator/*", "weir.local/openmpi:*"}, mpi("openmpi<5")}, // Since 5 it reads neither the variables nor the options of MPIJobs.
+	{[]string{"mpioperator/*", "weir.local/openmpi:*"}, mpi("openmpi<5")},                                       // Since 5 it reads neither the variables nor the options of MPIJobs.
 	{[]string{"ghcr.io/kubeflow/training-v1/storage-initializer:*"}, storageInitializer},
 	{[]string{"python:3*", "python:latest"}, python},
 	{[]string{"alpine:*", "busybox:*"}, func(image, _ string) Recipe { return Recipe{Image: image, Machine: true, Command: []string{"/bin/sh"}} }},

@@ -243,7 +243,7 @@ func (g *guard) Read(p []byte) (int, error) {
 // It gets the room back, and the next Unpack does it again.
 func (s *Store) RemoveUnpacked(ctx context.Context, i *Image, others []*Image) error {
 	if _, err := os.Stat(s.path("layers")); err != nil {
-		return nil //nolint:nilerr // Nothing was ever unpacked.
+		return nil // Nothing was ever unpacked.
 	}
 	held, err := hold(ctx, s.path("layers", "lock"))
 	if err != nil {
@@ -269,7 +269,7 @@ func (s *Store) RemoveUnpacked(ctx context.Context, i *Image, others []*Image) e
 // image has any more. Nobody may use those.
 func (s *Store) SweepUnpacked(ctx context.Context) error {
 	if _, err := os.Stat(s.path("layers")); err != nil {
-		return nil //nolint:nilerr // Nothing was ever unpacked.
+		return nil // Nothing was ever unpacked.
 	}
 	held, err := hold(ctx, s.path("layers", "lock"))
 	if err != nil {

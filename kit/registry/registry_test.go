@@ -51,7 +51,7 @@ func TestConformance(t *testing.T) {
 }
 
 // ask sends a request and returns the answer with its body.
-func ask(t *testing.T, method, url string, header map[string]string, body []byte) (*http.Response, string) {
+func ask(t *testing.T, method, url string, header map[string]string, body []byte) (reply, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, url, bytes.NewReader(body))
 	if err != nil {
@@ -69,7 +69,14 @@ func ask(t *testing.T, method, url string, header map[string]string, body []byte
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer, string(said)
+	return reply{answer.StatusCode, answer.Status, answer.Header}, string(said)
+}
+
+// A reply is a response that has been read.
+type reply struct {
+	StatusCode int
+	Status     string
+	Header     http.Header
 }
 
 // begin begins an upload and returns where it goes on.

@@ -359,7 +359,7 @@ func TestRevocationEndsWhatIsUnderWay(t *testing.T) {
 				t.Fatal(err)
 			}
 			two.sign(who, r)
-			a, err := http.DefaultClient.Do(r)
+			a, err := http.DefaultClient.Do(r) //nolint:bodyclose // It is closed below, beside who reads it.
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -417,7 +417,7 @@ func TestOnePortTakesAll(t *testing.T) {
 			p.SetHTTP2(c.http2)
 			p.SetUnencryptedHTTP2(c.http2)
 			client := http.Client{Transport: &http.Transport{Protocols: p, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // The test made the certificate.
-			a, err := client.Get(c.url + "/version")                                                                                //nolint:noctx // It is short.
+			a, err := client.Get(c.url + "/version")
 			if err != nil {
 				t.Fatal(err)
 			}

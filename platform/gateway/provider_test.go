@@ -150,7 +150,7 @@ func (d *door) toProvider(t *testing.T) (string, string) {
 		t.Fatalf("to the provider: %d %s", sent.code, sent.body)
 	}
 	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	a, err := client.Get(sent.header.Get("Location")) //nolint:noctx // It is short.
+	a, err := client.Get(sent.header.Get("Location"))
 	if err != nil {
 		t.Fatal(err)
 	}

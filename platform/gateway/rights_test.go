@@ -66,7 +66,8 @@ func TestEveryRouteAsEverybody(t *testing.T) {
 				for _, name := range []string{"no one", "revoked", "expired", "stranger", "viewer", "editor", "admin", "owner"} {
 					got := d.ask(t, d.as(t, name), request.method, request.path, "no JSON").code
 					out := slices.Contains([]string{"no one", "revoked", "expired"}, name)
-					ok, want := true, ""
+					var ok bool
+					var want string
 					switch {
 					case route.Rule == routes.Anyone:
 						ok, want = got != 401 && got != 403, "to be let in, as anyone"
@@ -198,13 +199,14 @@ func TestNothingOfOthersIsReached(t *testing.T) {
 	for group, resources := range namespaced {
 		for _, resource := range resources {
 			at := group + "/namespaces/" + others + "/" + resource
-			for _, r := range []request{{"GET", at, nil}, {"GET", at + "/x", nil}, {"POST", at, nil}, {"PUT", at + "/x", nil}, {"DELETE", at + "/x", nil}, {"DELETE", at, nil}, {"GET", at + "?watch=true", nil}} {
-				paths = append(paths, r)
-			}
+			paths = append(paths, []request{
+				{"GET", at, nil}, {"GET", at + "/x", nil}, {"POST", at, nil}, {"PUT", at + "/x", nil}, {"DELETE", at + "/x", nil},
+				{"DELETE", at, nil}, {"GET", at + "?watch=true", nil},
+			}...)
 		}
 	}
 	pod := "/api/v1/namespaces/" + others + "/pods/x"
-	for _, r := range []request{
+	paths = append(paths, []request{
 		{"GET", pod + "/log", nil}, {"GET", pod + "/exec?command=id", nil}, {"POST", pod + "/exec?command=id", nil},
 		{"POST", pod + "/attach", nil}, {"POST", pod + "/portforward", nil}, {"GET", pod + "/proxy/", nil}, {"POST", pod + "/eviction", nil},
 		{"GET", "/api/v1/namespaces/" + others + "/services/x/proxy/", nil}, {"POST", "/api/v1/namespaces/" + others + "/serviceaccounts/default/token", nil},
@@ -213,9 +215,7 @@ func TestNothingOfOthersIsReached(t *testing.T) {
 		{"POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", nil}, {"POST", "/api/v1/namespaces/" + identity.Namespace + "/secrets", nil},
 		{"GET", "/weir/s3/other-data?list-type=2", nil}, {"GET", "/weir/s3/other-data/there", nil}, {"PUT", "/weir/s3/other-data/there", nil}, {"DELETE", "/weir/s3/other-data/there", nil},
 		{"GET", "/weir/users", nil}, {"POST", "/weir/users", nil}, {"PATCH", "/weir/users/owner", nil}, {"DELETE", "/weir/users/owner", nil}, {"GET", "/weir/s3-keys", nil},
-	} {
-		paths = append(paths, r)
-	}
+	}...)
 	for _, name := range []string{"stranger", "viewer", "editor", "admin"} {
 		who := d.withToken(t, name)
 		for _, r := range paths {

@@ -553,7 +553,7 @@ func (u *unpacker) hide(h *tar.Header, dir, base string) error {
 	// of those below.
 	fd, err := unix.Openat(at, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil //nolint:nilerr // It is a file.
+		return nil // It is a file.
 	}
 	defer unix.Close(fd)
 	return failed(h, u.makeOpaque(fd))

@@ -62,7 +62,7 @@ func (m marker) Reconcile(ctx context.Context, req reconcile.Request) (reconcile
 func writtenAs(entries []metav1.ManagedFieldsEntry) string {
 	version, first := training.GroupVersion.Version, (*metav1.Time)(nil)
 	for _, e := range entries {
-		if e.Subresource != "" || e.FieldsV1 == nil || !strings.Contains(string(e.FieldsV1.Raw), `"f:spec"`) {
+		if e.Subresource != "" || e.FieldsV1 == nil || !strings.Contains(e.FieldsV1.GetRawString(), `"f:spec"`) {
 			continue
 		}
 		gv, err := schema.ParseGroupVersion(e.APIVersion)

@@ -2,7 +2,7 @@ package mpi
 
 import (
 	"encoding/json"
-	"math/rand"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -30,8 +30,8 @@ func TestConvertLosesNothing(t *testing.T) {
 				t.Spec.Containers = []corev1.Container{{Name: c.String(5), Image: c.String(9), Command: []string{c.String(5)}}}
 			},
 		)
-		dice := rand.New(rand.NewSource(seed))
-		written := versions[dice.Intn(len(versions))]
+		dice := rand.New(rand.NewPCG(uint64(seed), 0))
+		written := versions[dice.IntN(len(versions))]
 		o := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "kubeflow.org/" + written, "kind": "MPIJob"}}
 		o.SetName("pi")
 		var spec any
@@ -43,7 +43,7 @@ func TestConvertLosesNothing(t *testing.T) {
 			if s.Replicas != nil {
 				s.ProcessingUnits = nil
 			} else if s.ProcessingUnits != nil {
-				*s.ProcessingUnits = 1 + dice.Int31n(9)
+				*s.ProcessingUnits = 1 + dice.Int32N(9)
 			}
 			spec = s
 		} else {
@@ -52,14 +52,14 @@ func TestConvertLosesNothing(t *testing.T) {
 			spec = s
 		}
 		o.Object["spec"] = asMap(t, spec)
-		if dice.Intn(2) == 0 {
+		if dice.IntN(2) == 0 {
 			o.SetAnnotations(map[string]string{"note": "mine"})
 		}
 		want := o.DeepCopy()
 
 		path := []string{written}
-		for range 1 + dice.Intn(6) {
-			path = append(path, versions[dice.Intn(len(versions))])
+		for range 1 + dice.IntN(6) {
+			path = append(path, versions[dice.IntN(len(versions))])
 		}
 		path = append(path, written)
 		for _, v := range path {
