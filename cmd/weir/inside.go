@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -102,7 +103,7 @@ func (m *machine) withPods(listeners []net.Listener) (net.Listener, error) {
 func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	stopSparing := spareCollections()
+	debug.SetGCPercent(garbageAtStart)
 	begin := time.Now()
 	report := func(part string) { fmt.Fprintf(out, "  %-28s %.2f s\n", part, time.Since(begin).Seconds()) }
 	fmt.Fprintf(out, "weir starts in %s\n", dir)
@@ -207,12 +208,12 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 		starts.Go(func() error { return k.StartNode(ctx) })
 	}
 	if !o.has("controllers") {
-		starts.Go(func() error { return withdrawAdmission(ctx, k.REST) })
+		starts.Go(func() error { return withdrawAdmission(ctx, k.Inside) })
 	}
 	if o.has("controllers") {
 		starts.Go(func() error {
 			defer report("controllers of the platform")
-			return startPlatform(ctx, k.REST, platform)
+			return startPlatform(ctx, k.Inside, platform)
 		})
 	}
 	if front != nil {
@@ -227,7 +228,7 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 	}
 
 	s.Ready, s.Missing = time.Now(), append(m.missing, k.Missing...)
-	stopSparing()
+	new(collections).pace()
 	go settle(ctx)
 	fmt.Fprintf(out, "weir is ready after %.2f s\n", time.Since(begin).Seconds())
 	if front != nil {
