@@ -14,24 +14,35 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// spared is what a start may leave uncollected on a heap that it grows to about
-// 170 MB.
-const spared = 64 << 20
+// How much garbage there may be, in hundredths of what is in use. Most of that is
+// caches that stay. To go through them often costs little while little happens,
+// and saves memory; while much happens it would take a fifth of the time.
+const (
+	garbageWhenIdle = 30
+	garbageWhenBusy = 100
+	// What a start leaves behind lies where the heap stays large for it.
+	garbageAtStart = 50
+	// often is how soon one collection follows another while much happens.
+	often = 3 * time.Second
+)
 
-// spareCollections makes collections of garbage rare until it is told to stop. A
-// heap that grows from nothing is collected again and again, which took a quarter
-// of the start. A block of that size, which is never touched and so takes no
-// memory, has the collector wait until there is as much to collect.
-func spareCollections() (stop func()) {
-	debug.SetGCPercent(75)
-	block := make([]byte, spared)
-	return func() {
-		runtime.KeepAlive(block)
-		block = nil
-		// Most of the heap is caches that stay: collecting them twice as often as Go
-		// does costs little from now on, and saves a tenth of the memory.
-		debug.SetGCPercent(50)
+// collections are paced by how soon they follow one another.
+type collections struct {
+	last    time.Time
+	percent int
+}
+
+// pace is called after each collection, which finds an object that nobody has.
+func (c *collections) pace() {
+	now, percent := time.Now(), garbageWhenIdle
+	if now.Sub(c.last) < often {
+		percent = garbageWhenBusy
 	}
+	if percent != c.percent {
+		debug.SetGCPercent(percent)
+	}
+	c.last, c.percent = now, percent
+	runtime.AddCleanup(&struct{ _ *collections }{c}, (*collections).pace, c)
 }
 
 // settling is how long after the start the API server still builds what documents
