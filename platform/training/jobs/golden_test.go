@@ -156,13 +156,14 @@ func compare(l *lab, name string, want capture) {
 	for _, o := range want.Events {
 		said[o] = true
 	}
+	defer func() { // also if they never come
+		if diff := cmp.Diff(said, l.Events(l.kind.name, name)); diff != "" {
+			l.Errorf("events: -want, +got:\n%s", diff)
+		}
+	}()
 	l.Until("the events", func() bool {
 		return cmp.Equal(said, l.Events(l.kind.name, name)) || len(l.Events(l.kind.name, name)) > len(said)
 	})
-
-	if diff := cmp.Diff(said, l.Events(l.kind.name, name)); diff != "" {
-		l.Errorf("events: -want, +got:\n%s", diff)
-	}
 	got := &unstructured.Unstructured{}
 	got.SetGroupVersionKind(training.GroupVersion.WithKind(l.kind.name))
 	l.Until("the status", func() bool {
