@@ -94,13 +94,13 @@ dependencies = [
 [[package]]
 name = "a"
 version = "1.0"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://index.example/simple" }
 dependencies = [{ name = "b" }, { name = "w", marker = "os_name == 'nt'" }]
 
 [[package]]
 name = "b"
 version = "2.0"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://index.example/simple" }
 dependencies = [{ name = "a" }]
 
 [[package]]
@@ -111,18 +111,18 @@ source = { git = "https://example.com/g.git?rev=main#abcdef" }
 [[package]]
 name = "unused"
 version = "9"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://index.example/simple" }
 
 [[package]]
 name = "w"
 version = "3.0"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://index.example/simple" }
 dependencies = [{ name = "a" }, { name = "y" }]
 
 [[package]]
 name = "x"
 version = "4.0"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://index.example/simple" }
 
 [package.optional-dependencies]
 fast = [{ name = "y" }, { name = "x", extra = ["fast"] }]
@@ -130,7 +130,7 @@ fast = [{ name = "y" }, { name = "x", extra = ["fast"] }]
 [[package]]
 name = "y"
 version = "5.0"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://index.example/simple" }
 `},
 			want: List{From: "uv.lock", Python: "3.12", Packages: []string{
 				"a==1.0", "b==2.0", "g @ git+https://example.com/g.git@abcdef", "w==3.0 ; (os_name == 'nt') or (sys_platform == 'win32')", "x==4.0", "y==5.0",

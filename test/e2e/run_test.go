@@ -221,7 +221,7 @@ func TestRunOfDeclaredPackages(t *testing.T) {
 		"Conda":       {"environment.yml", "dependencies:\n- pip:\n  - colorama==0.4.6\n", "environment.yml"},
 		"Requirement": {"requirements.txt", "colorama==0.4.6\n", "requirements.txt"},
 		"Lock": {"uv.lock", "version = 1\n[[package]]\nname = 'x'\nversion = '0'\nsource = { virtual = '.' }\ndependencies = [{ name = 'colorama' }]\n" +
-			"[[package]]\nname = 'colorama'\nversion = '0.4.6'\nsource = { registry = 'https://pypi.org/simple' }\n", "uv.lock"},
+			"[[package]]\nname = 'colorama'\nversion = '0.4.6'\nsource = { registry = 'https://index.example/simple' }\n", "uv.lock"},
 	}
 	s := begin(t)
 	for name, c := range cases {
