@@ -181,7 +181,7 @@ test('a file is put into a bucket, looked at and deleted', async ({ owner }) => 
 
 test('the machine says how its parts are', async ({ owner }) => {
   await owner.getByRole('link', { name: 'Machine' }).click()
-  await expect(owner.getByText('node weir')).toBeVisible()
+  await expect(owner.getByText('node weir', { exact: true })).toBeVisible()
   await expect(owner.getByText('Not healthy')).toHaveCount(0)
   await expectAccessible(owner)
   await picture(owner, 'machine')
