@@ -26,7 +26,6 @@ import (
 	"github.com/weir-ml/weir/cluster/apiserver"
 	"github.com/weir-ml/weir/cluster/controllermanager"
 	"github.com/weir-ml/weir/cluster/etcd"
-	"github.com/weir-ml/weir/cluster/pki"
 	"github.com/weir-ml/weir/cluster/scheduler"
 )
 
@@ -71,9 +70,6 @@ type Config struct {
 type Cluster struct {
 	// REST reaches the API server as its administrator.
 	REST *rest.Config
-	// Inside does the same from within this process, at less cost. It carries
-	// requests and watches, but neither exec, attach nor port-forward.
-	Inside *rest.Config
 	// Kubeconfig is the file that says the same to kubectl.
 	Kubeconfig string
 	// Missing says in sentences what pods go without on this machine.
@@ -84,7 +80,6 @@ type Cluster struct {
 	where  *place
 	parts  sync.WaitGroup
 	failed chan error
-	api    *apiserver.Server
 }
 
 // Address is where pods reach this process.
@@ -177,10 +172,6 @@ func (k *Cluster) startControlPlane(ctx context.Context, c Config, keys *keys) e
 		}
 		return err
 	}
-	k.api = api
-	if k.Inside, err = k.inside(ctx, keys.admin); err != nil {
-		return err
-	}
 	c.Report("API server")
 
 	controllers, err := controllermanager.Start(ctx, controllermanager.Config{
@@ -197,18 +188,6 @@ func (k *Cluster) startControlPlane(ctx context.Context, c Config, keys *keys) e
 	k.watch("scheduler", scheduling)
 	c.Report("controllers and scheduler")
 	return nil
-}
-
-// inside reaches the API server from within this process, as the bearer of a
-// pair.
-func (k *Cluster) inside(ctx context.Context, bearer pki.Pair) (*rest.Config, error) {
-	cert, err := bearer.Certificate()
-	if err != nil {
-		return nil, fmt.Errorf("reach the API server: %w", err)
-	}
-	config := k.api.Inside(ctx, cert)
-	config.ContentType = k.REST.ContentType
-	return config, nil
 }
 
 // watch counts a part in, and passes its error on. The channel it returns is

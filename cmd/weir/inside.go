@@ -208,12 +208,12 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 		starts.Go(func() error { return k.StartNode(ctx) })
 	}
 	if !o.has("controllers") {
-		starts.Go(func() error { return withdrawAdmission(ctx, k.Inside) })
+		starts.Go(func() error { return withdrawAdmission(ctx, k.REST) })
 	}
 	if o.has("controllers") {
 		starts.Go(func() error {
 			defer report("controllers of the platform")
-			return startPlatform(ctx, k.Inside, platform)
+			return startPlatform(ctx, k.REST, platform)
 		})
 	}
 	if front != nil {
