@@ -119,14 +119,7 @@ func TestPack(t *testing.T) {
 			t.Fatal(err)
 		}
 		change(dir)
-		f, err := Read(dir, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := Pack(f)
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := packed(t, dir)
 		var out bytes.Buffer
 		if n, err := b.WriteTo(&out); err != nil || n != b.Size {
 			t.Fatalf("%d bytes, %v; want %d", n, err, b.Size)
@@ -183,19 +176,26 @@ func TestPackOfWhatChanges(t *testing.T) {
 	} {
 		file := filepath.Join(dir, "train.py")
 		write(t, file, "abcd")
-		f, err := Read(dir, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := Pack(f)
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := packed(t, dir)
 		change(file)
 		if _, err := b.WriteTo(io.Discard); err == nil || !strings.Contains(err.Error(), "try again") {
 			t.Errorf("%s: %v, want an error", name, err)
 		}
 	}
+}
+
+// packed is a folder as it is carried.
+func packed(t *testing.T, dir string) *Bundle {
+	t.Helper()
+	f, err := Read(dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := Pack(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 func TestLargest(t *testing.T) {

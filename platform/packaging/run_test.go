@@ -222,14 +222,7 @@ func TestLargeFiles(t *testing.T) {
 	write(t, filepath.Join(dir, "train.py"), "import os; s = os.stat('da ta/large ü.bin'); print(s.st_size, oct(s.st_mode), os.listdir('.'))")
 	send := func() (string, int64) {
 		t.Helper()
-		f, err := Read(dir, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := Pack(f)
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := packed(t, dir)
 		sent, err := store.Put(t.Context(), b)
 		if err != nil {
 			t.Fatal(err)
@@ -300,14 +293,7 @@ func serve(t *testing.T) (*Store, Access) {
 // put carries a folder to the store, which has it already or not.
 func put(t *testing.T, store *Store, dir string, want bool) string {
 	t.Helper()
-	f, err := Read(dir, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := Pack(f)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := packed(t, dir)
 	sent, err := store.Put(t.Context(), b)
 	if err != nil {
 		t.Fatal(err)
