@@ -242,61 +242,64 @@ func (g *guard) Read(p []byte) (int, error) {
 // RemoveUnpacked removes the unpacked layers of an image that none of the others has.
 // It gets the room back, and the next Unpack does it again.
 func (s *Store) RemoveUnpacked(ctx context.Context, i *Image, others []*Image) error {
-	if _, err := os.Stat(s.path("layers")); err != nil {
-		return nil // Nothing was ever unpacked.
-	}
-	held, err := hold(ctx, s.path("layers", "lock"))
-	if err != nil {
-		return err
-	}
-	defer held.Close()
-	needed := map[string]bool{}
-	for _, o := range others {
-		for n := range o.Layers {
-			needed[s.chain(o, n)] = true
+	return s.withUnpacked(ctx, func() error {
+		needed := s.chains(others)
+		var errs []error
+		for dir := range s.chains([]*Image{i}) {
+			if !needed[dir] {
+				errs = append(errs, s.removeLayer(dir))
+			}
 		}
-	}
-	var errs []error
-	for n := range i.Layers {
-		if dir := s.chain(i, n); !needed[dir] {
-			errs = append(errs, s.removeLayer(dir))
-		}
-	}
-	return errors.Join(errs...)
+		return errors.Join(errs...)
+	})
 }
 
 // SweepUnpacked removes what unpacking left that was interrupted, and layers that no
 // image has any more. Nobody may use those.
 func (s *Store) SweepUnpacked(ctx context.Context) error {
+	return s.withUnpacked(ctx, func() error {
+		entries, err := os.ReadDir(s.path("layers"))
+		if err != nil {
+			return err
+		}
+		images, err := s.List()
+		if err != nil {
+			return err
+		}
+		needed := s.chains(images)
+		errs := []error{os.RemoveAll(s.path("layers", layersAtWork))}
+		for _, e := range entries {
+			if dir := s.path("layers", e.Name()); e.IsDir() && e.Name() != layersAtWork && !needed[dir] {
+				errs = append(errs, s.removeLayer(dir))
+			}
+		}
+		return errors.Join(errs...)
+	})
+}
+
+// withUnpacked removes layers while nobody unpacks any. Where nothing was ever
+// unpacked there is nothing to do.
+func (s *Store) withUnpacked(ctx context.Context, remove func() error) error {
 	if _, err := os.Stat(s.path("layers")); err != nil {
-		return nil // Nothing was ever unpacked.
+		return nil
 	}
 	held, err := hold(ctx, s.path("layers", "lock"))
 	if err != nil {
 		return err
 	}
 	defer held.Close()
-	entries, err := os.ReadDir(s.path("layers"))
-	if err != nil {
-		return err
-	}
-	images, err := s.List()
-	if err != nil {
-		return err
-	}
-	needed := map[string]bool{}
+	return remove()
+}
+
+// chains are the folders that the layers of images are unpacked to.
+func (s *Store) chains(images []*Image) map[string]bool {
+	all := map[string]bool{}
 	for _, i := range images {
 		for n := range i.Layers {
-			needed[s.chain(i, n)] = true
+			all[s.chain(i, n)] = true
 		}
 	}
-	errs := []error{os.RemoveAll(s.path("layers", layersAtWork))}
-	for _, e := range entries {
-		if dir := s.path("layers", e.Name()); e.IsDir() && e.Name() != layersAtWork && !needed[dir] {
-			errs = append(errs, s.removeLayer(dir))
-		}
-	}
-	return errors.Join(errs...)
+	return all
 }
 
 // removeLayer removes a layer, of which nobody sees a part meanwhile.
