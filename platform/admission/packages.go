@@ -6,11 +6,7 @@ import (
 	"regexp"
 	"strings"
 
-	admissionregistration "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	webhook "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
@@ -63,16 +59,7 @@ func Environments(keep func(python string, packages []string) (image string, err
 		}
 		return nil
 	}
-	return Rule{
-		name:       "packages",
-		resource:   schema.GroupVersionResource{Version: "v1", Resource: "pods"},
-		operations: []admissionregistration.OperationType{admissionregistration.Create},
-		only:       &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: Packages, Operator: metav1.LabelSelectorOpExists}}},
-		changes:    true,
-		hook: func(scheme *runtime.Scheme) *webhook.Webhook {
-			return webhook.WithDefaulter(scheme, change[*corev1.Pod](give))
-		},
-	}
+	return givenToPods("packages", Packages, give)
 }
 
 // listed are the lines of a list that say something.

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	admissionregistration "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -30,3 +31,16 @@ func (r Rule) path() string { return "/" + r.name }
 type change[T runtime.Object] func(context.Context, T) error
 
 func (c change[T]) Default(ctx context.Context, o T) error { return c(ctx, o) }
+
+// givenToPods is a rule for pods, as they are made, that ask for something by a
+// label.
+func givenToPods(name, label string, give change[*corev1.Pod]) Rule {
+	return Rule{
+		name:       name,
+		resource:   schema.GroupVersionResource{Version: "v1", Resource: "pods"},
+		operations: []admissionregistration.OperationType{admissionregistration.Create},
+		only:       &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: label, Operator: metav1.LabelSelectorOpExists}}},
+		changes:    true,
+		hook:       func(scheme *runtime.Scheme) *webhook.Webhook { return webhook.WithDefaulter(scheme, give) },
+	}
+}

@@ -7,13 +7,10 @@ import (
 	"net/url"
 	"slices"
 
-	admissionregistration "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	webhook "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
@@ -43,17 +40,9 @@ func S3(c client.Client, live client.Reader, s Store) (Rule, error) {
 		return Rule{}, err
 	}
 	keys := secrets{client: c, live: live, data: variables}
-	return Rule{
-		name:       "s3",
-		resource:   schema.GroupVersionResource{Version: "v1", Resource: "pods"},
-		operations: []admissionregistration.OperationType{admissionregistration.Create},
-		only:       &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: LabelS3, Operator: metav1.LabelSelectorOpExists}}},
-		changes:    true,
-		hook: func(scheme *runtime.Scheme) *webhook.Webhook {
-			return webhook.WithDefaulter(scheme, change[*corev1.Pod](keys.give))
-		},
-		begin: keys.refresh,
-	}, nil
+	rule := givenToPods("s3", LabelS3, keys.give)
+	rule.begin = keys.refresh
+	return rule, nil
 }
 
 // variables are the names that programs and libraries look for the store under.
