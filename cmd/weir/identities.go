@@ -25,13 +25,12 @@ import (
 
 // identities are the users and tokens of the weir that runs on the folder, or of
 // another cluster.
-func (f *folder) identities(ctx context.Context) (*identity.Store, *rest.Config, error) {
+func (f *folder) identities(ctx context.Context) (*identity.Store, error) {
 	config, err := f.rest()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	store, err := identity.New(ctx, config)
-	return store, config, err
+	return identity.New(ctx, config)
 }
 
 func newUserCommand(f *folder) *cobra.Command {
@@ -61,7 +60,11 @@ that "weir link --user NAME" prints.`,
 			if err != nil {
 				return err
 			}
-			store, config, err := f.identities(cmd.Context())
+			config, err := f.rest()
+			if err != nil {
+				return err
+			}
+			store, err := identity.New(cmd.Context(), config)
 			if err != nil {
 				return err
 			}
@@ -154,7 +157,7 @@ func newUserListCommand(f *folder) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List users", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			store, _, err := f.identities(cmd.Context())
+			store, err := f.identities(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -176,7 +179,7 @@ func newUserPasswordCommand(f *folder) *cobra.Command {
 	return &cobra.Command{
 		Use: "password NAME", Short: "Give a user a new password", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			store, _, err := f.identities(cmd.Context())
+			store, err := f.identities(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -193,7 +196,7 @@ func newUserGroupsCommand(f *folder) *cobra.Command {
 	return &cobra.Command{
 		Use: "groups NAME [GROUP…]", Short: "Put a user into these groups and no others", Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			store, _, err := f.identities(cmd.Context())
+			store, err := f.identities(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -207,7 +210,7 @@ func newUserRemoveCommand(f *folder) *cobra.Command {
 	return &cobra.Command{
 		Use: "remove NAME", Short: "Remove a user, and end their sessions and tokens", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			store, _, err := f.identities(cmd.Context())
+			store, err := f.identities(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -242,7 +245,7 @@ func newTokenCreateCommand(f *folder) *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("--lasts: %w", err)
 			}
-			store, _, err := f.identities(cmd.Context())
+			store, err := f.identities(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -264,7 +267,7 @@ func newTokenListCommand(f *folder) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List tokens", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			store, _, err := f.identities(cmd.Context())
+			store, err := f.identities(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -290,7 +293,7 @@ func newTokenRevokeCommand(f *folder) *cobra.Command {
 	return &cobra.Command{
 		Use: "revoke ID", Short: "Take a token back, at once; weir token list shows IDs", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			store, _, err := f.identities(cmd.Context())
+			store, err := f.identities(cmd.Context())
 			if err != nil {
 				return err
 			}

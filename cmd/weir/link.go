@@ -24,7 +24,7 @@ func newLinkCommand(f *folder) *cobra.Command {
 			if s.Front.URL == "" {
 				return errors.New("this weir has no front door: it was started --without gateway")
 			}
-			store, _, err := f.identities(cmd.Context())
+			store, err := f.identities(cmd.Context())
 			if err != nil {
 				return err
 			}

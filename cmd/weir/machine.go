@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -76,12 +77,8 @@ func howItFares(ctx context.Context, k *cluster.Cluster, dir string, g *gateway.
 func unready(n *corev1.Node) error {
 	for _, c := range n.Status.Conditions {
 		if c.Type == corev1.NodeReady && c.Status != corev1.ConditionTrue {
-			return conditionError(c.Message)
+			return errors.New(c.Message)
 		}
 	}
 	return nil
 }
-
-type conditionError string
-
-func (e conditionError) Error() string { return string(e) }
