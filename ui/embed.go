@@ -13,7 +13,7 @@ import (
 )
 
 //go:generate sh -c "go run ../hack/uitypes -openapi $(go list -m -f {{.Dir}} k8s.io/kubernetes)/api/openapi-spec/v3 Pod,Event,Node,Namespace,PersistentVolumeClaim,ConfigMap,Secret,Service,Job,Status,SelfSubjectAccessReview > src/api/kubernetes.ts"
-//go:generate sh -c "go run ../hack/uitypes -crds ../install/crds > src/api/platform.ts"
+//go:generate sh -c "go run ../hack/uitypes -crds ../install/crds JobSet,TFJob,TrainJob > src/api/platform.ts"
 
 // dist has a placeholder in it, so that the program can be built without npm.
 //
