@@ -95,6 +95,23 @@ func Asked(r *http.Request) (Request, bool) {
 	return Request{}, false
 }
 
+// methods are what can be done, with what.
+var methods = map[string]func(*handler, http.ResponseWriter, *http.Request, Request) error{
+	"GET ":             (*handler).root,
+	"GET tags":         (*handler).tags,
+	"GET referrers":    (*handler).referrers,
+	"GET manifests":    (*handler).manifest,
+	"PUT manifests":    (*handler).putManifest,
+	"DELETE manifests": (*handler).deleteManifest,
+	"GET blobs":        (*handler).blob,
+	"DELETE blobs":     (*handler).deleteBlob,
+	"POST uploads":     (*handler).startUpload,
+	"GET uploads":      (*handler).upload,
+	"PATCH uploads":    (*handler).appendUpload,
+	"PUT uploads":      (*handler).finishUpload,
+	"DELETE uploads":   (*handler).cancelUpload,
+}
+
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Docker-Distribution-API-Version", "registry/2.0")
 	q, ok := Asked(r)
@@ -110,26 +127,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
-	handle := map[string]func(http.ResponseWriter, *http.Request, Request) error{
-		"GET ":             h.root,
-		"GET tags":         h.tags,
-		"GET referrers":    h.referrers,
-		"GET manifests":    h.manifest,
-		"PUT manifests":    h.putManifest,
-		"DELETE manifests": h.deleteManifest,
-		"GET blobs":        h.blob,
-		"DELETE blobs":     h.deleteBlob,
-		"POST uploads":     h.startUpload,
-		"GET uploads":      h.upload,
-		"PATCH uploads":    h.appendUpload,
-		"PUT uploads":      h.finishUpload,
-		"DELETE uploads":   h.cancelUpload,
-	}[method+" "+q.Kind]
+	handle := methods[method+" "+q.Kind]
 	if handle == nil {
 		Refuse(w, http.StatusMethodNotAllowed, "UNSUPPORTED", r.Method+" is not done here")
 		return
 	}
-	if err := handle(w, r, q); err != nil {
+	if err := handle(h, w, r, q); err != nil {
 		answer(w, q, err)
 	}
 }
