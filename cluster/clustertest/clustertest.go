@@ -58,6 +58,18 @@ func REST(t testing.TB) *rest.Config {
 	return rest.CopyConfig(server.config)
 }
 
+// Until waits for a fact, which is said if it never comes.
+func Until(t testing.TB, fact string, is func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(2 * time.Minute); !is(); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited two minutes in vain: %s", fact)
+		}
+	}
+}
+
 func start() error {
 	binary, err := Binary()
 	if err != nil {

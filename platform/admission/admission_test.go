@@ -6,7 +6,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
@@ -236,7 +235,7 @@ func TestStops(t *testing.T) {
 	if err := c.List(t.Context(), &list, client.MatchingLabels{apply.Label: "admission"}); err != nil || len(list.Items) > 0 {
 		t.Errorf("after it stopped: %d configurations, %v", len(list.Items), err)
 	}
-	until(t, "jobs to be let in unseen", func() bool { return c.Create(t.Context(), tfJob("default", "main"), client.DryRunAll) == nil })
+	clustertest.Until(t, "jobs to be let in unseen", func() bool { return c.Create(t.Context(), tfJob("default", "main"), client.DryRunAll) == nil })
 }
 
 // start runs a server with all rules until the test ends, or the function that
@@ -288,10 +287,10 @@ func start(t *testing.T) (client.Client, func()) {
 
 	// The API server takes a moment to know of its webhooks.
 	c := newClient(t)
-	until(t, "the webhook to be asked", func() bool {
+	clustertest.Until(t, "the webhook to be asked", func() bool {
 		return apierrors.IsInvalid(c.Create(t.Context(), tfJob("default", "main"), client.DryRunAll))
 	})
-	until(t, "the other to be asked", func() bool {
+	clustertest.Until(t, "the other to be asked", func() bool {
 		p := podOf("default", "probe", map[string]string{admission.LabelS3: "true"})
 		return c.Create(t.Context(), p, client.DryRunAll) == nil && len(p.Spec.Containers[0].EnvFrom) > 0
 	})
@@ -307,19 +306,10 @@ func newNamespace(t *testing.T) string {
 	if err := c.Create(t.Context(), ns); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the service account", func() bool {
+	clustertest.Until(t, "the service account", func() bool {
 		return c.Get(t.Context(), client.ObjectKey{Namespace: ns.Name, Name: "default"}, &corev1.ServiceAccount{}) == nil
 	})
 	return ns.Name
-}
-
-func until(t *testing.T, what string, fact func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); !fact(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited two minutes for %s", what)
-		}
-	}
 }
 
 func newClient(t *testing.T) client.Client {

@@ -18,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	"github.com/weir-ml/weir/cluster/clustertest"
 	"github.com/weir-ml/weir/platform/gateway/identity"
 )
 
@@ -353,7 +354,7 @@ func TestRevocationEndsWhatIsUnderWay(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			who := one.signIn(t, "viewer")
-			eventually(t, "the other door knows the session", func() bool { return two.ask(t, who, "GET", "/session", "").code == 200 })
+			clustertest.Until(t, "the other door knows the session", func() bool { return two.ask(t, who, "GET", "/session", "").code == 200 })
 			r, err := http.NewRequestWithContext(t.Context(), "GET", two.url+"/api/v1/namespaces/team/configmaps?watch=true", nil)
 			if err != nil {
 				t.Fatal(err)

@@ -182,10 +182,10 @@ func (d *door) people(t *testing.T) {
 	}
 	// The API server takes a moment to know of new roles.
 	owner, editor := d.signIn(t, "owner"), d.signIn(t, "editor")
-	eventually(t, "the owner may list nodes", func() bool { return d.ask(t, owner, "GET", "/api/v1/nodes", "").code == 200 })
+	clustertest.Until(t, "the owner may list nodes", func() bool { return d.ask(t, owner, "GET", "/api/v1/nodes", "").code == 200 })
 	d.ask(t, owner, "PUT", "/weir/s3/"+theirs+"-data", "")
 	d.ask(t, owner, "PUT", "/weir/s3/"+others+"-data", "")
-	eventually(t, "the editor may write to the bucket", func() bool {
+	clustertest.Until(t, "the editor may write to the bucket", func() bool {
 		return d.ask(t, editor, "PUT", "/weir/s3/"+theirs+"-data/there", "x").code == 200
 	})
 }
@@ -271,16 +271,6 @@ func (d *door) sign(who person, r *http.Request) {
 	if who.cookie != "" {
 		r.AddCookie(&http.Cookie{Name: "weir-session-" + r.URL.Port(), Value: who.cookie})
 		r.Header.Set("Sec-Fetch-Site", "same-origin")
-	}
-}
-
-// eventually waits for a fact.
-func eventually(t *testing.T, fact string, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); !is(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("after two minutes it is still not so that %s", fact)
-		}
 	}
 }
 
