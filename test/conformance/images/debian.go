@@ -29,6 +29,9 @@ func (m maker) busybox() ([]Recipe, error) {
 	}
 	files := filepath.Join(m.dir, "busybox", "files")
 	for _, name := range strings.Fields(string(out)) {
+		if name == filepath.Base(program) {
+			continue // It stays what it is: a link would lead to itself. Debian's busybox-static names itself.
+		}
 		if err := link(filepath.Join(files, "usr/bin"), name, program)(); err != nil {
 			return nil, err
 		}
