@@ -8,7 +8,8 @@ import (
 )
 
 // helloJob is a TrainJob whose nodes find each other by what they are told, and
-// say how far they are.
+// say how far they are. Node 0 ends no sooner than it was found, since the name
+// of a pod goes with it.
 const helloJob = `
 apiVersion: trainer.kubeflow.org/v1alpha1
 kind: TrainingRuntime
@@ -31,7 +32,11 @@ spec:
                   args:
                   - |
                     import json, os, socket, ssl, urllib.request
-                    print("reached", socket.gethostbyname(os.environ["PET_MASTER_ADDR"]), flush=True)
+                    master = os.environ["PET_MASTER_ADDR"], int(os.environ["PET_MASTER_PORT"])
+                    if os.environ["PET_NODE_RANK"] == "0":
+                        socket.create_server(("", master[1])).accept()
+                    else:
+                        print("reached", socket.create_connection(master).getpeername()[0], flush=True)
                     print("node", os.environ["PET_NODE_RANK"], "of", os.environ["PET_NNODES"], flush=True)
                     said = {"trainerStatus": {"progressPercentage": 50, "metrics": [{"name": "loss", "value": "0.25"}], "lastUpdatedTime": "2026-01-02T03:04:05Z"}}
                     urllib.request.urlopen(urllib.request.Request(
