@@ -21,10 +21,10 @@ import (
 
 // guard lets requests through to a route, if its rule allows.
 func (g *Gateway) guard(route *Route) http.Handler {
-	return count(route.Owner, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { g.answer(w, r, route) }))
+	return count(route.Owner, func(w *counted, r *http.Request) { g.answer(w, r, route) })
 }
 
-func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, route *Route) {
+func (g *Gateway) answer(w *counted, r *http.Request, route *Route) {
 	refuse := func(code int, message string) {
 		if route.Refuse != nil {
 			route.Refuse(w, r, code, message)
@@ -64,6 +64,7 @@ func (g *Gateway) answer(w http.ResponseWriter, r *http.Request, route *Route) {
 	}
 	ctx, cancel := while(r.Context(), &who.Pass)
 	defer cancel()
+	w.held = ctx
 	route.Handler.ServeHTTP(w, withPass(r.WithContext(ctx), who))
 }
 

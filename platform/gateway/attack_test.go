@@ -1,7 +1,6 @@
 package gateway_test
 
 import (
-	"bufio"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
@@ -434,31 +433,59 @@ func TestOnePortTakesAll(t *testing.T) {
 func TestLimits(t *testing.T) {
 	t.Parallel()
 	d := newDoor(t)
-	long, err := net.Dial("tcp", strings.TrimPrefix(d.url, "http://"))
-	if err != nil {
-		t.Fatal(err)
+	many := make(http.Header)
+	for i := range 2000 {
+		many.Set(fmt.Sprintf("X-Many-%d", i), strings.Repeat("x", 30))
 	}
-	defer long.Close()
-	go fmt.Fprintf(long, "GET /session HTTP/1.1\r\nHost: x\r\nX-Long: %s\r\n\r\n", strings.Repeat("x", 100<<10))
-	// It need not read on to answer, and the rest may then reset the connection.
-	if line, err := bufio.NewReader(long).ReadString('\n'); err == nil && !strings.HasPrefix(line, "HTTP/1.1 431") {
-		t.Errorf("100 kB of headers are answered %q, want 431", line)
+	for name, headers := range map[string]http.Header{"Long": {"X-Long": {strings.Repeat("x", 100<<10)}}, "Many": many} {
+		for _, http2 := range []bool{false, true} {
+			p := new(http.Protocols)
+			p.SetHTTP1(!http2)
+			p.SetUnencryptedHTTP2(http2)
+			client := http.Client{Transport: &http.Transport{Protocols: p}}
+			r, err := http.NewRequestWithContext(t.Context(), "GET", d.url+"/session", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header = headers
+			// It need not read on to answer, and the rest may then reset the connection.
+			a, err := client.Do(r)
+			if err != nil {
+				continue
+			}
+			a.Body.Close()
+			if a.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+				t.Errorf("%s by %s: %s, want 431", name, a.Proto, a.Status)
+			}
+		}
 	}
 	if a := d.ask(t, person{}, "POST", "/session", `{"name":"`+strings.Repeat("x", 17<<10)+`"}`); a.code != http.StatusBadRequest {
 		t.Errorf("a name of 17 kB is answered %d, want 400", a.code)
 	}
-	c, err := net.Dial("tcp", strings.TrimPrefix(d.url, "http://"))
-	if err != nil {
-		t.Fatal(err)
+	var all sync.WaitGroup
+	for what, begun := range map[string]string{
+		"their headers":         "GET /session HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+		"their sign-in":         "POST /session HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{",
+		"to say hello by TLS":   "\x16\x03\x01",
+		"the end of their name": "POST /session HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"nam",
+	} {
+		all.Go(func() {
+			c, err := net.Dial("tcp", strings.TrimPrefix(d.url, "http://"))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer c.Close()
+			fmt.Fprint(c, begun)
+			_ = c.SetReadDeadline(time.Now().Add(time.Minute))
+			_, err = io.Copy(io.Discard, c)
+			var late net.Error
+			if errors.As(err, &late) && late.Timeout() {
+				t.Errorf("who never ends %s is still waited for after a minute", what)
+			}
+		})
 	}
-	defer c.Close()
-	fmt.Fprint(c, "GET /session HTTP/1.1\r\nHost: x\r\nX-Slow: ")
-	_ = c.SetReadDeadline(time.Now().Add(time.Minute))
-	_, err = bufio.NewReader(c).ReadString('\n')
-	var late net.Error
-	if errors.As(err, &late) && late.Timeout() {
-		t.Error("who never ends their headers is still waited for after a minute")
-	}
+	all.Wait()
 }
 
 // A session says in which namespaces somebody has a role.

@@ -1,6 +1,9 @@
 package gateway
 
 import (
+	"bufio"
+	"context"
+	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -25,6 +28,7 @@ func init() { metrics.Registry.MustRegister(requests, durations) }
 type counted struct {
 	http.ResponseWriter
 	code int
+	held context.Context // ends with the request, or with the right to it
 }
 
 // WriteHeader remembers the code.
@@ -41,11 +45,23 @@ func (c *counted) Unwrap() http.ResponseWriter { return c.ResponseWriter }
 // Flush is for those who look for it here.
 func (c *counted) Flush() { _ = http.NewResponseController(c.ResponseWriter).Flush() }
 
+// Hijack gives the connection away until the handler returns, or who asked may no
+// longer ask: a handler that talks by it need not look out for that itself.
+func (c *counted) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, both, err := http.NewResponseController(c.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	c.code = http.StatusSwitchingProtocols
+	context.AfterFunc(c.held, func() { _ = conn.Close() })
+	return conn, both, nil
+}
+
 // count counts what h answers as the owner's.
-func count(owner string, h http.Handler) http.Handler {
+func count(owner string, h func(*counted, *http.Request)) http.Handler {
 	took := durations.WithLabelValues(owner)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		began, c := time.Now(), &counted{ResponseWriter: w}
+		began, c := time.Now(), &counted{ResponseWriter: w, held: r.Context()}
 		defer func() { // Also when who asked has gone, which a handler says by a panic.
 			if c.code == 0 {
 				c.code = http.StatusOK
@@ -55,6 +71,6 @@ func count(owner string, h http.Handler) http.Handler {
 				took.Observe(time.Since(began).Seconds())
 			}
 		}()
-		h.ServeHTTP(c, r)
+		h(c, r)
 	})
 }

@@ -1,9 +1,7 @@
 package gateway_test
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
 	"io"
 	"net/http"
 	"strings"
@@ -123,42 +121,4 @@ func escaped(key string) string {
 		}
 	}
 	return b.String()
-}
-
-// An upload is as long as it likes.
-func TestLongUploads(t *testing.T) {
-	d := newDoor(t)
-	d.people(t)
-	who := d.signIn(t, "editor")
-	read, write := io.Pipe()
-	r, err := http.NewRequestWithContext(t.Context(), "PUT", d.url+"/weir/s3/team-data/large", read)
-	if err != nil {
-		t.Fatal(err)
-	}
-	const size = 64 << 20
-	r.ContentLength = size
-	d.sign(who, r)
-	chunk := make([]byte, 1<<20)
-	_, _ = rand.Read(chunk)
-	var sum bytes.Buffer
-	go func() {
-		for range size / len(chunk) {
-			if _, err := write.Write(chunk); err != nil {
-				return
-			}
-		}
-		write.Close()
-	}()
-	a, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer a.Body.Close()
-	_, _ = io.Copy(&sum, a.Body)
-	if a.StatusCode != 200 {
-		t.Fatalf("upload: %s %s", a.Status, sum.String())
-	}
-	if got := d.ask(t, who, "HEAD", "/weir/s3/team-data/large", ""); got.header.Get("Content-Length") != "67108864" {
-		t.Errorf("the object has %s bytes", got.header.Get("Content-Length"))
-	}
 }
