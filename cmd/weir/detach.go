@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -32,7 +34,11 @@ func detach(ctx context.Context, dir string, o upOptions, out io.Writer) error {
 	}
 	defer log.Close()
 
-	args := []string{"up", "--dir", dir, "--listen", o.listen}
+	address := o.listen
+	if o.port != 0 {
+		address = net.JoinHostPort(o.listen, strconv.Itoa(o.port))
+	}
+	args := []string{"up", "--dir", dir, "--listen", address}
 	for _, s := range o.share {
 		args = append(args, "--share", s)
 	}

@@ -39,7 +39,12 @@ func openDoors(dir string, o upOptions) (*doors, error) {
 	if d.s3, err = listen("S3", o.listen, portOf(last.S3.URL, firstS3Port)); err != nil {
 		return nil, err
 	}
-	if o.has("gateway") {
+	switch {
+	case o.has("gateway") && o.port != 0:
+		if d.front, err = listenAll(addressesOf(o.listen), o.port); err != nil {
+			return nil, fmt.Errorf("listen on %s port %d for the front door: %w; name another port, or none for the first that is free", o.listen, o.port, err)
+		}
+	case o.has("gateway"):
 		if d.front, err = listen("the front door", o.listen, portOf(last.Front.URL, firstFrontPort)); err != nil {
 			return nil, err
 		}
@@ -52,10 +57,7 @@ func openDoors(dir string, o upOptions) (*doors, error) {
 
 // listen takes the first port that is free on all the addresses it needs.
 func listen(what, address string, port int) ([]*net.TCPListener, error) {
-	addresses := []net.IP{net.ParseIP(address)}
-	if ip := addresses[0]; !ip.IsLoopback() && !ip.IsUnspecified() {
-		addresses = []net.IP{net.IPv4(127, 0, 0, 1), ip}
-	}
+	addresses := addressesOf(address)
 	for p := port; p < port+100; p++ {
 		all, err := listenAll(addresses, p)
 		if errors.Is(err, syscall.EADDRINUSE) {
@@ -70,6 +72,15 @@ func listen(what, address string, port int) ([]*net.TCPListener, error) {
 		return all, nil
 	}
 	return nil, fmt.Errorf("listen on %s: ports %d to %d are all taken", address, port, port+99)
+}
+
+// addressesOf are an address and the loopback, where that does not include it.
+func addressesOf(address string) []net.IP {
+	ip := net.ParseIP(address)
+	if ip.IsLoopback() || ip.IsUnspecified() {
+		return []net.IP{ip}
+	}
+	return []net.IP{net.IPv4(127, 0, 0, 1), ip}
 }
 
 func listenAll(addresses []net.IP, port int) ([]*net.TCPListener, error) {

@@ -41,7 +41,7 @@ type frontDoor struct {
 	gateway  *gateway.Gateway
 	listener net.Listener
 	open     bool // to others than this machine
-	provider *gateway.Provider
+	settings *reread
 	audit    *lumberjack.Logger
 	secret   string // of the link that signs the owner in
 }
@@ -66,14 +66,21 @@ func openFrontDoor(ctx context.Context, dir string, k *cluster.Cluster, m *machi
 	if err != nil {
 		return nil, err
 	}
-	f.provider = settings.SignIn.OIDC
+	f.settings = newReread(dir, settings)
+	known, err := newCertificates(dir, certificate, f.settings.settings)
+	if err != nil {
+		return nil, err
+	}
 	f.audit = &lumberjack.Logger{Filename: filepath.Join(dir, "logs", "front-door.log"), MaxSize: 20, MaxBackups: 3}
 	c := gateway.Config{
 		REST: k.REST, Identity: f.identity, Pages: ui.Handler(), Audit: slog.New(slog.NewJSONHandler(f.audit, nil)),
-		TLS: &tls.Config{
-			Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+		TLS: known.config(), SignIn: func() *gateway.SignIn { return &f.settings.settings().SignIn },
+		Authority: func(host string) []byte {
+			if known.names(host) {
+				return nil
+			}
+			return authority.CertPEM()
 		},
-		Authority: authority.CertPEM(), Provider: f.provider,
 		Machine: func(ctx context.Context) any { return howItFares(ctx, k, dir, f.gateway) },
 	}
 	if s.S3.URL != "" {
@@ -112,7 +119,7 @@ func (f *frontDoor) admitOwner(ctx context.Context) error {
 	if err := makeOwner(ctx, f.rest, f.identity); err != nil {
 		return err
 	}
-	if f.open && f.provider == nil {
+	if f.open && f.settings.settings().SignIn.OIDC == nil {
 		if err := f.mayOpen(ctx); err != nil {
 			return err
 		}

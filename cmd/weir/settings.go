@@ -10,7 +10,6 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/klog/v2"
-	"sigs.k8s.io/yaml"
 
 	"github.com/weir-ml/weir/cluster/podlogs"
 	"github.com/weir-ml/weir/kit/environment"
@@ -21,8 +20,10 @@ import (
 type settings struct {
 	// Environments say what images mean, before the built in ones.
 	Environments []environment.Recipe `json:"environments,omitempty"`
-	// SignIn says how people sign in at the front door, beside weir's own ways.
-	SignIn signInSettings `json:"signIn,omitempty"`
+	// FrontDoor says where people come in, and by which certificate.
+	FrontDoor doorSettings `json:"frontDoor,omitempty"`
+	// SignIn says how people sign in there, beside weir's own ways.
+	SignIn gateway.SignIn `json:"signIn,omitempty"`
 	// Registries say how registries of images are reached.
 	Registries registrySettings `json:"registries,omitempty"`
 	// Logs say how long the logs of pods stay when the pods are gone.
@@ -49,11 +50,6 @@ type hardware struct {
 	GPU    int    `json:"gpu,omitempty"`
 }
 
-type signInSettings struct {
-	// OIDC is a provider that knows people; nil is none.
-	OIDC *gateway.Provider `json:"oidc,omitempty"`
-}
-
 type registrySettings struct {
 	// Plain names those without TLS, as "registry.example:5000".
 	Plain []string `json:"plain,omitempty"`
@@ -78,30 +74,40 @@ func (l logSettings) retention() podlogs.Retention {
 
 func settingsFile(dir string) string { return filepath.Join(dir, "weir.yaml") }
 
-// readSettings reads weir.yaml in dir. Without one, all is as it is by default.
+// readSettings reads weir.yaml in dir, and the variables that win over it. Without
+// them, all is as it is by default.
 func readSettings(dir string) (*settings, error) {
 	var s settings
-	data, err := os.ReadFile(settingsFile(dir))
-	if errors.Is(err, os.ErrNotExist) {
-		return &s, nil
+	file := settingsFile(dir)
+	data, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("read settings: %w", err)
 	}
+	at, err := decodeSettings(file, data, &s)
 	if err != nil {
 		return nil, fmt.Errorf("read settings: %w", err)
 	}
-	if err := yaml.UnmarshalStrict(data, &s); err != nil {
-		return nil, fmt.Errorf("read %s: %w", settingsFile(dir), err)
+	variables, err := readVariables(&s, os.Environ())
+	if err != nil {
+		return nil, fmt.Errorf("read settings: %w", err)
 	}
-	for i, r := range s.Environments {
-		if r.Image == "" {
-			return nil, fmt.Errorf("read %s: environments[%d] has no image: name one, as \"registry.local/mnist:*\"", settingsFile(dir), i)
-		}
-	}
-	if p := s.SignIn.OIDC; p != nil {
-		if err := p.Check(); err != nil {
-			return nil, fmt.Errorf("read %s: signIn.oidc: %w", settingsFile(dir), err)
-		}
+	if err := s.check(); err != nil {
+		return nil, fmt.Errorf("read settings: %w", placed(err, at, variables))
 	}
 	return &s, nil
+}
+
+// check says what is wrong, by the field.
+func (s *settings) check() error {
+	for i, r := range s.Environments {
+		if r.Image == "" {
+			return &gateway.FieldError{Field: fmt.Sprintf("environments[%d]", i), Err: errors.New(`it has no image: name one, as "registry.local/mnist:*"`)}
+		}
+	}
+	if err := gateway.Within("frontDoor", s.FrontDoor.check()); err != nil {
+		return err
+	}
+	return gateway.Within("signIn", s.SignIn.Check())
 }
 
 // newerEnvironments yields the environments of weir.yaml, and whether it has

@@ -6,10 +6,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/weir-ml/weir/kit/environment"
+	"github.com/weir-ml/weir/platform/gateway"
 )
 
 // What people wrote into weir.yaml stays, comments too, when a command adds to it.
@@ -78,9 +80,24 @@ func TestEnvironmentsThatChange(t *testing.T) {
 
 func TestSettingsThatAreWrong(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
-		"UnknownKey": {"enviroments: []\n", `unknown field "enviroments"`}, //nolint:misspell // That is what is wrong.
-		"NoImage":    {"environments:\n- packages: [six]\n", "environments[0] has no image"},
-		"NoYAML":     {"environments: [", "weir.yaml"},
+		"UnknownKey": {"enviroments: []\n", `weir.yaml:1: enviroments: there is no such field; there are environments, frontDoor, logs`}, //nolint:misspell // That is what is wrong.
+		"NoImage":    {"environments:\n- packages: [six]\n", "weir.yaml:2: environments[0]: it has no image"},
+		"NoYAML":     {"environments: [", "weir.yaml: line 1: "},
+		"Twice":      {"logs: {}\n\nlogs: {}\n", "weir.yaml:3: logs: it stands in line 1 already"},
+		"NoFields":   {"logs:\n- keep\n", "weir.yaml:1: logs: it has no fields: say each in a line below it"},
+		"NoTime":     {"signIn:\n  session: one week\n", `weir.yaml:2: signIn.session: "one week" is not a length of time: say 15s, 12h or 168h`},
+		"LongTime":   {"signIn:\n  # for ever\n  session: 90000h\n", "weir.yaml:3: signIn.session: 90000h0m0s is out of bounds: say a time from 1m to 8760h0m0s"},
+		"NoNumber":   {"signIn:\n  limits:\n    passwords: many\n", `weir.yaml:3: signIn.limits.passwords: "many" is not a whole number`},
+		"NoList":     {"frontDoor:\n  acme:\n    hosts: weir.example.com\n", "weir.yaml:3: frontDoor.acme.hosts: it is no list: say [a, b]"},
+		"NoHost":     {"frontDoor:\n  acme:\n    hosts:\n    - weir.example.com\n    - 10.0.0.1\n", `weir.yaml:5: frontDoor.acme.hosts[1]: "10.0.0.1" is no name of a host that an authority vouches for`},
+		"NoHosts":    {"frontDoor:\n  acme: {email: a@b.c}\n", "weir.yaml:2: frontDoor.acme.hosts: it is missing: name the hosts that people open"},
+		"NoAddress":  {"frontDoor:\n  listen: all\n", `weir.yaml:2: frontDoor.listen: "all" is no IP address, with a port or without; 0.0.0.0 means`},
+		"NoPort":     {"frontDoor:\n  listen: 0.0.0.0:https\n", `weir.yaml:2: frontDoor.listen: "0.0.0.0:https": "https" is no port`},
+		"NoFile":     {"frontDoor:\n  certificate:\n    file: /none.pem\n    key: /dev/null\n", "weir.yaml:3: frontDoor.certificate.file: stat /none.pem: no such file or directory: name the file, in PEM"},
+		"NoPEM":      {"frontDoor:\n  certificate: {file: /dev/null, key: /dev/null}\n", "weir.yaml:2: frontDoor.certificate: read certificate /dev/null with key /dev/null: "},
+		"NoIssuer":   {"signIn:\n  oidc:\n    clientID: weir\n    issuer: idp.example.com\n", `weir.yaml:4: signIn.oidc.issuer: "idp.example.com" is no address: say the provider's, with https://`},
+		"NoClient":   {"signIn:\n  oidc:\n    issuer: https://idp.example.com\n", "weir.yaml:2: signIn.oidc.clientID: it is missing"},
+		"NoText":     {"run:\n  namespace: [a]\n", `weir.yaml:2: run.namespace: "[a]" is not a text`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -160,5 +177,45 @@ func TestRunSettings(t *testing.T) {
 	}
 	if err := o.complete(runSettings{Hardware: map[string]hardware{"large": {}}}); err != nil || o.namespace != "default" {
 		t.Errorf("without anything the namespace is %q, %v", o.namespace, err)
+	}
+}
+
+// Variables win over weir.yaml, and one that means nothing is told.
+func TestSettingsFromVariables(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(settingsFile(dir), []byte("signIn:\n  session: 12h\n  oidc: {issuer: \"https://idp.example.com\", clientID: weir}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		variable, value string
+		is              func(*settings) any
+		want            any
+		err             string
+	}{
+		"InPlaceOf": {variable: "WEIR_SIGN_IN_SESSION", value: "1h", is: func(s *settings) any { return s.SignIn.Session.Duration }, want: time.Hour},
+		"Beside":    {variable: "WEIR_SIGN_IN_OIDC_CLIENT_SECRET", value: "hush: #1", is: func(s *settings) any { return *s.SignIn.OIDC }, want: gateway.Provider{Issuer: "https://idp.example.com", ClientID: "weir", ClientSecret: "hush: #1"}},
+		"New":       {variable: "WEIR_FRONT_DOOR_ACME_HOSTS", value: "a.example.com, b.example.com", is: func(s *settings) any { return s.FrontDoor.ACME.Hosts }, want: []string{"a.example.com", "b.example.com"}},
+		"Number":    {variable: "WEIR_SIGN_IN_LIMITS_PASSWORDS", value: "3", is: func(s *settings) any { return s.SignIn.Limits.Passwords }, want: 3},
+		"Other":     {variable: "WEIR_URL", value: "x", is: func(s *settings) any { return s.FrontDoor.ACME }, want: (*acmeSettings)(nil)},
+		"Unknown":   {variable: "WEIR_SIGN_IN_SESION", value: "1h", err: "variable WEIR_SIGN_IN_SESION: it sets nothing; there are WEIR_FRONT_DOOR_ACME_CA_FILE, "},
+		"NoTime":    {variable: "WEIR_SIGN_IN_SESSION", value: "long", err: `variable WEIR_SIGN_IN_SESSION: "long" is not a length of time: say 15s, 12h or 168h`},
+		"Wrong":     {variable: "WEIR_SIGN_IN_SESSION", value: "1s", err: "variable WEIR_SIGN_IN_SESSION: 1s is out of bounds"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(c.variable, c.value)
+			s, err := readSettings(dir)
+			if c.err != "" {
+				if err == nil || !strings.Contains(err.Error(), c.err) {
+					t.Errorf("%v, want %s", err, c.err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, c.is(s)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 
@@ -16,6 +15,7 @@ import (
 type upOptions struct {
 	detach  bool
 	listen  string
+	port    int // of the front door, where --listen names one; 0 is the first that is free
 	share   []string
 	without []string
 }
@@ -33,6 +33,9 @@ Objects, volumes, buckets and logs stay in the folder for the next time.`,
 			if err != nil {
 				return err
 			}
+			if err := o.settle(dir, cmd.Flags().Changed("listen")); err != nil {
+				return err
+			}
 			if _, _, inside := namespaces.Inside(); inside {
 				return runInside(cmd.Context(), dir, o, cmd.OutOrStdout())
 			}
@@ -44,7 +47,7 @@ Objects, volumes, buckets and logs stay in the folder for the next time.`,
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&o.detach, "detach", false, "return once weir is ready, and leave it running")
-	flags.StringVar(&o.listen, "listen", "127.0.0.1", "address to listen on; anything but a loopback opens weir to the network, with TLS and sign-in")
+	flags.StringVar(&o.listen, "listen", "127.0.0.1", "address to listen on, and with a colon the front door's port; anything but a loopback opens weir to the network, with TLS and sign-in")
 	flags.StringArrayVar(&o.share, "share", nil, "folder of this machine that pods may mount by hostPath, PATH or PATH:ro; may be repeated")
 	flags.StringSliceVar(&o.without, "without", nil, "parts to leave out: controllers, node, s3, metrics, gateway")
 	return cmd
@@ -81,14 +84,28 @@ func up(ctx context.Context, dir string, o upOptions) error {
 	return runOutside(ctx, kind, doors)
 }
 
+// settle fills in what weir.yaml says and no flag does.
+func (o *upOptions) settle(dir string, said bool) error {
+	s, err := readSettings(dir)
+	if err != nil {
+		return err
+	}
+	if !said && s.FrontDoor.Listen != "" {
+		o.listen = s.FrontDoor.Listen
+	}
+	address, port, err := parseListen(o.listen)
+	if err != nil {
+		return fmt.Errorf("--listen %w", err)
+	}
+	o.listen, o.port = address.String(), port
+	return nil
+}
+
 func (o *upOptions) check() error {
 	for _, w := range o.without {
 		if !slices.Contains(parts, w) {
 			return fmt.Errorf("--without %s: there is no such part; there are %s", w, strings.Join(parts, ", "))
 		}
-	}
-	if net.ParseIP(o.listen) == nil {
-		return fmt.Errorf("--listen %s: not an IP address; 0.0.0.0 means all of this machine's", o.listen)
 	}
 	return nil
 }

@@ -379,6 +379,26 @@ func TestRevocationEndsWhatIsUnderWay(t *testing.T) {
 	}
 }
 
+// What another process has made lets somebody in at once.
+func TestWhatIsNewCountsAtOnce(t *testing.T) {
+	one, two := newDoor(t), newDoor(t)
+	two.ask(t, person{}, "GET", "/session", "", "Authorization", "Bearer weir_NOBODYS") // so that it has read what there is
+	for i := range 20 {
+		name := fmt.Sprintf("new-%d-%d", i, time.Now().UnixNano())
+		one.user(t, name)
+		if a := two.ask(t, one.withToken(t, name), "GET", "/session", ""); a.code != http.StatusOK {
+			t.Errorf("with a new token: %d %s", a.code, a.body)
+		}
+		link, err := one.users.NewLink(t.Context(), identity.Subject{User: name}, time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a := two.ask(t, person{}, "GET", "/sign-in?token="+link, ""); a.header.Get("Location") != "/" {
+			t.Errorf("with a new link: %d to %s", a.code, a.header.Get("Location"))
+		}
+	}
+}
+
 // A service account comes in with the token that its pod has.
 func TestServiceAccounts(t *testing.T) {
 	d := newDoor(t)

@@ -1,10 +1,12 @@
 package gateway
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -12,18 +14,6 @@ import (
 
 	"github.com/weir-ml/weir/platform/routes"
 )
-
-// How many wrong passwords there may be at once, and how soon there may be one
-// more: for a name from one address, for an address, and for a name from
-// everywhere. The last is wide, so that nobody can lock another out by guessing.
-var limits = map[string]struct {
-	burst int
-	every time.Duration
-}{
-	"both":    {5, 15 * time.Second},
-	"address": {20, 5 * time.Second},
-	"name":    {60, 5 * time.Second},
-}
 
 // maxCounted is how many names and addresses are counted. Beyond it those go
 // that have rested.
@@ -33,16 +23,21 @@ const maxCounted = 20000
 type attempts struct {
 	mu    sync.Mutex
 	count map[string]*rate.Limiter
+	by    Limits // what they are counted by; they begin anew when it changes
 	now   func() time.Time
 }
 
 func newAttempts() *attempts { return &attempts{count: map[string]*rate.Limiter{}, now: time.Now} }
 
 // take counts an attempt, and returns how long to wait first if there were too
-// many.
-func (a *attempts) take(name, address string) time.Duration {
+// many. How a name is written makes no other name of it.
+func (a *attempts) take(by Limits, name, address string) time.Duration {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.by != by {
+		a.by = by
+		clear(a.count)
+	}
 	now := a.now()
 	var taken []*rate.Reservation
 	var wait time.Duration
@@ -73,7 +68,7 @@ func keyOf(kind, name, address string) string {
 	case "name":
 		address = ""
 	}
-	return kind + "\x00" + name + "\x00" + address
+	return kind + "\x00" + strings.ToLower(name) + "\x00" + address
 }
 
 func (a *attempts) limiter(kind, name, address string, now time.Time) *rate.Limiter {
@@ -88,7 +83,14 @@ func (a *attempts) limiter(kind, name, address string, now time.Time) *rate.Limi
 			}
 		}
 	}
-	l := rate.NewLimiter(rate.Every(limits[kind].every), limits[kind].burst)
+	burst, every := cmp.Or(a.by.Passwords, 5), cmp.Or(a.by.Every.Duration, 15*time.Second)
+	switch kind {
+	case "address":
+		burst, every = 4*burst, every/3
+	case "name":
+		burst, every = 12*burst, every/3
+	}
+	l := rate.NewLimiter(rate.Every(every), burst)
 	a.count[key] = l
 	return l
 }

@@ -43,18 +43,18 @@ type Config struct {
 	Audit *slog.Logger
 	// TLS is how connections that begin with TLS are answered; nil does without.
 	TLS *tls.Config
-	// Authority is the certificate by which clients know ours, in PEM.
-	Authority []byte
+	// Authority yields the certificate by which clients know the one of a host, in
+	// PEM; none if they know it by themselves.
+	Authority func(host string) []byte
 	// Plain says at which of our addresses others are answered; nil is all.
 	Plain func(net.Addr) bool
 	// Storage is the S3 behind the door; nil is none.
 	Storage *Storage
-	// Provider is where people sign in who are kept elsewhere; nil is nowhere.
-	Provider *Provider
+	// SignIn yields how people sign in, whenever somebody does; nil is by weir's
+	// own ways alone.
+	SignIn func() *SignIn
 	// Machine says how the installation fares, as JSON; nil says nothing.
 	Machine func(context.Context) any
-	// Session is how long somebody stays signed in; a week if zero.
-	Session time.Duration
 }
 
 // A Gateway is a front door. It is an http.Handler.
@@ -66,14 +66,11 @@ type Gateway struct {
 	store      *store       // nil without a Storage
 	signed     http.Handler // leads to it whoever signs requests
 	attempts   *attempts
-	oidc       *oidcDoor // nil without a Provider
+	oidc       oidcDoor
 }
 
 // New returns the front door with its own routes and those that are given.
 func New(c Config, more ...Route) (*Gateway, error) {
-	if c.Session == 0 {
-		c.Session = 7 * 24 * time.Hour
-	}
 	if c.Audit == nil {
 		c.Audit = slog.New(slog.DiscardHandler)
 	}
@@ -84,12 +81,6 @@ func New(c Config, more ...Route) (*Gateway, error) {
 	g := &Gateway{config: c, core: core, table: newTable(), attempts: newAttempts()}
 	if g.kubernetes, err = newUpstream(c.REST); err != nil {
 		return nil, fmt.Errorf("open the front door: %w", err)
-	}
-	if c.Provider != nil {
-		if err := c.Provider.Check(); err != nil {
-			return nil, fmt.Errorf("open the front door: %w", err)
-		}
-		g.oidc = &oidcDoor{config: *c.Provider}
 	}
 	if c.Storage != nil {
 		if g.store, err = newStore(*c.Storage); err != nil {

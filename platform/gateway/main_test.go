@@ -59,10 +59,13 @@ func (s *said) String() string {
 }
 
 // newDoor opens a door. Two of them know the same people.
-func newDoor(t *testing.T) *door { t.Helper(); return newDoorWith(t, nil) }
+func newDoor(t *testing.T) *door {
+	t.Helper()
+	return newDoorWith(t, func() *gateway.SignIn { return &gateway.SignIn{} })
+}
 
-// newDoorWith opens one by which a provider signs people in.
-func newDoorWith(t *testing.T, provider *gateway.Provider) *door {
+// newDoorWith opens one at which people sign in as settings say.
+func newDoorWith(t *testing.T, settings func() *gateway.SignIn) *door {
 	t.Helper()
 	config := clustertest.REST(t)
 	core, err := kubernetes.NewForConfig(config)
@@ -84,11 +87,11 @@ func newDoorWith(t *testing.T, provider *gateway.Provider) *door {
 	}
 	d := &door{users: users, core: core, audit: &said{}, keys: storage(t)}
 	d.gateway, err = gateway.New(gateway.Config{
-		REST: config, Identity: users, Audit: slog.New(slog.NewJSONHandler(d.audit, nil)), Authority: certificate, Storage: &d.keys,
-		TLS:      &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}},
-		Pages:    http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "a page") }),
-		Machine:  func(context.Context) any { return map[string]string{"version": "test"} },
-		Provider: provider,
+		REST: config, Identity: users, Audit: slog.New(slog.NewJSONHandler(d.audit, nil)), Authority: func(string) []byte { return certificate }, Storage: &d.keys,
+		TLS:     &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}},
+		Pages:   http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "a page") }),
+		Machine: func(context.Context) any { return map[string]string{"version": "test"} },
+		SignIn:  settings,
 	})
 	if err != nil {
 		t.Fatal(err)

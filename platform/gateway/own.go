@@ -30,12 +30,10 @@ func (g *Gateway) ownRoutes() []Route {
 		Route{Owner: "weir", Pattern: "DELETE /weir/users/{name}", Rule: overUsers("delete"), Handler: http.HandlerFunc(g.removeUser)},
 	)
 	all = append(all, Route{Owner: "weir", Pattern: "GET /sign-in/ways", Rule: routes.Anyone, Handler: http.HandlerFunc(g.showWays)})
-	if g.oidc != nil {
-		all = append(all,
-			Route{Owner: "weir", Pattern: "GET " + providerPath, Rule: routes.Anyone, Handler: http.HandlerFunc(g.toProvider)},
-			Route{Owner: "weir", Pattern: "GET " + callbackPath, Rule: routes.Anyone, Handler: http.HandlerFunc(g.fromProvider)},
-		)
-	}
+	all = append(all,
+		Route{Owner: "weir", Pattern: "GET " + providerPath, Rule: routes.Anyone, Handler: http.HandlerFunc(g.toProvider)},
+		Route{Owner: "weir", Pattern: "GET " + callbackPath, Rule: routes.Anyone, Handler: http.HandlerFunc(g.fromProvider)},
+	)
 	if g.store != nil {
 		all = append(all,
 			Route{Owner: "s3", Pattern: "GET " + storagePath, Rule: routes.SignedIn, Handler: http.HandlerFunc(g.listBuckets)},
@@ -67,7 +65,7 @@ func (g *Gateway) showPage(w http.ResponseWriter, r *http.Request) {
 // showWays says by what the page of sign-in can sign somebody in.
 func (g *Gateway) showWays(w http.ResponseWriter, _ *http.Request) {
 	ways := map[string]string{"password": "/session"}
-	if g.oidc != nil {
+	if g.signIns().OIDC != nil {
 		ways["oidc"] = providerPath
 	}
 	routes.Respond(w, http.StatusOK, ways)

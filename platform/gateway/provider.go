@@ -17,6 +17,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/weir-ml/weir/platform/gateway/identity"
+	"github.com/weir-ml/weir/platform/routes"
 )
 
 // A Provider is an OpenID Connect provider by which people sign in.
@@ -34,26 +35,43 @@ type Provider struct {
 	Scopes []string `json:"scopes,omitempty"`
 }
 
-// Check says what is missing, or wrong.
+// Check says what is missing, or wrong, by the field.
 func (p *Provider) Check() error {
 	u, err := url.Parse(p.Issuer)
 	if err != nil || u.Host == "" || (u.Scheme != "https" && !isLoopback(u.Hostname())) {
-		return fmt.Errorf("issuer %q: say the provider's address, with https://", p.Issuer)
+		return &FieldError{"issuer", fmt.Errorf("%q is no address: say the provider's, with https://", p.Issuer)}
 	}
 	if p.ClientID == "" {
-		return errors.New("clientID is missing: say what the provider knows weir by")
+		return &FieldError{"clientID", errors.New("it is missing: say what the provider knows weir by")}
 	}
 	return nil
 }
 
 func isLoopback(host string) bool { return host == "localhost" || host == "127.0.0.1" || host == "::1" }
 
-// An oidcDoor signs people in by a provider, which it asks for its keys when
-// somebody first comes.
+// An oidcDoor knows the provider that it has asked last. It asks when somebody
+// first comes.
 type oidcDoor struct {
-	config   Provider
 	mu       sync.Mutex
+	issuer   string
 	provider *oidc.Provider
+}
+
+// A waiter is the door as the settings have it while one request lasts.
+type waiter struct {
+	Provider
+	door *oidcDoor
+}
+
+var errNoProvider = errors.New("no provider signs people in here: signIn.oidc in weir.yaml can name one")
+
+// provider signs people in by what the settings name now.
+func (g *Gateway) provider() (*waiter, error) {
+	p := g.signIns().OIDC
+	if p == nil {
+		return nil, errNoProvider
+	}
+	return &waiter{*p, &g.oidc}, nil
 }
 
 const (
@@ -66,31 +84,31 @@ const (
 
 // reach is a context to ask the provider in. Its keys are asked for again later,
 // so it does not end with the request.
-func (o *oidcDoor) reach(r *http.Request) (context.Context, *oidc.Provider, error) {
+func (o *waiter) reach(r *http.Request) (context.Context, *oidc.Provider, error) {
 	ctx := oidc.ClientContext(context.WithoutCancel(r.Context()), &http.Client{Timeout: 20 * time.Second})
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.provider == nil {
-		p, err := oidc.NewProvider(ctx, o.config.Issuer)
+	o.door.mu.Lock()
+	defer o.door.mu.Unlock()
+	if o.door.provider == nil || o.door.issuer != o.Issuer {
+		p, err := oidc.NewProvider(ctx, o.Issuer)
 		if err != nil {
-			return nil, nil, fmt.Errorf("ask %s how it signs people in: %w", o.config.Issuer, err)
+			return nil, nil, fmt.Errorf("ask %s how it signs people in: %w", o.Issuer, err)
 		}
-		o.provider = p
+		o.door.provider, o.door.issuer = p, o.Issuer
 	}
-	return ctx, o.provider, nil
+	return ctx, o.door.provider, nil
 }
 
-func (o *oidcDoor) client(r *http.Request, p *oidc.Provider) *oauth2.Config {
+func (o *waiter) client(r *http.Request, p *oidc.Provider) *oauth2.Config {
 	scheme := "http"
 	if r.TLS != nil {
 		scheme = "https"
 	}
-	scopes := o.config.Scopes
+	scopes := o.Scopes
 	if len(scopes) == 0 {
 		scopes = []string{"email", "profile", "groups"}
 	}
 	return &oauth2.Config{
-		ClientID: o.config.ClientID, ClientSecret: o.config.ClientSecret, Endpoint: p.Endpoint(),
+		ClientID: o.ClientID, ClientSecret: o.ClientSecret, Endpoint: p.Endpoint(),
 		RedirectURL: scheme + "://" + r.Host + callbackPath, Scopes: append([]string{oidc.ScopeOpenID}, scopes...),
 	}
 }
@@ -100,7 +118,12 @@ type journey struct{ State, Nonce, Verifier string }
 
 // toProvider sends somebody to the provider.
 func (g *Gateway) toProvider(w http.ResponseWriter, r *http.Request) {
-	_, p, err := g.oidc.reach(r)
+	o, err := g.provider()
+	if err != nil {
+		routes.Refuse(w, http.StatusNotFound, err.Error())
+		return
+	}
+	_, p, err := o.reach(r)
 	if err != nil {
 		fail(w, err)
 		return
@@ -112,12 +135,16 @@ func (g *Gateway) toProvider(w http.ResponseWriter, r *http.Request) {
 		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil,
 	})
 	w.Header().Set("Cache-Control", "no-store")
-	http.Redirect(w, r, g.oidc.client(r, p).AuthCodeURL(j.State, oidc.Nonce(j.Nonce), oauth2.S256ChallengeOption(j.Verifier)), http.StatusSeeOther)
+	http.Redirect(w, r, o.client(r, p).AuthCodeURL(j.State, oidc.Nonce(j.Nonce), oauth2.S256ChallengeOption(j.Verifier)), http.StatusSeeOther)
 }
 
 // fromProvider signs in who comes back.
 func (g *Gateway) fromProvider(w http.ResponseWriter, r *http.Request) {
-	who, err := g.oidc.subject(r)
+	var who identity.Subject
+	o, err := g.provider()
+	if err == nil {
+		who, err = o.subject(r)
+	}
 	http.SetCookie(w, &http.Cookie{Name: providerCookie, Path: providerPath, MaxAge: -1})
 	if err == nil {
 		err = g.unkept(r, who.User)
@@ -143,7 +170,7 @@ func (g *Gateway) unkept(r *http.Request, name string) error {
 }
 
 // subject is whom the provider says has come back.
-func (o *oidcDoor) subject(r *http.Request) (identity.Subject, error) {
+func (o *waiter) subject(r *http.Request) (identity.Subject, error) {
 	c, err := r.Cookie(providerCookie)
 	if err != nil {
 		return identity.Subject{}, errors.New("who comes back was not sent, or took too long")
@@ -164,7 +191,7 @@ func (o *oidcDoor) subject(r *http.Request) (identity.Subject, error) {
 		return identity.Subject{}, fmt.Errorf("get what the provider says: %w", err)
 	}
 	raw, _ := tokens.Extra("id_token").(string)
-	token, err := p.Verifier(&oidc.Config{ClientID: o.config.ClientID}).Verify(ctx, raw)
+	token, err := p.Verifier(&oidc.Config{ClientID: o.ClientID}).Verify(ctx, raw)
 	if err != nil {
 		return identity.Subject{}, fmt.Errorf("check what the provider says: %w", err)
 	}
@@ -175,12 +202,12 @@ func (o *oidcDoor) subject(r *http.Request) (identity.Subject, error) {
 	if err := token.Claims(&claims); err != nil {
 		return identity.Subject{}, fmt.Errorf("read what the provider says: %w", err)
 	}
-	return o.config.subject(claims)
+	return o.claimed(claims)
 }
 
-// subject reads who somebody is. What is kept for the cluster and for weir no
+// claimed reads who somebody is. What is kept for the cluster and for weir no
 // provider may claim.
-func (p *Provider) subject(claims map[string]json.RawMessage) (identity.Subject, error) {
+func (p *Provider) claimed(claims map[string]json.RawMessage) (identity.Subject, error) {
 	who := identity.Subject{Foreign: true}
 	claim := p.NameClaim
 	if claim == "" {

@@ -88,7 +88,9 @@ func (p *provider) sign() string {
 // People whom a provider knows come in as it says, and nobody as more than that.
 func TestSignInByAProvider(t *testing.T) {
 	p := newProvider(t)
-	d := newDoorWith(t, &gateway.Provider{Issuer: p.URL, ClientID: "weir", ClientSecret: "hush"})
+	d := newDoorWith(t, func() *gateway.SignIn {
+		return &gateway.SignIn{OIDC: &gateway.Provider{Issuer: p.URL, ClientID: "weir", ClientSecret: "hush"}}
+	})
 	there(t, d.users.AddUser(t.Context(), "kept@example.com", nil, ""))
 	for name, c := range map[string]struct {
 		claims map[string]any

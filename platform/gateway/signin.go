@@ -99,7 +99,7 @@ func (g *Gateway) signIn(w http.ResponseWriter, r *http.Request) {
 	if !read(w, r, &given, `{"name": …, "password": …}`) {
 		return
 	}
-	if wait := g.attempts.take(given.Name, from(r)); wait > 0 {
+	if wait := g.attempts.take(g.signIns().Limits, given.Name, from(r)); wait > 0 {
 		g.config.Audit.Warn("sign-in refused", "user", given.Name, "via", "password", "from", from(r), "error", "too many attempts")
 		tooMany(w, wait)
 		return
@@ -142,7 +142,7 @@ func (g *Gateway) useLink(w http.ResponseWriter, r *http.Request) {
 
 // startSession signs somebody in.
 func (g *Gateway) startSession(w http.ResponseWriter, r *http.Request, who identity.Subject, via string) error {
-	secret, p, err := g.config.Identity.StartSession(r.Context(), who, via, g.config.Session)
+	secret, p, err := g.config.Identity.StartSession(r.Context(), who, via, g.signIns().session())
 	if err != nil {
 		return err
 	}

@@ -93,7 +93,7 @@ func (g *Gateway) changePassword(w http.ResponseWriter, r *http.Request) {
 	}
 	has, err := g.config.Identity.HasPassword(r.Context(), v.Name)
 	if err == nil && has {
-		if wait := g.attempts.take(v.Name, from(r)); wait > 0 {
+		if wait := g.attempts.take(g.signIns().Limits, v.Name, from(r)); wait > 0 {
 			tooMany(w, wait)
 			return
 		}

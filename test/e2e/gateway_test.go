@@ -1,14 +1,22 @@
 package e2e_test
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"k8s.io/client-go/util/cert"
 
 	"github.com/weir-ml/weir/kit/environment"
 	"github.com/weir-ml/weir/test/program"
@@ -138,4 +146,116 @@ func TestRoutesOfTheProgram(t *testing.T) {
 			t.Errorf("no route is of %s: the test has not seen all", owner)
 		}
 	}
+}
+
+// weir.yaml is heard while weir runs, and no request that is under way is dropped.
+func TestDoorSettingsThatChange(t *testing.T) {
+	t.Parallel()
+	w := newWeir(t)
+	settings := filepath.Join(w.dir, "weir.yaml")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(settings+".new", []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(settings+".new", settings); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("signIn:\n  sesion: 1h\n")
+	if a := w.ask(t, "", "up", "--without", "controllers,node,s3"); a.code == 0 || !strings.Contains(a.err, "weir.yaml:2: signIn.sesion: there is no such field; there are ") {
+		t.Errorf("with settings that are wrong: %s%s", a.out, a.err)
+	}
+	write("frontDoor:\n  listen: 127.0.0.1\n")
+	w.starts(t, "--without", "controllers,node,s3")
+	front := w.is(t).Front
+	secure := strings.Replace(front.URL, "http://", "https://", 1)
+
+	var all sync.WaitGroup
+	var asked atomic.Int64
+	stop := make(chan struct{})
+	end := sync.OnceFunc(func() { close(stop); all.Wait() })
+	defer end()
+	for _, url := range []string{front.URL, secure} {
+		// Each request has a connection of its own, which needs a certificate.
+		client := http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+		for _, path := range []string{"/session", "/api/v1/namespaces"} {
+			all.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					r, err := http.NewRequestWithContext(t.Context(), "GET", url+path, nil)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					r.Header.Set("Authorization", "Bearer "+front.Token)
+					a, err := client.Do(r)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if _, err := io.Copy(io.Discard, a.Body); err != nil || a.StatusCode != http.StatusOK {
+						t.Errorf("%s%s: %s, %v", url, path, a.Status, err)
+					}
+					a.Body.Close()
+					asked.Add(1)
+				}
+			})
+		}
+	}
+	certificate, key, err := cert.GenerateSelfSignedCertKey("weir.example.com", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := filepath.Join(w.dir, "given")
+	for file, data := range map[string][]byte{given + ".pem": certificate, given + ".key": key} {
+		if err := os.WriteFile(file, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 20 {
+		hours := i + 1
+		write(fmt.Sprintf("signIn: {session: %dh}\nfrontDoor:\n  certificate: {file: %[2]s.pem, key: %[2]s.key}\n", hours, given))
+		if got := w.signsInFor(t); got < time.Duration(hours)*time.Hour-time.Minute || got > time.Duration(hours)*time.Hour {
+			t.Errorf("a session lasts %s, want %d h", got, hours)
+		}
+		write("signIn: {session: half\n") // which changes nothing
+	}
+	if got := w.signsInFor(t); got < 19*time.Hour {
+		t.Errorf("with settings that cannot be read a session lasts %s", got)
+	}
+	c, err := tls.Dial("tcp", strings.TrimPrefix(secure, "https://"), &tls.Config{ServerName: "weir.example.com", InsecureSkipVerify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.ConnectionState().PeerCertificates[0].VerifyHostname("weir.example.com"); err != nil {
+		t.Error(err)
+	}
+	end()
+	if asked.Load() < 100 {
+		t.Errorf("only %d requests were made meanwhile", asked.Load())
+	}
+}
+
+// signsInFor is for how long a link signs the owner in.
+func (w *weir) signsInFor(t *testing.T) time.Duration {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), "GET", strings.TrimSpace(w.must(t, "link")), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Body.Close()
+	if len(a.Cookies()) != 1 {
+		t.Fatalf("the link is answered %s", a.Status)
+	}
+	return time.Until(a.Cookies()[0].Expires)
 }

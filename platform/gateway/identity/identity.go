@@ -23,6 +23,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	typed "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 
@@ -114,21 +115,47 @@ func (s *Store) pass(ctx context.Context, k kind, secret string) (*Pass, error) 
 	if err := s.ready(ctx); err != nil {
 		return nil, err
 	}
-	e := s.shelf.get(k, nameOf(k, secret))
+	e, err := s.find(ctx, k, nameOf(k, secret))
+	if err != nil {
+		return nil, err
+	}
+	return s.passOf(ctx, e)
+}
+
+// find is the entry of that kind and name. One that another process has just made
+// is waited for: who has a new token uses it at once.
+func (s *Store) find(ctx context.Context, k kind, name string) (*entry, error) {
+	if e := s.shelf.get(k, name); e != nil {
+		return e, nil
+	}
+	if _, err := s.core.Secrets(Namespace).Get(ctx, name, metav1.GetOptions{}); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil, ErrUnknown
+		}
+		return nil, fmt.Errorf("read who this is: %w", err)
+	}
+	// It is not taken as it was read: only the watch tells when it ends.
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	var e *entry
+	_ = wait.PollUntilContextCancel(ctx, 5*time.Millisecond, true, func(context.Context) (bool, error) {
+		e = s.shelf.get(k, name)
+		return e != nil, nil
+	})
 	if e == nil {
 		return nil, ErrUnknown
 	}
-	return s.passOf(e)
+	return e, nil
 }
 
-func (s *Store) passOf(e *entry) (*Pass, error) {
+func (s *Store) passOf(ctx context.Context, e *entry) (*Pass, error) {
 	r := e.record
 	if !r.Expires.IsZero() && !s.now().Before(r.Expires) {
 		return nil, ErrUnknown
 	}
-	groups, ok := s.groupsOf(r.Subject)
-	if !ok {
-		return nil, ErrUnknown
+	groups, err := s.groupsOf(ctx, r.Subject)
+	if err != nil {
+		return nil, err
 	}
 	return &Pass{
 		Caller: routes.Caller{Name: r.User, Groups: groups},
@@ -137,15 +164,24 @@ func (s *Store) passOf(e *entry) (*Pass, error) {
 }
 
 // groupsOf are the groups that a subject is in now. A user who is gone is none.
-func (s *Store) groupsOf(who Subject) ([]string, bool) {
+func (s *Store) groupsOf(ctx context.Context, who Subject) ([]string, error) {
 	if who.Foreign {
-		return who.Groups, true
+		return who.Groups, nil
 	}
-	u := s.shelf.get(user, nameOf(user, who.User))
-	if u == nil {
-		return nil, false
+	u, err := s.find(ctx, user, nameOf(user, who.User))
+	if err != nil {
+		return nil, err
 	}
-	return u.record.Groups, true
+	return u.record.Groups, nil
+}
+
+// known refuses a subject whom nobody knows.
+func (s *Store) known(ctx context.Context, who Subject) error {
+	_, err := s.groupsOf(ctx, who)
+	if errors.Is(err, ErrUnknown) {
+		return ErrNoUser
+	}
+	return err
 }
 
 // StartSession makes a session and returns the secret that its cookie carries.
@@ -158,8 +194,8 @@ func (s *Store) NewLink(ctx context.Context, who Subject, lasts time.Duration) (
 	if err := s.ready(ctx); err != nil {
 		return "", err
 	}
-	if _, ok := s.groupsOf(who); !ok {
-		return "", fmt.Errorf("make a link for %s: %w", who.User, ErrNoUser)
+	if err := s.known(ctx, who); err != nil {
+		return "", fmt.Errorf("make a link for %s: %w", who.User, err)
 	}
 	secret, _, err := s.issue(ctx, record{Kind: link, Subject: who}, rand.Text(), lasts)
 	return secret, err
@@ -170,11 +206,11 @@ func (s *Store) UseLink(ctx context.Context, secret string) (Subject, error) {
 	if err := s.ready(ctx); err != nil {
 		return Subject{}, err
 	}
-	e := s.shelf.get(link, nameOf(link, secret))
-	if e == nil {
-		return Subject{}, ErrUnknown
+	e, err := s.find(ctx, link, nameOf(link, secret))
+	if err != nil {
+		return Subject{}, err
 	}
-	if _, err := s.passOf(e); err != nil {
+	if _, err := s.passOf(ctx, e); err != nil {
 		return Subject{}, err
 	}
 	// Of several that come with it, one deletes it.
@@ -201,7 +237,7 @@ func (s *Store) issue(ctx context.Context, r record, secret string, lasts time.D
 		return "", nil, err
 	}
 	s.sweep(ctx)
-	pass, err := s.passOf(e)
+	pass, err := s.passOf(ctx, e)
 	return secret, pass, err
 }
 

@@ -28,8 +28,8 @@ func (s *Store) NewToken(ctx context.Context, who Subject, title string, scopes 
 	if err := s.ready(ctx); err != nil {
 		return "", nil, err
 	}
-	if _, ok := s.groupsOf(who); !ok {
-		return "", nil, fmt.Errorf("make a token for %s: %w", who.User, ErrNoUser)
+	if err := s.known(ctx, who); err != nil {
+		return "", nil, fmt.Errorf("make a token for %s: %w", who.User, err)
 	}
 	return s.issue(ctx, record{Kind: token, Subject: who, Via: "token", Title: title, Scopes: scopes}, TokenPrefix+rand.Text(), lasts)
 }
