@@ -119,7 +119,7 @@ func (f *frontDoor) admitOwner(ctx context.Context) error {
 	if err := makeOwner(ctx, f.rest, f.identity); err != nil {
 		return err
 	}
-	if f.open && f.settings.settings().SignIn.OIDC == nil {
+	if f.open && !f.settings.settings().SignIn.Elsewhere() {
 		if err := f.mayOpen(ctx); err != nil {
 			return err
 		}
@@ -137,7 +137,7 @@ func (f *frontDoor) admitOwner(ctx context.Context) error {
 }
 
 // mayOpen refuses to open the door to others while nobody has a password by which
-// to come in from there, and no provider signs them in.
+// to come in from there, and nobody else signs them in.
 func (f *frontDoor) mayOpen(ctx context.Context) error {
 	users, err := f.identity.Users(ctx)
 	if err != nil {

@@ -31,8 +31,10 @@ func (g *Gateway) ownRoutes() []Route {
 	)
 	all = append(all, Route{Owner: "weir", Pattern: "GET /sign-in/ways", Rule: routes.Anyone, Handler: http.HandlerFunc(g.showWays)})
 	all = append(all,
-		Route{Owner: "weir", Pattern: "GET " + providerPath, Rule: routes.Anyone, Handler: http.HandlerFunc(g.toProvider)},
-		Route{Owner: "weir", Pattern: "GET " + callbackPath, Rule: routes.Anyone, Handler: http.HandlerFunc(g.fromProvider)},
+		Route{Owner: "weir", Pattern: "GET /sign-in/oidc", Rule: routes.Anyone, Handler: g.sendTo("oidc")},
+		Route{Owner: "weir", Pattern: "GET /sign-in/oidc/callback", Rule: routes.Anyone, Handler: g.comeFrom("oidc")},
+		Route{Owner: "weir", Pattern: "GET /sign-in/github", Rule: routes.Anyone, Handler: g.sendTo("github")},
+		Route{Owner: "weir", Pattern: "GET /sign-in/github/callback", Rule: routes.Anyone, Handler: g.comeFrom("github")},
 	)
 	if g.store != nil {
 		all = append(all,
@@ -65,8 +67,8 @@ func (g *Gateway) showPage(w http.ResponseWriter, r *http.Request) {
 // showWays says by what the page of sign-in can sign somebody in.
 func (g *Gateway) showWays(w http.ResponseWriter, _ *http.Request) {
 	ways := map[string]string{"password": "/session"}
-	if g.signIns().OIDC != nil {
-		ways["oidc"] = providerPath
+	for way := range g.elsewheres() {
+		ways[way] = elsewherePath + way
 	}
 	routes.Respond(w, http.StatusOK, ways)
 }

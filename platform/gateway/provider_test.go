@@ -7,10 +7,12 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -110,7 +112,7 @@ func TestSignInByAProvider(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p.claims = c.claims
-			back, cookie := d.toProvider(t)
+			back, cookie := d.toProvider(t, "oidc")
 			a := d.ask(t, person{}, "GET", back, "", "Cookie", cookie)
 			in := a.header["Set-Cookie"][len(a.header["Set-Cookie"])-1]
 			if c.want == "refused" {
@@ -131,8 +133,8 @@ func TestSignInByAProvider(t *testing.T) {
 	}
 	t.Run("NotSent", func(t *testing.T) {
 		p.claims = map[string]any{"email": "ada@example.com"}
-		back, cookie := d.toProvider(t)
-		for _, with := range []string{"", "weir-oidc=s%3Dx", strings.Replace(cookie, "s=", "s=x", 1)} {
+		back, cookie := d.toProvider(t, "oidc")
+		for _, with := range []string{"", "weir-journey=s=x", strings.Replace(cookie, "s=", "s=x", 1), strings.Replace(cookie, "w=oidc", "w=github", 1)} {
 			if a := d.ask(t, person{}, "GET", back, "", "Cookie", with); a.header.Get("Location") != "/sign-in?problem=provider" {
 				t.Errorf("with the cookie %q who comes back is led to %s", with, a.header.Get("Location"))
 			}
@@ -145,9 +147,9 @@ func TestSignInByAProvider(t *testing.T) {
 
 // toProvider goes to the provider, and returns the path by which it sends back,
 // and the cookie that must come along.
-func (d *door) toProvider(t *testing.T) (string, string) {
+func (d *door) toProvider(t *testing.T, way string) (string, string) {
 	t.Helper()
-	sent := d.ask(t, person{}, "GET", "/sign-in/oidc", "")
+	sent := d.ask(t, person{}, "GET", "/sign-in/"+way, "")
 	if sent.code != http.StatusSeeOther {
 		t.Fatalf("to the provider: %d %s", sent.code, sent.body)
 	}
@@ -163,4 +165,99 @@ func (d *door) toProvider(t *testing.T) (string, string) {
 	}
 	cookie, _, _ := strings.Cut(sent.header.Get("Set-Cookie"), ";")
 	return back.RequestURI(), cookie
+}
+
+// newGitHub stands for GitHub's own, which no test can reach: it takes everybody
+// for one, who is in organizations and teams.
+func newGitHub(t *testing.T, login *string, organizations, teams *[]map[string]any) *httptest.Server {
+	t.Helper()
+	mux := http.NewServeMux()
+	write := func(w http.ResponseWriter, what any) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(what)
+	}
+	var asked url.Values
+	mux.HandleFunc("/login/oauth/authorize", func(w http.ResponseWriter, r *http.Request) {
+		asked = r.URL.Query()
+		http.Redirect(w, r, asked.Get("redirect_uri")+"?"+url.Values{"code": {"the-code"}, "state": {asked.Get("state")}}.Encode(), http.StatusFound)
+	})
+	mux.HandleFunc("POST /login/oauth/access_token", func(w http.ResponseWriter, r *http.Request) {
+		if r.FormValue("code") != "the-code" || r.FormValue("client_secret") != "hush" {
+			write(w, map[string]string{"error": "bad_verification_code"}) // with 200, as GitHub does
+			return
+		}
+		write(w, map[string]any{"access_token": "of-github", "token_type": "bearer"})
+	})
+	mux.HandleFunc("GET /api/v3/", func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer of-github" {
+			http.Error(w, "no", http.StatusUnauthorized)
+			return
+		}
+		list := map[string]*[]map[string]any{"/api/v3/user/orgs": organizations, "/api/v3/user/teams": teams}[r.URL.Path]
+		if list == nil {
+			write(w, map[string]string{"login": *login})
+			return
+		}
+		page, _ := strconv.Atoi(r.FormValue("page"))
+		from, to := min((page-1)*100, len(*list)), min(page*100, len(*list))
+		write(w, (*list)[from:to])
+	})
+	s := httptest.NewServer(mux)
+	t.Cleanup(s.Close)
+	return s
+}
+
+// Members of an organization of GitHub's come in, by names that are nobody else's.
+func TestSignInByGitHub(t *testing.T) {
+	var login string
+	var organizations, teams []map[string]any
+	source := newGitHub(t, &login, &organizations, &teams)
+	d := newDoorWith(t, func() *gateway.SignIn {
+		return &gateway.SignIn{GitHub: &gateway.GitHub{
+			ClientID: "weir", ClientSecret: "hush", Organizations: []string{"example"}, Host: strings.TrimPrefix(source.URL, "http://"),
+		}}
+	})
+	many := []map[string]any{}
+	for i := range 150 {
+		many = append(many, map[string]any{"login": fmt.Sprintf("other-%d", i)})
+	}
+	for name, c := range map[string]struct {
+		login                string
+		organizations, teams []map[string]any
+		want                 string // groups; "refused" if nobody is signed in
+	}{
+		"Member":  {"ada", []map[string]any{{"login": "Example"}, {"login": "other"}}, nil, "github:Example,system:authenticated"},
+		"OfMany":  {"ada", append(many, map[string]any{"login": "example"}), nil, "github:example,system:authenticated"},
+		"Teams":   {"ada", []map[string]any{{"login": "example"}}, []map[string]any{{"slug": "ml", "organization": map[string]any{"login": "example"}}, {"slug": "owners", "organization": map[string]any{"login": "other"}}}, "github:example,github:example:ml,system:authenticated"},
+		"Other":   {"ada", []map[string]any{{"login": "other"}}, nil, "refused"},
+		"Nowhere": {"ada", nil, nil, "refused"},
+		"NoLogin": {"", []map[string]any{{"login": "example"}}, nil, "refused"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			login, organizations, teams = c.login, c.organizations, c.teams
+			back, cookie := d.toProvider(t, "github")
+			a := d.ask(t, person{}, "GET", back, "", "Cookie", cookie)
+			in := a.header["Set-Cookie"][len(a.header["Set-Cookie"])-1]
+			if c.want == "refused" {
+				if a.header.Get("Location") != "/sign-in?problem=provider" || strings.HasPrefix(in, "weir-session") {
+					t.Errorf("answer %d to %s with %s, want to be refused", a.code, a.header.Get("Location"), in)
+				}
+				return
+			}
+			session, err := http.ParseSetCookie(in)
+			if err != nil || a.header.Get("Location") != "/" {
+				t.Fatalf("answer %d to %s with %s; the audit says\n%s", a.code, a.header.Get("Location"), in, d.audit)
+			}
+			user, groups := d.known(t, person{cookie: session.Value})
+			if user != "github:ada" || strings.Join(groups, ",") != c.want {
+				t.Errorf("%s of %v, want github:ada of %s", user, groups, c.want)
+			}
+		})
+	}
+	if got := d.ask(t, person{}, "GET", "/sign-in/ways", "").body; !strings.Contains(got, `"github":"/sign-in/github"`) {
+		t.Errorf("ways: %s", got)
+	}
+	if strings.Contains(d.audit.String(), "the-code") || strings.Contains(d.audit.String(), "of-github") {
+		t.Errorf("the audit has secrets:\n%s", d.audit)
+	}
 }

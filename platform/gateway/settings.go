@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -17,6 +18,10 @@ type SignIn struct {
 	Limits Limits `json:"limits,omitzero"`
 	// OIDC is a provider that knows people; nil is none.
 	OIDC *Provider `json:"oidc,omitempty"`
+	// LDAP is a directory that knows people; nil is none.
+	LDAP *LDAP `json:"ldap,omitempty"`
+	// GitHub is for members of organizations there; nil is for nobody.
+	GitHub *GitHub `json:"github,omitempty"`
 }
 
 // Limits are how many wrong passwords there may be at once for a name from one
@@ -68,11 +73,21 @@ func (s *SignIn) Check() error {
 	if s.Limits.Every.Duration < 0 {
 		return &FieldError{"limits.every", fmt.Errorf("%s is less than nothing: say after what time there may be one more, as 15s", s.Limits.Every.Duration)}
 	}
+	var errs [3]error
 	if s.OIDC != nil {
-		return Within("oidc", s.OIDC.Check())
+		errs[0] = Within("oidc", s.OIDC.Check())
 	}
-	return nil
+	if s.LDAP != nil {
+		errs[1] = Within("ldap", s.LDAP.Check())
+	}
+	if s.GitHub != nil {
+		errs[2] = Within("github", s.GitHub.Check())
+	}
+	return cmp.Or(errs[:]...)
 }
+
+// Elsewhere says whether people sign in whom weir does not keep itself.
+func (s *SignIn) Elsewhere() bool { return s.OIDC != nil || s.LDAP != nil || s.GitHub != nil }
 
 // session is how long somebody stays signed in.
 func (s *SignIn) session() time.Duration {

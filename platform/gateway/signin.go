@@ -104,7 +104,7 @@ func (g *Gateway) signIn(w http.ResponseWriter, r *http.Request) {
 		tooMany(w, wait)
 		return
 	}
-	who, err := g.config.Identity.SignIn(r.Context(), given.Name, given.Password)
+	who, via, err := g.byPassword(r, given.Name, given.Password)
 	if errors.Is(err, identity.ErrUnknown) {
 		g.config.Audit.Warn("sign-in refused", "user", given.Name, "via", "password", "from", from(r))
 		routes.Refuse(w, http.StatusUnauthorized, "no user has this name and password")
@@ -112,13 +112,31 @@ func (g *Gateway) signIn(w http.ResponseWriter, r *http.Request) {
 	}
 	if err == nil {
 		g.attempts.forgive(given.Name, from(r))
-		err = g.startSession(w, r, who, "password")
+		err = g.startSession(w, r, who, via)
 	}
 	if err != nil {
 		routes.Refuse(w, http.StatusServiceUnavailable, err.Error())
 		return
 	}
 	routes.Respond(w, http.StatusCreated, map[string]string{"user": who.User})
+}
+
+// byPassword is whose name and password these are: one of weir's own users, or of
+// the directory's, if there is one.
+func (g *Gateway) byPassword(r *http.Request, name, password string) (who identity.Subject, via string, err error) {
+	who, err = g.config.Identity.SignIn(r.Context(), name, password)
+	directory := g.signIns().LDAP
+	if directory == nil || !errors.Is(err, identity.ErrUnknown) {
+		return who, "password", err
+	}
+	if who, err = directory.signIn(r.Context(), name, password); err != nil {
+		return who, "ldap", err
+	}
+	if kept := g.unkept(r, who.User); kept != nil {
+		g.config.Audit.Warn("sign-in refused", "user", who.User, "via", "ldap", "from", from(r), "error", kept.Error())
+		return who, "ldap", identity.ErrUnknown
+	}
+	return who, "ldap", nil
 }
 
 // useLink signs in who comes with a link, and leads them on.
