@@ -26,6 +26,7 @@ import (
 	"github.com/weir-ml/weir/cluster/apiserver"
 	"github.com/weir-ml/weir/cluster/controllermanager"
 	"github.com/weir-ml/weir/cluster/etcd"
+	"github.com/weir-ml/weir/cluster/pki"
 	"github.com/weir-ml/weir/cluster/scheduler"
 )
 
@@ -70,6 +71,9 @@ type Config struct {
 type Cluster struct {
 	// REST reaches the API server as its administrator.
 	REST *rest.Config
+	// Inside does the same from within this process, at less cost. It carries
+	// requests and watches, but neither exec, attach nor port-forward.
+	Inside *rest.Config
 	// Kubeconfig is the file that says the same to kubectl.
 	Kubeconfig string
 	// Missing says in sentences what pods go without on this machine.
@@ -80,6 +84,7 @@ type Cluster struct {
 	where  *place
 	parts  sync.WaitGroup
 	failed chan error
+	api    *apiserver.Server
 }
 
 // Address is where pods reach this process.
@@ -172,6 +177,10 @@ func (k *Cluster) startControlPlane(ctx context.Context, c Config, keys *keys) e
 		}
 		return err
 	}
+	k.api = api
+	if k.Inside, err = k.inside(keys.admin); err != nil {
+		return err
+	}
 	c.Report("API server")
 
 	controllers, err := controllermanager.Start(ctx, controllermanager.Config{
@@ -181,13 +190,29 @@ func (k *Cluster) startControlPlane(ctx context.Context, c Config, keys *keys) e
 		return err
 	}
 	k.watch("controllers", controllers)
-	scheduling, err := scheduler.Start(ctx, scheduler.Config{Kubeconfig: keys.file("scheduler")})
+	schedulerREST, err := k.inside(keys.scheduler)
+	if err != nil {
+		return err
+	}
+	scheduling, err := scheduler.Start(ctx, scheduler.Config{Kubeconfig: keys.file("scheduler"), REST: schedulerREST})
 	if err != nil {
 		return err
 	}
 	k.watch("scheduler", scheduling)
 	c.Report("controllers and scheduler")
 	return nil
+}
+
+// inside reaches the API server from within this process, as the bearer of a
+// pair.
+func (k *Cluster) inside(bearer pki.Pair) (*rest.Config, error) {
+	cert, err := bearer.Certificate()
+	if err != nil {
+		return nil, fmt.Errorf("reach the API server: %w", err)
+	}
+	config := k.api.Inside(cert)
+	config.ContentType = k.REST.ContentType
+	return config, nil
 }
 
 // watch counts a part in, and passes its error on. The channel it returns is

@@ -22,7 +22,7 @@ type keys struct {
 	authority, frontProxy *pki.Authority
 	signing               string
 
-	serving, kubeletServing, kubeletClient, proxyClient, admin, node, proxy, metrics pki.Pair
+	serving, kubeletServing, kubeletClient, proxyClient, admin, scheduler, node, proxy, metrics pki.Pair
 }
 
 // file is the kubeconfig of a component.
@@ -51,7 +51,7 @@ func keysOf(c Config) (*keys, error) {
 		"127.0.0.1", kubernetesIP.String(), c.Address.String(),
 	}, c.Names...)
 	slices.Sort(apiNames)
-	controllers, scheduling := pki.Pair{}, pki.Pair{}
+	controllers := pki.Pair{}
 	for _, certificate := range []struct {
 		to   *pki.Pair
 		make func() (pki.Pair, error)
@@ -69,7 +69,7 @@ func keysOf(c Config) (*keys, error) {
 		{&controllers, func() (pki.Pair, error) {
 			return k.authority.Client("controller-manager", "system:kube-controller-manager")
 		}},
-		{&scheduling, func() (pki.Pair, error) { return k.authority.Client("scheduler", "system:kube-scheduler") }},
+		{&k.scheduler, func() (pki.Pair, error) { return k.authority.Client("scheduler", "system:kube-scheduler") }},
 	} {
 		if *certificate.to, err = certificate.make(); err != nil {
 			return nil, err
@@ -78,7 +78,7 @@ func keysOf(c Config) (*keys, error) {
 
 	for file, bearer := range map[string]pki.Pair{
 		k.file("controller-manager"):       controllers,
-		k.file("scheduler"):                scheduling,
+		k.file("scheduler"):                k.scheduler,
 		filepath.Join(c.Dir, "kubeconfig"): k.admin,
 	} {
 		if err := k.authority.Kubeconfig(file, k.url, bearer); err != nil {

@@ -110,10 +110,14 @@ func (k *Cluster) StartNode(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	nodeREST, err := k.inside(keys.node)
+	if err != nil {
+		return err
+	}
 	if err := node.Start(ctx, node.Config{
 		Name: nodeName, Address: where.address.AsSlice(), Port: kubeletPort,
 		Dir: in("kubelet"), PodLogs: in(podLogs),
-		REST: keys.rest(keys.node), Authority: keys.authority, Serving: keys.kubeletServing,
+		REST: nodeREST, Authority: keys.authority, Serving: keys.kubeletServing,
 		ClusterDNS: []string{clusterDNSIP.String()}, ClusterDomain: clusterDomain, ResolvConf: resolvConf,
 		Runtime: runtime,
 		Images:  cri.NewImages(cri.ImagesConfig{Store: c.Node.Images, Dir: c.Dir, Progress: events}),
@@ -123,11 +127,11 @@ func (k *Cluster) StartNode(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	if err := volume.Start(ctx, volume.Config{Dir: in("volumes"), Node: nodeName, REST: k.REST}); err != nil {
+	if err := volume.Start(ctx, volume.Config{Dir: in("volumes"), Node: nodeName, REST: k.Inside}); err != nil {
 		return err
 	}
 	if err := metrics.Start(ctx, metrics.Config{
-		REST: k.REST, Stats: runtime, NodeName: nodeName, Address: where.address,
+		REST: k.Inside, Stats: runtime, NodeName: nodeName, Address: where.address,
 		Serving: keys.metrics, Authority: keys.authority, FrontProxy: keys.frontProxy,
 	}); err != nil {
 		return err
@@ -151,7 +155,7 @@ func (k *Cluster) startNames(ctx context.Context) error {
 	if k.config.Node.Plain {
 		return nil
 	}
-	client, err := kubernetes.NewForConfig(k.REST)
+	client, err := kubernetes.NewForConfig(k.Inside)
 	if err != nil {
 		return err
 	}
@@ -162,7 +166,7 @@ func (k *Cluster) startNames(ctx context.Context) error {
 	if k.where.out != nil {
 		upstream = []string{netip.AddrPortFrom(k.where.out.DNS, 53).String()}
 	}
-	server, err := dns.Start(ctx, dns.Config{REST: k.REST, Address: clusterDNSIP, Domain: clusterDomain, Forward: upstream})
+	server, err := dns.Start(ctx, dns.Config{REST: k.Inside, Address: clusterDNSIP, Domain: clusterDomain, Forward: upstream})
 	if err != nil {
 		return err
 	}
@@ -175,7 +179,11 @@ func (k *Cluster) startServices(ctx context.Context) error {
 	if k.config.Node.Plain {
 		return nil
 	}
-	c := proxy.Config{REST: k.keys.rest(k.keys.proxy), NodeName: nodeName, NodeIP: k.where.address, PodCIDR: podRange}
+	config, err := k.inside(k.keys.proxy)
+	if err != nil {
+		return err
+	}
+	c := proxy.Config{REST: config, NodeName: nodeName, NodeIP: k.where.address, PodCIDR: podRange}
 	if k.where.out != nil {
 		c.Machine, c.MachineIP = k.where.out, k.config.Node.MachineAddress
 	}
@@ -203,7 +211,7 @@ func (k *Cluster) stopPods(ctx context.Context, runtime *cri.Runtime, containers
 
 // waitForNode returns when the scheduler may place pods on the node.
 func (k *Cluster) waitForNode(ctx context.Context) error {
-	client, err := kubernetes.NewForConfig(k.REST)
+	client, err := kubernetes.NewForConfig(k.Inside)
 	if err != nil {
 		return err
 	}
@@ -235,7 +243,7 @@ func readyIn(n *corev1.Node) bool {
 // progressEvents records what is done to make an image present as events of the
 // pod that waits for it: the kubelet says only that it began, and that it ended.
 func (k *Cluster) progressEvents(ctx context.Context) (func(pod *runtimeapi.PodSandboxMetadata, image, text string), error) {
-	client, err := kubernetes.NewForConfig(k.REST)
+	client, err := kubernetes.NewForConfig(k.Inside)
 	if err != nil {
 		return nil, err
 	}

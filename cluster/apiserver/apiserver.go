@@ -53,8 +53,9 @@ type Config struct {
 
 // A Server is a running API server.
 type Server struct {
-	ready chan struct{}
-	done  chan error
+	handler http.Handler
+	ready   chan struct{}
+	done    chan error
 }
 
 // Ready is closed once /readyz says ok.
@@ -70,12 +71,12 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 		return nil, fmt.Errorf("start API server: %w", err)
 	}
 	failed := make(chan error, 1)
-	prepared, loopback, err := prepare(ctx, o, c.Kinds, failed)
+	prepared, handler, loopback, err := prepare(ctx, o, c.Kinds, failed)
 	if err != nil {
 		return nil, fmt.Errorf("start API server: %w", err)
 	}
 
-	s := &Server{ready: make(chan struct{}), done: make(chan error, 1)}
+	s := &Server{handler: handler, ready: make(chan struct{}), done: make(chan error, 1)}
 	go func() {
 		ran := make(chan error, 1)
 		go func() { ran <- prepared.Run(ctx) }()
@@ -99,29 +100,29 @@ type runnable interface {
 	Run(ctx context.Context) error
 }
 
-func prepare(ctx context.Context, o *options.ServerRunOptions, kinds func() ([][]byte, error), failed chan<- error) (runnable, *rest.Config, error) {
+func prepare(ctx context.Context, o *options.ServerRunOptions, kinds func() ([][]byte, error), failed chan<- error) (runnable, http.Handler, *rest.Config, error) {
 	if err := o.GenericServerRunOptions.ComponentGlobalsRegistry.Set(); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	completed, err := o.Complete(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if errs := completed.Validate(); len(errs) != 0 {
-		return nil, nil, utilerrors.NewAggregate(errs)
+		return nil, nil, nil, utilerrors.NewAggregate(errs)
 	}
 	config, err := app.NewConfig(completed)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if kinds != nil {
 		if err := storeKinds(ctx, config.ApiExtensions, kinds); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 	}
 	generic := config.KubeAPIs.ControlPlane.Generic
 	if err := replaceHooks(generic, failed); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	// The aggregator comes first in the chain, and asks the others by itself.
 	aggregator := &config.Aggregator.GenericConfig.Config
@@ -132,18 +133,18 @@ func prepare(ctx context.Context, o *options.ServerRunOptions, kinds func() ([][
 	}
 	complete, err := config.Complete()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	server, err := app.CreateServerChain(complete)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	server.GenericAPIServer.ShutdownTimeout = goodbye
 	prepared, err := server.PrepareRun()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	return prepared, generic.LoopbackClientConfig, nil
+	return prepared, server.GenericAPIServer.Handler, generic.LoopbackClientConfig, nil
 }
 
 // replaceHooks puts our hooks in the place of upstream's. One that fails tells

@@ -49,6 +49,12 @@ type Pair struct {
 	CertFile, KeyFile string
 }
 
+// Certificate is the pair's public half.
+func (p Pair) Certificate() (*x509.Certificate, error) {
+	cert, _, err := load(p)
+	return cert, err
+}
+
 // Open reads the authority kept in dir, or makes it. Files are readable by
 // their owner only.
 func Open(dir string) (*Authority, error) {

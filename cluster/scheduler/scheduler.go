@@ -5,8 +5,14 @@ import (
 	"context"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/dynamic/dynamicinformer"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app"
+	schedulerconfig "k8s.io/kubernetes/cmd/kube-scheduler/app/config"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app/options"
 	"k8s.io/kubernetes/pkg/scheduler"
 	"k8s.io/kubernetes/pkg/scheduler/apis/config/latest"
@@ -15,8 +21,10 @@ import (
 
 // Config says where the API server is.
 type Config struct {
-	// Kubeconfig is the file by which the scheduler reaches the API server.
+	// Kubeconfig is a file that names the API server, since the scheduler's options
+	// want one. REST is how it is reached.
 	Kubeconfig string
+	REST       *rest.Config
 }
 
 // Start runs the scheduler until ctx ends. The channel yields once, when it has
@@ -38,6 +46,9 @@ func Start(ctx context.Context, c Config) (<-chan error, error) {
 	o.Flags = nil // so that only ComponentConfig counts
 	config, err := o.Config(ctx)
 	if err != nil {
+		return nil, fmt.Errorf("start scheduler: %w", err)
+	}
+	if err := reach(ctx, config, c.REST); err != nil {
 		return nil, fmt.Errorf("start scheduler: %w", err)
 	}
 	complete := config.Complete()
@@ -67,4 +78,24 @@ func Start(ctx context.Context, c Config) (<-chan error, error) {
 		done <- err
 	}()
 	return done, nil
+}
+
+// reach gives a scheduler other clients than those that it makes of its
+// kubeconfig.
+func reach(ctx context.Context, config *schedulerconfig.Config, to *rest.Config) error {
+	own := rest.CopyConfig(to)
+	own.ContentType, own.QPS, own.Burst = config.KubeConfig.ContentType, config.KubeConfig.QPS, config.KubeConfig.Burst
+	client, err := kubernetes.NewForConfig(rest.AddUserAgent(own, "scheduler"))
+	if err != nil {
+		return err
+	}
+	objects, err := dynamic.NewForConfig(own)
+	if err != nil {
+		return err
+	}
+	config.KubeConfig, config.Client = own, client
+	config.InformerFactory = scheduler.NewInformerFactory(client, 0, nil)
+	config.DynInformerFactory = dynamicinformer.NewFilteredDynamicSharedInformerFactory(objects, 0, corev1.NamespaceAll, nil)
+	config.EventBroadcaster = events.NewEventBroadcasterAdapterWithContext(ctx, client)
+	return nil
 }

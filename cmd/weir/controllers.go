@@ -57,6 +57,7 @@ its own process, unless it is told --without controllers.`,
 			if err := startPlatform(cmd.Context(), config, o); err != nil {
 				return err
 			}
+			swift.pace()
 			fmt.Fprintf(cmd.OutOrStdout(), "controllers work on %s\n", config.Host)
 			if err := <-ended; err != nil { // As when another copy leads.
 				return fmt.Errorf("the controllers ended: %w", err)

@@ -208,12 +208,12 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 		starts.Go(func() error { return k.StartNode(ctx) })
 	}
 	if !o.has("controllers") {
-		starts.Go(func() error { return withdrawAdmission(ctx, k.REST) })
+		starts.Go(func() error { return withdrawAdmission(ctx, k.Inside) })
 	}
 	if o.has("controllers") {
 		starts.Go(func() error {
 			defer report("controllers of the platform")
-			return startPlatform(ctx, k.REST, platform)
+			return startPlatform(ctx, k.Inside, platform)
 		})
 	}
 	if front != nil {
@@ -228,7 +228,7 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 	}
 
 	s.Ready, s.Missing = time.Now(), append(m.missing, k.Missing...)
-	new(collections).pace()
+	spare.pace()
 	go settle(ctx)
 	fmt.Fprintf(out, "weir is ready after %.2f s\n", time.Since(begin).Seconds())
 	if front != nil {

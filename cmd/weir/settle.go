@@ -17,9 +17,14 @@ import (
 // How much garbage there may be, in hundredths of what is in use. Most of that is
 // caches that stay. To go through them often costs little while little happens,
 // and saves memory; while much happens it would take a fifth of the time.
+var (
+	// spare is how a whole weir does it, on somebody's laptop.
+	spare = collections{idle: 30, busy: 200}
+	// swift is how the controllers alone do, whose caches are few.
+	swift = collections{idle: 100, busy: 400}
+)
+
 const (
-	garbageWhenIdle = 30
-	garbageWhenBusy = 100
 	// What a start leaves behind lies where the heap stays large for it.
 	garbageAtStart = 50
 	// often is how soon one collection follows another while much happens.
@@ -28,21 +33,23 @@ const (
 
 // collections are paced by how soon they follow one another.
 type collections struct {
-	last    time.Time
-	percent int
+	idle, busy int
+	last       time.Time
+	percent    int
 }
 
 // pace is called after each collection, which finds an object that nobody has.
-func (c *collections) pace() {
-	now, percent := time.Now(), garbageWhenIdle
+func (c collections) pace() {
+	now, percent := time.Now(), c.idle
 	if now.Sub(c.last) < often {
-		percent = garbageWhenBusy
+		percent = c.busy
 	}
 	if percent != c.percent {
 		debug.SetGCPercent(percent)
 	}
 	c.last, c.percent = now, percent
-	runtime.AddCleanup(&struct{ _ *collections }{c}, (*collections).pace, c)
+	// With a pointer in it, it does not share its place with others.
+	runtime.AddCleanup(&struct{ _ *byte }{}, collections.pace, c)
 }
 
 // settling is how long after the start the API server still builds what documents
