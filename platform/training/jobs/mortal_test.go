@@ -69,10 +69,10 @@ func (m mortal) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // newMortalLab is a lab whose controllers are killed in the midst of their work,
-// again and again, after some writes each time. What they leave half done, the
+// again and again, after some writes each time and no more than most. What they leave half done, the
 // next ones go on with. Events are not looked at: who is killed before it tells
 // of what it did never does.
-func newMortalLab(t *testing.T, namespace string, seed uint64) *lab {
+func newMortalLab(t *testing.T, namespace string, seed uint64, most int64) *lab {
 	l := newBareLab(t, namespace)
 	l.deaf = true
 	stop, ended, lives := make(chan struct{}), make(chan struct{}), 0
@@ -84,7 +84,7 @@ func newMortalLab(t *testing.T, namespace string, seed uint64) *lab {
 				return
 			default:
 			}
-			config, life := newLife(clustertest.REST(t), 1+random.Int64N(6), stop)
+			config, life := newLife(clustertest.REST(t), 1+random.Int64N(most), stop)
 			if mgr, err := l.manager(config, killable, job.Options{}); err == nil {
 				_ = mgr.Start(life.ctx) // It says that it was killed.
 			}
@@ -105,14 +105,15 @@ var killable = ctrl.Options{GracefulShutdownTimeout: new(time.Duration(0))}
 // end: each rule holds as if they had lived on.
 func TestRulesHoldAcrossRestarts(t *testing.T) {
 	const seed = 20
-	tryRules(t, newMortalLab(t, "mortal", seed), kinds...)
+	perKind := int64(4) // since all are tried at once
+	tryRules(t, newMortalLab(t, "mortal", seed, perKind*int64(len(kinds))), kinds...)
 }
 
 // Jobs that are let in one by one are so too if who lets them in is killed
 // between one gate and the next.
 func TestOneByOneAcrossRestarts(t *testing.T) {
 	const seed = 21
-	goOneByOne(t, newMortalLab(t, "mortal-gang", seed), 5)
+	goOneByOne(t, newMortalLab(t, "mortal-gang", seed, 6), 5)
 }
 
 // Two copies of the controllers run, and one leads. When it is killed the other
