@@ -98,17 +98,12 @@ func onePod(ctx context.Context, core kubernetes.Interface, p *corev1.Pod) (took
 // ended, and until all were created.
 func manyPods(ctx context.Context, core kubernetes.Interface, n int) (took, created time.Duration, err error) {
 	pods := core.CoreV1().Pods("default")
-	list, err := pods.List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return 0, 0, err
-	}
-	changes, err := pods.Watch(ctx, metav1.ListOptions{LabelSelector: "many", ResourceVersion: list.ResourceVersion})
+	changes, err := watchPods(ctx, core, "many")
 	if err != nil {
 		return 0, 0, err
 	}
 	defer changes.Stop()
 	began := time.Now()
-	// Read from the start: the API server cuts off who is slow to.
 	done := make(chan error, 1)
 	go func() {
 		ended := map[string]bool{}
