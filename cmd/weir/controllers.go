@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/tls"
 	"fmt"
 	"net"
@@ -13,6 +14,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/weir-ml/weir/platform/admission"
+	"github.com/weir-ml/weir/platform/tensorboard"
 )
 
 // newControllersCommand runs the platform's controllers against any cluster.
@@ -72,6 +74,7 @@ its own process, unless it is told --without controllers.`,
 	flags.StringVar(&o.Jobs.GangScheduler, "gang-scheduler-name", "", "scheduler that starts the pods of a job together: volcano, or the name of one with scheduler-plugins")
 	flags.StringVar(&o.Jobs.PyTorch.WaitImage, "pytorch-init-container-image", "alpine:3.10", "image in which workers of a PyTorchJob wait for their master: it needs sh, seq and nslookup")
 	flags.IntVar(&o.Jobs.PyTorch.WaitTries, "pytorch-init-container-max-tries", 100, "how often they look, every two seconds")
+	flags.StringVar(&o.Tensorboards.Image, "tensorboard-image", cmp.Or(os.Getenv("TENSORBOARD_IMAGE"), tensorboard.DefaultImage), "image of TensorBoard, or one with a Python, into which pods install it")
 	flags.StringVar(&o.Progress.Dir, "progress-dir", "", "folder where the course of each job's loss, accuracy and so on is kept; without one, in memory")
 	flags.StringVar(&address, "metrics-bind-address", ":8080", "where Prometheus finds the metrics, with TLS unless it is a loopback; 0 is nowhere")
 	flags.StringVar(&host, "webhook-host", "", "host by which the API server reaches this, to have objects checked and turned into other versions; empty is neither")

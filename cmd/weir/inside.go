@@ -191,6 +191,7 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 		}
 		defer front.close()
 		platform.Front, platform.Metrics = front.gateway, o.has("metrics")
+		platform.Tensorboards.Idle = time.Hour
 		if o.has("controllers") && o.has("metrics") {
 			s.Metrics.URL = front.URL + "/metrics"
 		}

@@ -27,6 +27,7 @@ import (
 	"github.com/weir-ml/weir/platform/explain"
 	"github.com/weir-ml/weir/platform/gateway"
 	"github.com/weir-ml/weir/platform/routes"
+	"github.com/weir-ml/weir/platform/tensorboard"
 	"github.com/weir-ml/weir/platform/training/jobs"
 	"github.com/weir-ml/weir/platform/training/jobset"
 	"github.com/weir-ml/weir/platform/training/progress"
@@ -49,6 +50,8 @@ type platformOptions struct {
 	Jobs jobs.Options
 	// Progress says where what jobs say of themselves is read and kept.
 	Progress progress.Options
+	// Tensorboards are for the controller of Tensorboards.
+	Tensorboards tensorboard.Options
 	// Listener is where the controllers answer over HTTP; nil is nowhere, or at
 	// the front door.
 	Listener net.Listener
@@ -107,6 +110,9 @@ func startPlatform(ctx context.Context, config *rest.Config, o platformOptions) 
 	if err := trainJobs(manager, o.Reports); err != nil {
 		return err
 	}
+	if err := tensorboard.Setup(manager, o.Tensorboards); err != nil {
+		return err
+	}
 	core, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return fmt.Errorf("start controllers: %w", err)
@@ -134,6 +140,9 @@ func startPlatform(ctx context.Context, config *rest.Config, o platformOptions) 
 		if o.Metrics {
 			answers = append(answers, routes.Metrics())
 		}
+		answers = append(answers, tensorboard.DoorRoute(manager.GetClient()), tensorboard.OpenRoute(tensorboard.Opening{
+			REST: config, Scheme: kinds, Mapper: manager.GetRESTMapper(),
+		}))
 		if err := o.Front.Add(answers...); err != nil {
 			return err
 		}

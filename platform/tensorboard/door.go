@@ -1,0 +1,204 @@
+package tensorboard
+
+import (
+	"context"
+	"fmt"
+	"html/template"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	authorization "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/klog/v2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "github.com/weir-ml/weir/api/tensorboard/v1alpha1"
+	"github.com/weir-ml/weir/platform/routes"
+)
+
+// A door leads to Tensorboards, and wakes those that sleep.
+type door struct {
+	client client.Client
+	now    func() time.Time
+	proxy  *httputil.ReverseProxy
+}
+
+// DoorRoute leads to Tensorboards, for those who may get them:
+//
+//	/tensorboard/NAMESPACE/NAME/
+//
+// While one does not answer yet, there is a page that says why and tries again.
+func DoorRoute(c client.Client) routes.Route {
+	d := &door{client: c, now: time.Now}
+	d.proxy = &httputil.ReverseProxy{Rewrite: rewrite, ModifyResponse: confine, ErrorHandler: unreachable}
+	return routes.Route{
+		Owner: "weir", Pattern: "/tensorboard/{namespace}/{name}/{rest...}", Handler: d,
+		Rule: routes.May(func(r *http.Request) authorization.SubjectAccessReviewSpec {
+			return authorization.SubjectAccessReviewSpec{ResourceAttributes: &authorization.ResourceAttributes{
+				Verb: "get", Group: v1alpha1.GroupVersion.Group, Resource: "tensorboards", Namespace: r.PathValue("namespace"), Name: r.PathValue("name"),
+			}}
+		}),
+	}
+}
+
+// A way is how a request goes: from below which URL, to which pod.
+type way struct{ from, address string }
+
+type wayKey struct{}
+
+func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	key := client.ObjectKey{Namespace: r.PathValue("namespace"), Name: r.PathValue("name")}
+	t := &v1alpha1.Tensorboard{}
+	if err := d.client.Get(r.Context(), key, t); err != nil {
+		code := http.StatusInternalServerError
+		if apierrors.IsNotFound(err) {
+			code, err = http.StatusNotFound, fmt.Errorf("there is no Tensorboard %s; weir tensorboard makes one", key)
+		}
+		routes.Refuse(w, code, err.Error())
+		return
+	}
+	if err := d.visit(r.Context(), t); err != nil {
+		klog.FromContext(r.Context()).Error(err, "Cannot note that somebody looks", "tensorboard", key)
+	}
+	address, err := d.find(r.Context(), key)
+	if err != nil {
+		routes.Refuse(w, http.StatusInternalServerError, err.Error())
+		return
+	}
+	if address == "" {
+		waits(w, r, t)
+		return
+	}
+	from, err := urlOf(r, key)
+	if err != nil {
+		routes.Refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	clear(w.Header()) // What the answer says counts, as confine has it.
+	d.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), wayKey{}, way{from, address})))
+}
+
+// noteEvery is how often it is written down that somebody looks.
+const noteEvery = time.Minute
+
+// visit notes that somebody looks at a Tensorboard, which keeps or wakes it.
+func (d *door) visit(ctx context.Context, t *v1alpha1.Tensorboard) error {
+	now := d.now()
+	if said, err := time.Parse(time.RFC3339, t.Annotations[v1alpha1.AnnotationVisited]); err == nil && now.Sub(said) < noteEvery {
+		return nil
+	}
+	next := t.DeepCopy()
+	if next.Annotations == nil {
+		next.Annotations = map[string]string{}
+	}
+	next.Annotations[v1alpha1.AnnotationVisited] = now.UTC().Format(time.RFC3339)
+	return client.IgnoreNotFound(d.client.Patch(ctx, next, client.MergeFrom(t)))
+}
+
+// find is where a Tensorboard answers; empty if nowhere yet.
+func (d *door) find(ctx context.Context, key client.ObjectKey) (string, error) {
+	var pods corev1.PodList
+	if err := d.client.List(ctx, &pods, client.InNamespace(key.Namespace), client.MatchingLabels{Label: key.Name}); err != nil {
+		return "", fmt.Errorf("list pods of Tensorboard %s: %w", key, err)
+	}
+	for i := range pods.Items {
+		if p := &pods.Items[i]; p.DeletionTimestamp.IsZero() && p.Status.PodIP != "" && ready(p) {
+			return net.JoinHostPort(p.Status.PodIP, strconv.Itoa(port)), nil
+		}
+	}
+	return "", nil
+}
+
+func ready(p *corev1.Pod) bool {
+	for _, c := range p.Status.Conditions {
+		if c.Type == corev1.PodReady {
+			return c.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}
+
+// rewrite leads a request to the pod, without what says who asks: people of the
+// namespace can put another program in TensorBoard's place.
+func rewrite(p *httputil.ProxyRequest) {
+	to, _ := p.In.Context().Value(wayKey{}).(way)
+	p.SetURL(&url.URL{Scheme: "http", Host: to.address})
+	for _, secret := range []string{"Cookie", "Authorization", "Sec-Websocket-Protocol"} {
+		p.Out.Header.Del(secret)
+	}
+}
+
+// host is what may stand in a policy without changing it.
+var host = regexp.MustCompile(`^[A-Za-z0-9.:\[\]-]+$`)
+
+// urlOf is below which URL the browser sees a Tensorboard.
+func urlOf(r *http.Request, key client.ObjectKey) (string, error) {
+	if !host.MatchString(r.Host) {
+		return "", fmt.Errorf("%q is no host", r.Host)
+	}
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	return scheme + "://" + r.Host + Path(key.Namespace, key.Name), nil
+}
+
+// policy lets a page run what scripts it likes, since TensorBoard is one, but
+// reach nothing outside its own path. It opens no window, since it could act in
+// that as whoever looks at it, and frames none of our pages.
+const policy = "default-src 'none'; script-src %[1]s 'unsafe-inline' 'unsafe-eval' blob:; style-src %[1]s 'unsafe-inline'; " +
+	"img-src %[1]s data: blob:; font-src %[1]s data:; media-src %[1]s data: blob:; connect-src %[1]s data: blob:; worker-src %[1]s blob:; " +
+	"frame-src %[1]s; form-action 'none'; base-uri 'none'; frame-ancestors 'self'; sandbox allow-scripts allow-same-origin allow-downloads allow-modals"
+
+// confine keeps what a pod answers to its own path.
+func confine(r *http.Response) error {
+	from, _ := r.Request.Context().Value(wayKey{}).(way)
+	h := r.Header
+	for _, name := range []string{"Set-Cookie", "Clear-Site-Data", "Service-Worker-Allowed", "Content-Security-Policy-Report-Only", "Refresh", "Link"} {
+		h.Del(name)
+	}
+	h.Set("Content-Security-Policy", fmt.Sprintf(policy, from.from))
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "SAMEORIGIN")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	return nil
+}
+
+// waits says why a Tensorboard does not answer yet.
+func waits(w http.ResponseWriter, r *http.Request, t *v1alpha1.Tensorboard) {
+	message := t.Status.Message
+	w.Header().Set("Retry-After", "1")
+	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
+		routes.Refuse(w, http.StatusServiceUnavailable, "TensorBoard does not answer yet. "+message)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusServiceUnavailable)
+	_ = waiting.Execute(w, t) // Who has gone needs no answer.
+}
+
+var waiting = template.Must(template.New("waiting").Parse(`<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="2"><meta name="viewport" content="width=device-width">
+<title>TensorBoard {{.Name}}</title>
+<style>:root{color-scheme:light dark} body{font:16px/1.5 system-ui,sans-serif;max-width:42em;margin:15vh auto;padding:0 1em} code{font-size:.9em}</style>
+<main><h1>TensorBoard does not answer yet</h1>
+<p role="status">{{or .Status.Message "It starts."}}</p>
+<p>It shows <code>{{.Spec.LogsPath}}</code>. This page tries again by itself.</p></main></html>
+`))
+
+func unreachable(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() != nil {
+		panic(http.ErrAbortHandler) // Who asked has gone, or may no longer ask.
+	}
+	routes.Refuse(w, http.StatusBadGateway, fmt.Sprintf("TensorBoard did not answer: %v", err))
+}
