@@ -254,6 +254,12 @@ func (r *runner) declared(here, script string) (requirements.List, error) {
 	return requirements.Find(here, script)
 }
 
+// frameworkImages are those by which weir knows frameworks. (Nothing changes it.)
+var frameworkImages = map[packaging.Framework]string{
+	packaging.TensorFlow: "tensorflow/tensorflow", packaging.PyTorch: "pytorch/pytorch", packaging.JAX: "weir.local/jax",
+	packaging.XGBoost: "weir.local/xgboost", packaging.Paddle: "paddlepaddle/paddle",
+}
+
 // guess takes packages from what a program imports where nothing declares any.
 func (r *runner) guess(script string, imports []requirements.Import) []string {
 	var packages, unknown []string
@@ -273,7 +279,7 @@ func (r *runner) guess(script string, imports []requirements.Import) []string {
 	// What the environment of a framework's image has anyway is built already,
 	// or will be of use again.
 	framework, _ := frameworkOf(imports)
-	if image := map[packaging.Framework]string{packaging.TensorFlow: "tensorflow/tensorflow", packaging.PyTorch: "pytorch/pytorch"}[framework]; image != "" {
+	if image := frameworkImages[framework]; image != "" {
 		for _, known := range environment.BuiltIn() {
 			if strings.HasPrefix(known.Image, image+":") && hasAll(known.Requirements, packages) {
 				packages = known.Requirements

@@ -356,6 +356,28 @@ if json.loads(os.environ["TF_CONFIG"])["task"]["type"] == "ps":
 	}
 }
 
+// The programs of the examples, which declare nothing, train over two processes by
+// the framework that they import.
+func TestRunOfFrameworks(t *testing.T) {
+	for folder, as := range map[string]string{"xgboost": "XGBoostJob", "jax": "JAXJob", "paddle-collective": "PaddleJob", "pytorch-ddp": "PyTorchJob"} {
+		t.Run(as, func(t *testing.T) {
+			if as == "PyTorchJob" {
+				needsFull(t)
+			}
+			program, err := os.ReadFile(filepath.Join(example(t, folder), "train.py"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := begin(t).project(map[string]string{"train.py": string(program)})
+			a := p.ran("--workers", "2", "train.py")
+			p.hasLearnt(a.err + a.out) // XGBoost speaks of its trees among the errors
+			if !strings.Contains(a.err, "so it runs as "+as) {
+				t.Errorf("nothing says that it runs as %s:\n%s", as, a.err)
+			}
+		})
+	}
+}
+
 // tensorflowImage is the recipe of TensorFlow's image.
 func tensorflowImage(t *testing.T, p *project) environment.Recipe {
 	t.Helper()
