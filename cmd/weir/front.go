@@ -48,8 +48,8 @@ type frontDoor struct {
 
 // openFrontDoor makes the gateway of a weir. The token is the owner's of the
 // last run, if there is one.
-func openFrontDoor(ctx context.Context, dir string, k *cluster.Cluster, m *machine, s *state, images *oci.Store) (*frontDoor, error) {
-	f := &frontDoor{rest: k.REST, endpoint: endpoint{Token: s.Front.Token}, open: len(m.names) > 0}
+func openFrontDoor(dir string, k *cluster.Cluster, m *machine, s *state, people *identity.Store, buckets *storage, images *oci.Store) (*frontDoor, error) {
+	f := &frontDoor{rest: k.REST, identity: people, endpoint: endpoint{Token: s.Front.Token}, open: len(m.names) > 0}
 	f.URL = fmt.Sprintf("http://127.0.0.1:%d", m.front[0].Addr().(*net.TCPAddr).Port)
 	authority, certificate, err := certificateFor(dir, "front", append([]string{"localhost", "127.0.0.1", "::1", k.Address().String()}, m.names...)...)
 	if err != nil {
@@ -57,9 +57,6 @@ func openFrontDoor(ctx context.Context, dir string, k *cluster.Cluster, m *machi
 	}
 	f.CAFile = authority.CertFile()
 	if f.listener, err = m.withPods(m.front); err != nil {
-		return nil, err
-	}
-	if f.identity, err = identity.New(ctx, k.REST); err != nil {
 		return nil, err
 	}
 	settings, err := readSettings(dir)
@@ -83,12 +80,13 @@ func openFrontDoor(ctx context.Context, dir string, k *cluster.Cluster, m *machi
 		},
 		Machine: func(ctx context.Context) any { return howItFares(ctx, k, dir, f.gateway) },
 	}
-	if s.S3.URL != "" {
+	if buckets != nil {
 		trusted := x509.NewCertPool()
 		trusted.AppendCertsFromPEM(authority.CertPEM())
 		c.Storage = &gateway.Storage{
 			URL: s.S3.URL, AccessKey: s.S3.AccessKey, SecretKey: s.S3.SecretKey, Region: s.S3.Region,
-			TLS: &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12},
+			TLS:  &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12},
+			Dial: func(context.Context, string, string) (net.Conn, error) { return buckets.server.Dial() },
 		}
 	}
 	if f.open { // Others hear what goes over the network, but not what stays in this machine.

@@ -19,6 +19,7 @@ import (
 	"github.com/weir-ml/weir/cluster/namespaces"
 	"github.com/weir-ml/weir/cluster/network/outside"
 	"github.com/weir-ml/weir/platform/admission"
+	"github.com/weir-ml/weir/platform/gateway/identity"
 	"github.com/weir-ml/weir/platform/training/progress"
 )
 
@@ -172,21 +173,26 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 		return err
 	}
 
+	people, err := identity.New(ctx, k.REST)
+	if err != nil {
+		return err
+	}
+	var buckets *storage
 	if o.has("s3") {
-		storage, err := startS3(ctx, dir, &m)
+		buckets, err = startS3(ctx, dir, &m, people)
 		if err != nil {
 			return err
 		}
-		defer storage.wait()
+		defer buckets.wait()
 		defer stop()
-		s.S3, platform.Store = storage.endpoint, storage.forPods(k.Address())
+		s.S3, platform.Store = buckets.endpoint, buckets.forPods(k.Address())
 		report("S3")
 	}
 
 	var front *frontDoor
 	closed := make(chan error, 1)
 	if o.has("gateway") {
-		if front, err = openFrontDoor(ctx, dir, k, &m, s, images); err != nil {
+		if front, err = openFrontDoor(dir, k, &m, s, people, buckets, images); err != nil {
 			return err
 		}
 		defer front.close()

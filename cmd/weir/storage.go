@@ -14,6 +14,7 @@ import (
 
 	"github.com/weir-ml/weir/kit/s3"
 	"github.com/weir-ml/weir/platform/admission"
+	"github.com/weir-ml/weir/platform/gateway/identity"
 )
 
 // A storage is the running S3.
@@ -24,8 +25,8 @@ type storage struct {
 }
 
 // startS3 serves the buckets of dir until ctx ends: to pods, and to the machine,
-// with TLS where it is open to others.
-func startS3(ctx context.Context, dir string, m *machine) (*storage, error) {
+// with TLS where it is open to others. People's own keys count by the front door.
+func startS3(ctx context.Context, dir string, m *machine, people *identity.Store) (*storage, error) {
 	e, err := s3Keys(filepath.Join(dir, "s3"))
 	if err != nil {
 		return nil, err
@@ -44,7 +45,7 @@ func startS3(ctx context.Context, dir string, m *machine) (*storage, error) {
 	}
 	server, err := s3.Start(ctx, s3.Config{
 		Dir: filepath.Join(dir, "s3"), Listeners: []net.Listener{l},
-		AccessKey: e.AccessKey, SecretKey: e.SecretKey, Region: e.Region,
+		AccessKey: e.AccessKey, SecretKey: e.SecretKey, Region: e.Region, Accounts: people.S3Secret,
 	})
 	if err != nil {
 		return nil, err

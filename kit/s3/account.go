@@ -18,3 +18,19 @@ func (o one) GetUserAccount(access string) (auth.Account, error) {
 	}
 	return account, nil
 }
+
+// accounts are those of Config.Accounts. Who they are is all that is asked here:
+// what they may, who dials has found out.
+type accounts struct {
+	one
+	secret func(access string) (string, bool)
+}
+
+func (a accounts) GetUserAccount(access string) (auth.Account, error) {
+	if a.secret != nil {
+		if secret, there := a.secret(access); there {
+			return auth.Account{Access: access, Secret: secret, Role: auth.RoleAdmin}, nil
+		}
+	}
+	return auth.Account{}, auth.ErrNoSuchUser
+}

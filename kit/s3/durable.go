@@ -8,10 +8,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/versity/versitygw/backend/posix"
+	"github.com/versity/versitygw/s3api/utils"
 	"github.com/versity/versitygw/s3err"
 	"github.com/versity/versitygw/s3response"
 )
@@ -105,7 +107,22 @@ func (d *durable) DeleteObject(ctx context.Context, in *s3.DeleteObjectInput) (*
 	return out, d.keep(*in.Bucket, *in.Key)
 }
 
+// isPart says whether an upload or a version may be called so, which name files
+// beside an object's. versitygw would follow any path.
+func isPart(id string) bool { return !strings.ContainsAny(id, "/\x00") && id != "." && id != ".." }
+
+// DeleteObjects deletes those that a list names, which versitygw does not look at
+// as it does at a path: a name with .. in it would be another bucket's file, or
+// none of ours.
 func (d *durable) DeleteObjects(ctx context.Context, in *s3.DeleteObjectsInput) (s3response.DeleteResult, error) {
+	for _, o := range in.Delete.Objects {
+		if !utils.IsObjectNameValid(*o.Key) {
+			return s3response.DeleteResult{}, s3err.GetAPIError(s3err.ErrBadRequest)
+		}
+		if o.VersionId != nil && !isPart(*o.VersionId) {
+			return s3response.DeleteResult{}, s3err.GetAPIError(s3err.ErrNoSuchVersion)
+		}
+	}
 	out, err := d.Posix.DeleteObjects(ctx, in)
 	if err != nil {
 		return out, err

@@ -312,3 +312,44 @@ func list(t *testing.T, c *s3.Client, bucket, prefix string) []string {
 	}
 	return names
 }
+
+// A name in a list, and that of an upload or a version, leads to nothing but an
+// object of the bucket.
+func TestNamesLeadNowhereElse(t *testing.T) {
+	dir := t.TempDir()
+	c, _ := serve(t, dir)
+	makeBucket(t, c, "ours")
+	makeBucket(t, c, "theirs")
+	put(t, c, "theirs", "there", "x")
+	outside := filepath.Join(dir, "outside")
+	if err := os.WriteFile(outside, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"../theirs/there", "x/../../theirs/there", "./../theirs/there", "/../theirs/there", "../../outside", "../theirs"} {
+		_, err := c.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String("ours"), Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String(key)}}}})
+		if err == nil {
+			t.Errorf("%s is deleted", key)
+		}
+		_, err = c.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String("ours"), Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("x"), VersionId: aws.String(key)}}}})
+		if err == nil {
+			t.Errorf("version %s is deleted", key)
+		}
+	}
+	for _, up := range []string{"", "../", "../../", "../../../", "../../../../"} {
+		for _, to := range []string{"theirs", "theirs/there", "outside"} {
+			id := aws.String(up + "../" + to)
+			if _, err := c.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{Bucket: aws.String("ours"), Key: aws.String("x"), UploadId: id}); err == nil {
+				t.Errorf("upload %s is aborted", *id)
+			}
+			if _, err := c.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String("ours"), Key: aws.String("x"), VersionId: id}); err == nil {
+				t.Errorf("version %s is shown", *id)
+			}
+		}
+	}
+	if _, err := c.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String("theirs"), Key: aws.String("there")}); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(outside); err != nil {
+		t.Error(err)
+	}
+}

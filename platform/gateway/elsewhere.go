@@ -65,11 +65,7 @@ func journeyOf(r *http.Request, way string) (journey, error) {
 }
 
 func backTo(r *http.Request, way string) string {
-	scheme := "http"
-	if r.TLS != nil {
-		scheme = "https"
-	}
-	return scheme + "://" + r.Host + elsewherePath + way + "/callback"
+	return schemeOf(r) + "://" + r.Host + elsewherePath + way + "/callback"
 }
 
 // sendTo sends somebody elsewhere.

@@ -86,7 +86,7 @@ func New(c Config, more ...Route) (*Gateway, error) {
 		if g.store, err = newStore(*c.Storage); err != nil {
 			return nil, fmt.Errorf("open the front door: %w", err)
 		}
-		g.signed = count("s3", func(w *counted, r *http.Request) { g.store.signed.ServeHTTP(w, r) })
+		g.signed = count("s3", g.serveSigned)
 	}
 	return g, g.Add(slices.Concat(g.ownRoutes(), more)...)
 }

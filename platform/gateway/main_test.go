@@ -85,7 +85,7 @@ func newDoorWith(t *testing.T, settings func() *gateway.SignIn) *door {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &door{users: users, core: core, audit: &said{}, keys: storage(t)}
+	d := &door{users: users, core: core, audit: &said{}, keys: storage(t, users)}
 	d.gateway, err = gateway.New(gateway.Config{
 		REST: config, Identity: users, Audit: slog.New(slog.NewJSONHandler(d.audit, nil)), Authority: func(string) []byte { return certificate }, Storage: &d.keys,
 		TLS:     &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}},
@@ -113,7 +113,7 @@ func newDoorWith(t *testing.T, settings func() *gateway.SignIn) *door {
 }
 
 // storage is an S3 that serves while the test runs.
-func storage(t *testing.T) gateway.Storage {
+func storage(t *testing.T, users *identity.Store) gateway.Storage {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -122,11 +122,12 @@ func storage(t *testing.T) gateway.Storage {
 	ctx, cancel := context.WithCancel(context.Background())
 	k := gateway.Storage{URL: "http://" + l.Addr().String(), AccessKey: "access", SecretKey: "secret-of-the-door", Region: "us-east-1"}
 	server, err := s3.Start(ctx, s3.Config{
-		Dir: t.TempDir(), Listeners: []net.Listener{l}, AccessKey: k.AccessKey, SecretKey: k.SecretKey, Region: k.Region,
+		Dir: t.TempDir(), Listeners: []net.Listener{l}, AccessKey: k.AccessKey, SecretKey: k.SecretKey, Region: k.Region, Accounts: users.S3Secret,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	k.Dial = func(context.Context, string, string) (net.Conn, error) { return server.Dial() }
 	t.Cleanup(func() {
 		cancel()
 		<-server.Done()

@@ -20,11 +20,12 @@ import (
 // who may use the routes whose rule is a right in the cluster. A new one is
 // written here, or the test fails.
 var whoMay = map[string][]string{
-	"GET /weir/users":           {"owner"},
-	"POST /weir/users":          {"owner"},
-	"PATCH /weir/users/{name}":  {"owner"},
-	"DELETE /weir/users/{name}": {"owner"},
-	"GET /weir/s3-keys":         {"owner"},
+	"GET /weir/users":               {"owner"},
+	"POST /weir/users":              {"owner"},
+	"PATCH /weir/users/{name}":      {"owner"},
+	"DELETE /weir/users/{name}":     {"owner"},
+	"GET /weir/s3-keys":             {"owner"},
+	"PUT /weir/s3-keys/{namespace}": {"viewer", "editor", "admin", "owner"},
 }
 
 // below are requests below the routes that are trees, and who may make them.
@@ -145,6 +146,9 @@ func requestsOf(t *testing.T, r *gateway.Route) []request {
 		if w == "{$}" {
 			return ""
 		}
+		if w == "{namespace}" {
+			return theirs
+		}
 		return "none"
 	})
 	may, known := whoMay[r.Pattern]
@@ -214,7 +218,7 @@ func TestNothingOfOthersIsReached(t *testing.T) {
 		{"GET", "/api/v1/nodes", nil}, {"GET", "/api/v1/nodes/weir/proxy/", nil}, {"DELETE", "/api/v1/namespaces/" + others, nil},
 		{"POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", nil}, {"POST", "/api/v1/namespaces/" + identity.Namespace + "/secrets", nil},
 		{"GET", "/weir/s3/other-data?list-type=2", nil}, {"GET", "/weir/s3/other-data/there", nil}, {"PUT", "/weir/s3/other-data/there", nil}, {"DELETE", "/weir/s3/other-data/there", nil},
-		{"GET", "/weir/users", nil}, {"POST", "/weir/users", nil}, {"PATCH", "/weir/users/owner", nil}, {"DELETE", "/weir/users/owner", nil}, {"GET", "/weir/s3-keys", nil},
+		{"GET", "/weir/users", nil}, {"POST", "/weir/users", nil}, {"PATCH", "/weir/users/owner", nil}, {"DELETE", "/weir/users/owner", nil}, {"GET", "/weir/s3-keys", nil}, {"PUT", "/weir/s3-keys/" + others, nil}, {"PUT", "/weir/s3-keys/" + identity.Namespace, nil},
 	}...)
 	for _, name := range []string{"stranger", "viewer", "editor", "admin"} {
 		who := d.withToken(t, name)

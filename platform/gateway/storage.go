@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/xml"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -26,6 +27,9 @@ type Storage struct {
 	URL                          string
 	AccessKey, SecretKey, Region string
 	TLS                          *tls.Config // how it is reached by https; nil is as usual
+	// Dial connects to it where it knows the keys that Identity gives people; nil
+	// is an S3 that does not.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // A store leads to S3: as it is for those who sign requests themselves, and by
@@ -34,6 +38,7 @@ type store struct {
 	config         Storage
 	target         *url.URL
 	signed, people *httputil.ReverseProxy
+	keyed          *httputil.ReverseProxy // nil without Dial
 }
 
 func newStore(c Storage) (*store, error) {
@@ -55,6 +60,9 @@ func newStore(c Storage) (*store, error) {
 	s.people = &httputil.ReverseProxy{
 		Rewrite:   s.rewrite,
 		Transport: signing{s, transport}, BufferPool: pool, ErrorHandler: unreachable, ModifyResponse: foreign,
+	}
+	if c.Dial != nil {
+		s.keyed = newKeyed(c, target)
 	}
 	return s, nil
 }
@@ -92,6 +100,25 @@ func objectOf(r *http.Request) object {
 
 // check says what is wrong with a request, if anything.
 func (o object) check(r *http.Request) error {
+	if err := o.checkNames(); err != nil {
+		return err
+	}
+	for name := range r.URL.Query() {
+		if !slices.Contains(storageQueries, name) {
+			return fmt.Errorf("%s: people do not ask this of S3 here; sign the request with its keys", name)
+		}
+	}
+	if err := checkParts(r.URL.Query()); err != nil {
+		return err
+	}
+	if !slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodPut, http.MethodPost, http.MethodDelete}, r.Method) {
+		return fmt.Errorf("S3 knows no %s", r.Method)
+	}
+	return nil
+}
+
+// checkNames says what is wrong with the names of a bucket and a key, if anything.
+func (o object) checkNames() error {
 	if !bucketName.MatchString(o.bucket) || strings.Contains(o.bucket, "..") {
 		return fmt.Errorf("%q is no name of a bucket: 3 to 63 small letters, digits, hyphens and dots", o.bucket)
 	}
@@ -99,14 +126,6 @@ func (o object) check(r *http.Request) error {
 		if part == "." || part == ".." {
 			return fmt.Errorf("key %q: parts that are . or .. are not allowed", o.key)
 		}
-	}
-	for name := range r.URL.Query() {
-		if !slices.Contains(storageQueries, name) {
-			return fmt.Errorf("%s: people do not ask this of S3 here; sign the request with its keys", name)
-		}
-	}
-	if !slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodPut, http.MethodPost, http.MethodDelete}, r.Method) {
-		return fmt.Errorf("S3 knows no %s", r.Method)
 	}
 	return nil
 }
@@ -116,18 +135,23 @@ func (o object) check(r *http.Request) error {
 // to none is for those who may do it everywhere.
 func (g *Gateway) mayStore(r *http.Request) authorization.SubjectAccessReviewSpec {
 	o := objectOf(r)
-	verb := "update"
+	return g.overBucket(r, verbOf(r.Method, o.key), o.bucket)
+}
+
+// verbOf is the right to a bucket that a method needs, at a key or at the bucket.
+func verbOf(method, key string) string {
+	reads := method == http.MethodGet || method == http.MethodHead
 	switch {
-	case o.key == "" && r.Method == http.MethodPut:
-		verb = "create"
-	case o.key == "" && r.Method == http.MethodDelete:
-		verb = "delete"
-	case r.Method == http.MethodGet || r.Method == http.MethodHead:
-		if verb = "get"; o.key == "" {
-			verb = "list"
-		}
+	case reads && key == "":
+		return "list"
+	case reads:
+		return "get"
+	case key == "" && method == http.MethodPut:
+		return "create"
+	case key == "" && method == http.MethodDelete:
+		return "delete"
 	}
-	return g.overBucket(r, verb, o.bucket)
+	return "update"
 }
 
 func (g *Gateway) overBucket(r *http.Request, verb, bucket string) authorization.SubjectAccessReviewSpec {
@@ -272,12 +296,8 @@ func (g *Gateway) showKeys(w http.ResponseWriter, r *http.Request) {
 	}
 	c := g.store.config
 	g.config.Audit.Info("keys of S3 shown", "user", visitorOf(r).Name)
-	scheme := "http"
-	if r.TLS != nil {
-		scheme = "https"
-	}
 	routes.Respond(w, http.StatusOK, map[string]string{
-		"endpoint": scheme + "://" + r.Host, "accessKey": c.AccessKey, "secretKey": c.SecretKey, "region": c.Region,
+		"endpoint": schemeOf(r) + "://" + r.Host, "accessKey": c.AccessKey, "secretKey": c.SecretKey, "region": c.Region,
 	})
 }
 

@@ -266,7 +266,7 @@ func nameOf(k kind, secret string) string {
 
 // create writes a record, and the namespace if there is none yet.
 func (s *Store) create(ctx context.Context, name string, r record) (*entry, error) {
-	secret, err := r.secret(name)
+	secret, err := r.kept(name)
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ const (
 	link    kind = "link"
 	token   kind = "token"
 	user    kind = "user"
+	s3key   kind = "s3key"
 )
 
 // kindLabel marks our Secrets, and is what we watch by.
@@ -35,9 +36,13 @@ type record struct {
 	Made     time.Time `json:"made,omitzero"`
 	Expires  time.Time `json:"expires,omitzero"`
 	Password string    `json:"password,omitempty"` // of a user: its hash
+	// Of keys of S3. Signatures are looked at with the secret itself.
+	Namespace string `json:"namespace,omitempty"`
+	Access    string `json:"access,omitempty"`
+	Secret    string `json:"secret,omitempty"`
 }
 
-func (r *record) secret(name string) (*corev1.Secret, error) {
+func (r *record) kept(name string) (*corev1.Secret, error) {
 	data, err := json.Marshal(r)
 	if err != nil {
 		return nil, fmt.Errorf("write %s: %w", name, err)

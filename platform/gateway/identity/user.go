@@ -108,7 +108,7 @@ func (s *Store) ChangeUser(ctx context.Context, name string, groups *[]string, p
 			return fmt.Errorf("change user %s: %w", name, err)
 		}
 	}
-	changed, err := r.secret(id)
+	changed, err := r.kept(id)
 	if err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func (s *Store) RemoveUser(ctx context.Context, name string) error {
 	}
 	// A user of the same name, if there is ever one, does not inherit these.
 	var errs []error
-	for _, k := range []kind{session, token, link} {
+	for _, k := range []kind{session, token, link, s3key} {
 		for _, e := range s.shelf.all(k, func(r *record) bool { return r.User == name && !r.Foreign }) {
 			if err := s.remove(ctx, e.name); err != nil && !apierrors.IsNotFound(err) {
 				errs = append(errs, err)

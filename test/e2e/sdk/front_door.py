@@ -1,8 +1,12 @@
 """What the Kubernetes client for Python and boto3 do at the front door, with a token and with keys."""
 
+import io
+import json
 import sys
+import urllib.request
 
 import boto3
+import botocore.exceptions
 from kubernetes import client, watch
 
 namespace, url, token, access_key, secret_key = sys.argv[1:]
@@ -29,3 +33,23 @@ for key in "plain", "a b/+", "ä?x=1#y":
     s3.put_object(Bucket=namespace, Key=key, Body=key.encode())
     assert s3.get_object(Bucket=namespace, Key=key)["Body"].read().decode() == key
 assert len(s3.list_objects_v2(Bucket=namespace)["Contents"]) == 3
+
+# Keys of one's own do what one may, in the buckets of one namespace.
+asked = urllib.request.Request(f"{url}/weir/s3-keys/{namespace}", method="PUT", headers={"Authorization": "Bearer " + token})
+keys = json.load(urllib.request.urlopen(asked))
+own = boto3.client("s3", endpoint_url=keys["endpoint"], aws_access_key_id=keys["accessKey"], aws_secret_access_key=keys["secretKey"], region_name=keys["region"])
+own.upload_fileobj(io.BytesIO(bytes(20 << 20)), namespace, "by parts")
+assert own.head_object(Bucket=namespace, Key="by parts")["ContentLength"] == 20 << 20
+own.create_bucket(Bucket=namespace + "-more")
+s3.create_bucket(Bucket="of-nobody-" + namespace)
+assert [b["Name"] for b in own.list_buckets()["Buckets"]] == [namespace, namespace + "-more"], own.list_buckets()
+for refused in (
+    lambda: own.list_objects_v2(Bucket="of-nobody-" + namespace),
+    lambda: own.put_object(Bucket="of-nobody-" + namespace, Key="x", Body=b"x"),
+    lambda: own.copy({"Bucket": namespace, "Key": "plain"}, "of-nobody-" + namespace, "x"),
+):
+    try:
+        refused()
+        raise AssertionError("a bucket of another namespace is reached")
+    except botocore.exceptions.ClientError as e:
+        assert e.response["Error"]["Code"] == "AccessDenied", e
