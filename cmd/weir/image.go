@@ -19,14 +19,14 @@ import (
 func newImageCommand(f *folder) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "image",
-		Short: "Load, pull, push, list, tag, save and remove images of containers",
-		Long: `Load, pull, push, list, tag, save and remove images of containers. They are in weir's folder,
+		Short: "Build, load, pull, push, list, tag, save and remove images of containers",
+		Long: `Build, load, pull, push, list, tag, save and remove images of containers. They are in weir's folder,
 whether it runs or not, and a pod that names one runs it.`,
 	}
 	cmd.AddCommand(
 		newImageLoadCommand(f), newImageSaveCommand(f), newImageListCommand(f),
 		newImageInspectCommand(f), newImageTagCommand(f), newImageRemoveCommand(f),
-		newImagePullCommand(f), newImagePushCommand(f),
+		newImagePullCommand(f), newImagePushCommand(f), newImageBuildCommand(f), newImagePackagesCommand(f),
 	)
 	return cmd
 }

@@ -57,12 +57,27 @@ func (s *Store) Find(name string) (*Image, error) {
 	return s.find(n)
 }
 
-func (s *Store) find(n Name) (*Image, error) {
+// FindFor returns what is called so for machines of an architecture, as "arm64".
+func (s *Store) FindFor(name, architecture string) (*Image, error) {
+	n, err := s.parse(name)
+	if err != nil {
+		return nil, err
+	}
+	i, err := s.findFor(n, architecture)
+	if err == nil && i.Config.Architecture != architecture {
+		err = fmt.Errorf("image %s: it is for linux/%s, not linux/%s", n.Familiar(), i.Config.Architecture, architecture)
+	}
+	return i, err
+}
+
+func (s *Store) find(n Name) (*Image, error) { return s.findFor(n, runtime.GOARCH) }
+
+func (s *Store) findFor(n Name, architecture string) (*Image, error) {
 	t, err := s.target(n)
 	if err != nil {
 		return nil, err
 	}
-	i, err := s.image(t.Target)
+	i, err := s.image(t.Target, architecture)
 	if err != nil {
 		return nil, fmt.Errorf("image %s: %w", n.Familiar(), err)
 	}
@@ -71,7 +86,7 @@ func (s *Store) find(n Name) (*Image, error) {
 }
 
 // image reads an image, and looks whether all of it is there.
-func (s *Store) image(target ocispec.Descriptor) (*Image, error) {
+func (s *Store) image(target ocispec.Descriptor, architecture string) (*Image, error) {
 	i := &Image{Target: target, Manifest: target}
 	if isIndex(target.MediaType) {
 		var index ocispec.Index
@@ -79,7 +94,7 @@ func (s *Store) image(target ocispec.Descriptor) (*Image, error) {
 			return nil, err
 		}
 		var err error
-		if i.Manifest, err = s.choose(target, index, func(d ocispec.Descriptor) bool { return s.Has(d.Digest) }); err != nil {
+		if i.Manifest, err = s.choose(target, index, architecture, func(d ocispec.Descriptor) bool { return s.Has(d.Digest) }); err != nil {
 			return nil, err
 		}
 	}
@@ -116,8 +131,8 @@ func (s *Store) read(d ocispec.Descriptor, to any) error {
 	return nil
 }
 
-// choose chooses the manifest for this machine, of those that can be had.
-func (s *Store) choose(target ocispec.Descriptor, index ocispec.Index, canBeHad func(ocispec.Descriptor) bool) (ocispec.Descriptor, error) {
+// choose chooses the manifest for an architecture, of those that can be had.
+func (s *Store) choose(target ocispec.Descriptor, index ocispec.Index, architecture string, canBeHad func(ocispec.Descriptor) bool) (ocispec.Descriptor, error) {
 	var others []string
 	var nameless *ocispec.Descriptor
 	for _, m := range index.Manifests {
@@ -125,7 +140,7 @@ func (s *Store) choose(target ocispec.Descriptor, index ocispec.Index, canBeHad 
 		case !isManifest(m.MediaType) || !canBeHad(m):
 		case m.Platform == nil:
 			nameless = &m
-		case m.Platform.OS == "linux" && m.Platform.Architecture == runtime.GOARCH:
+		case m.Platform.OS == "linux" && m.Platform.Architecture == architecture:
 			return m, nil
 		case m.Platform.OS != "unknown": // as attestations are marked
 			others = append(others, m.Platform.OS+"/"+m.Platform.Architecture)
@@ -137,7 +152,7 @@ func (s *Store) choose(target ocispec.Descriptor, index ocispec.Index, canBeHad 
 	if len(others) == 0 {
 		return ocispec.Descriptor{}, &BrokenError{target.Digest, "none of the images that it names is here"}
 	}
-	return ocispec.Descriptor{}, &BrokenError{target.Digest, fmt.Sprintf("it is for %s, and this machine is linux/%s", strings.Join(others, ", "), runtime.GOARCH)}
+	return ocispec.Descriptor{}, &BrokenError{target.Digest, fmt.Sprintf("it is for %s, and not for linux/%s", strings.Join(others, ", "), architecture)}
 }
 
 // walk visits a manifest or an index, and what is in the store of what it consists
@@ -221,7 +236,10 @@ func (s *Store) Tag(from, to string) error {
 		return err
 	}
 	defer release()
-	return s.name(n, tag{Target: t.Target})
+	if err := s.name(n, tag{Target: t.Target}); err != nil || n.Repository == source.Repository {
+		return err
+	}
+	return s.carryAttached(source.Repository, n.Repository, t.Target)
 }
 
 // name gives a name to what is in the store.

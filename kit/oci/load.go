@@ -13,6 +13,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/klauspost/compress/gzip"
@@ -137,7 +138,7 @@ func (s *Store) load(ctx context.Context, as string, read func(*loader) error) (
 		return nil, fmt.Errorf("load: %w", err)
 	}
 	for _, i := range images {
-		if _, err := s.image(i.target); err != nil {
+		if _, err := s.image(i.target, runtime.GOARCH); err != nil {
 			return names, fmt.Errorf("load %s: %w", i.name.Familiar(), err)
 		}
 		err := s.walk(i.target, func(d ocispec.Descriptor, _ bool) error {

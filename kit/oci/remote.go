@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -134,7 +135,7 @@ func (p *pull) image(ctx context.Context, n Name) error {
 		if err := p.store.read(target, &index); err != nil {
 			return err
 		}
-		if manifest, err = p.store.choose(target, index, func(ocispec.Descriptor) bool { return true }); err != nil {
+		if manifest, err = p.store.choose(target, index, runtime.GOARCH, func(ocispec.Descriptor) bool { return true }); err != nil {
 			return err
 		}
 		if err := p.fetchDocument(ctx, manifest); err != nil {

@@ -16,6 +16,8 @@ type Options struct {
 	// Secrets are files that are taken although they look like secrets, as
 	// patterns of an ignore file.
 	Secrets []string
+	// Image says that the files are for an image: .dockerignore counts, too.
+	Image bool
 }
 
 // A Folder is the part of a folder that belongs to a program.
@@ -85,7 +87,13 @@ func Read(dir string, o Options) (*Folder, error) {
 	}
 	f := &Folder{Dir: dir}
 	r := reader{folder: f, allowed: patterns("", strings.Join(o.Secrets, "\n"))}
-	if err := r.read("", nil); err != nil {
+	var above []pattern
+	if o.Image {
+		if above, err = dockerPatterns(dir); err != nil {
+			return nil, fmt.Errorf("read folder %s: %w", dir, err)
+		}
+	}
+	if err := r.read("", above); err != nil {
 		return nil, fmt.Errorf("read folder %s: %w", dir, err)
 	}
 	slices.SortFunc(f.Files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })

@@ -1,7 +1,11 @@
 package packaging
 
 import (
+	"errors"
+	"io/fs"
+	"os"
 	"path"
+	"path/filepath"
 	"strings"
 )
 
@@ -41,6 +45,20 @@ func patterns(base, text string) []pattern {
 		all = append(all, p)
 	}
 	return all
+}
+
+// dockerPatterns reads a .dockerignore, which there is one of, at the top, and whose
+// lines all count from there.
+func dockerPatterns(dir string) ([]pattern, error) {
+	text, err := os.ReadFile(filepath.Join(dir, ".dockerignore"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	all := patterns("", string(text))
+	for n := range all {
+		all[n].rooted, all[n].folder = true, false
+	}
+	return all, err
 }
 
 // ignored tells whether the patterns ignore a file or folder: the last that

@@ -1,0 +1,117 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// builds builds an image of the folder.
+func (p *project) builds(name string, args ...string) {
+	p.Helper()
+	p.weir.must(p, append([]string{"image", "build", p.dir, "--tag", name}, args...)...)
+}
+
+// A folder becomes an image that runs as a pod, on its own packages, and that others
+// read from weir's registry; the same folder is the same image, and secrets stay out.
+func TestBuiltImage(t *testing.T) {
+	s := begin(t)
+	files := map[string]string{
+		"requirements.txt": "six\n", "Procfile": "web: python3 serve.py\n", ".env": "KEY=1\n", "ein paar/ünï.txt": "gruß",
+		"serve.py": "import os, six, time\nprint(six.__file__, open('ein paar/ünï.txt').read(), sorted(os.listdir()), os.path.exists('/proc/1/root/home'), flush=True)\ntime.sleep(1000)\n",
+	}
+	for i := range 10_000 {
+		files[fmt.Sprintf("many/%d.txt", i)] = fmt.Sprint(i)
+	}
+	p := s.project(files)
+	name := "weir.local/" + s.namespace + "/app:v1"
+	p.builds(name)
+	p.builds("other/app:v1")
+	id := func(name string) string {
+		for line := range strings.Lines(s.weir.must(t, "image", "list")) {
+			if f := strings.Fields(line); f[0] == name {
+				return f[1]
+			}
+		}
+		return ""
+	}
+	if a, b := id(name), id("other/app:v1"); a == "" || a != b {
+		t.Errorf("the same folder is the images %q and %q", a, b)
+	}
+	s.apply(strings.Replace(pod("it", "imagePullPolicy: Never"), "python:3.11", name, 1))
+	s.eventually(2*time.Minute, "it runs on its own packages", func() (bool, string) {
+		a := s.ask(t, "", "kubectl", "logs", "it", "-n", s.namespace)
+		return a.out == "/opt/environment/lib/python3.11/site-packages/six.py gruß ['Procfile', 'ein paar', 'many', 'requirements.txt', 'serve.py'] False\n", a.out + a.err
+	})
+	if out := s.exec("it", "ls /app/many | wc -l"); strings.TrimSpace(out) != "10000" {
+		t.Errorf("files in the pod: %s", out)
+	}
+	if out := s.weir.must(t, "image", "packages", name); !strings.Contains(out, `"pkg:pypi/six@`) {
+		t.Errorf("its packages: %s", out)
+	}
+	if skopeo, err := exec.LookPath("skopeo"); err == nil {
+		front := strings.TrimPrefix(s.weir.is(t).Front.URL, "http://")
+		token := strings.TrimSpace(s.weir.must(t, "token", "create", "skopeo"))
+		out, err := exec.CommandContext(t.Context(), skopeo, "inspect", "--tls-verify=false", "--creds=any:"+token, "docker://"+front+"/"+s.namespace+"/app:v1").CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "PYTHONPATH=/app") {
+			t.Errorf("skopeo inspect: %v %s", err, out)
+		}
+	}
+}
+
+// A build that is interrupted leaves no name, and another goes on where it was; two
+// builders of one image do not disturb one another.
+func TestBuildersOfOneImage(t *testing.T) {
+	t.Parallel()
+	w := newWeir(t)
+	s := &story{T: t, weir: w, namespace: "default"}
+	p := s.project(map[string]string{"a.py": "print(1)\n", "big.bin": strings.Repeat("0123456789abcdef", 4<<20)})
+	args := []string{"image", "build", p.dir, "--tag", "ada/x:v1", "--base", "scratch", "--command", "/app/a"}
+	killed, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
+	defer cancel()
+	_ = w.command(killed, args...).Run() // with no way to clean up
+	two := []*exec.Cmd{w.command(t.Context(), args...), w.command(t.Context(), args...)}
+	for _, c := range two {
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range two {
+		if err := c.Wait(); err != nil {
+			t.Error(err)
+		}
+	}
+	if out := w.must(t, "image", "list"); strings.Count(out, "ada/x:v1") != 1 {
+		t.Errorf("images:\n%s", out)
+	}
+}
+
+// What cannot be built says so, and what to do.
+func TestBuildThatIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWeir(t)
+	s := &story{T: t, weir: w, namespace: "default"}
+	p := s.project(map[string]string{"Procfile": "a: b\nc: d\n"})
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"Entry":       {nil, "say which command to run with --command"},
+		"Platform":    {[]string{"--platform", "windows/amd64"}, "linux/amd64 or linux/arm64"},
+		"Elsewhere":   {[]string{"--platform", "linux/arm64", "--command", "x"}, "name an image with --base"},
+		"Variable":    {[]string{"--env", "A"}, "KEY=VALUE"},
+		"Folder":      {[]string{"--workdir", "app"}, "from the root"},
+		"Base":        {[]string{"--base", "alpine", "--command", "x"}, "programs of this machine"},
+		"Environment": {[]string{"--base", "./no.tar", "--command", "x"}, "no.tar"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := w.ask(t, "", append([]string{"image", "build", p.dir, "--tag", "x"}, c.args...)...)
+			if a.code == 0 || !strings.Contains(a.err, c.want) {
+				t.Errorf("exit code %d: %s, want %q", a.code, a.err, c.want)
+			}
+		})
+	}
+}
