@@ -196,7 +196,7 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 			return err
 		}
 		defer front.close()
-		platform.Front, platform.Metrics = front.gateway, o.has("metrics")
+		platform.Front, platform.Callers, platform.Metrics = front.gateway, k.REST, o.has("metrics")
 		platform.Tensorboards.Idle = time.Hour
 		if o.has("controllers") && o.has("metrics") {
 			s.Metrics.URL = front.URL + "/metrics"

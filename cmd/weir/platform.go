@@ -55,6 +55,9 @@ type platformOptions struct {
 	// Listener is where the controllers answer over HTTP; nil is nowhere, or at
 	// the front door.
 	Listener net.Listener
+	// Callers reaches the API server for those who ask at the front door: by a
+	// connection, since some bring a token of their own. What else is used if nil.
+	Callers *rest.Config
 	// Front leads to what the controllers answer; nil is no front door.
 	Front *gateway.Gateway
 	// Metrics says whether Prometheus is answered at the front door.
@@ -79,9 +82,12 @@ func startPlatform(ctx context.Context, config *rest.Config, o platformOptions) 
 	if err := installKinds(ctx, config, o.Kinds); err != nil {
 		return err
 	}
+	if o.Callers == nil {
+		o.Callers = config
+	}
 	// Clients choose by kind: no kind of ours can be written in protobuf.
-	config = rest.CopyConfig(config)
-	config.ContentType = ""
+	config, o.Callers = rest.CopyConfig(config), rest.CopyConfig(o.Callers)
+	config.ContentType, o.Callers.ContentType = "", ""
 	kinds := runtime.NewScheme()
 	if err := scheme.AddToScheme(kinds); err != nil {
 		return err
@@ -129,7 +135,7 @@ func startPlatform(ctx context.Context, config *rest.Config, o platformOptions) 
 		return err
 	}
 	answers := append(progress.Routes(courses, manager.Elected()), explain.Route(explain.Serving{
-		REST: config, Scheme: kinds, Mapper: manager.GetRESTMapper(), Logs: lastLines,
+		REST: o.Callers, Scheme: kinds, Mapper: manager.GetRESTMapper(), Logs: lastLines,
 	}))
 	if o.Listener != nil {
 		if err := routes.Setup(manager, o.Listener, append(answers, routes.Metrics())...); err != nil {
@@ -141,7 +147,7 @@ func startPlatform(ctx context.Context, config *rest.Config, o platformOptions) 
 			answers = append(answers, routes.Metrics())
 		}
 		answers = append(answers, tensorboard.DoorRoute(manager.GetClient()), tensorboard.OpenRoute(tensorboard.Opening{
-			REST: config, Scheme: kinds, Mapper: manager.GetRESTMapper(),
+			REST: o.Callers, Scheme: kinds, Mapper: manager.GetRESTMapper(),
 		}))
 		if err := o.Front.Add(answers...); err != nil {
 			return err

@@ -80,6 +80,15 @@ command:
 		})
 	})
 
+	t.Run("Account", func(t *testing.T) {
+		s.kubectl("create", "rolebinding", "viewer", "--clusterrole", "view", "--serviceaccount", s.namespace+":default")
+		account := strings.TrimSpace(s.kubectl("create", "token", "default"))
+		s.eventually(time.Minute, "an account is told about a pod as it may read of it", func() (bool, string) {
+			said := getWith(front.URL+"/weir/explain?apiVersion=v1&kind=Pod&name=it&namespace="+s.namespace, account)
+			return strings.Contains(said, `"sentence"`), said
+		})
+	})
+
 	t.Run("SDKs", func(t *testing.T) {
 		inner := *s
 		inner.T = t
