@@ -70,7 +70,7 @@ func openFrontDoor(dir string, k *cluster.Cluster, m *machine, s *state, people 
 	}
 	f.audit = &lumberjack.Logger{Filename: filepath.Join(dir, "logs", "front-door.log"), MaxSize: 20, MaxBackups: 3}
 	c := gateway.Config{
-		REST: k.REST, Identity: f.identity, Pages: ui.Handler(), Audit: slog.New(slog.NewJSONHandler(f.audit, nil)),
+		REST: k.REST, Inside: k.Inside, Identity: f.identity, Pages: ui.Handler(), Audit: slog.New(slog.NewJSONHandler(f.audit, nil)),
 		TLS: known.config(), SignIn: func() *gateway.SignIn { return &f.settings.settings().SignIn },
 		Authority: func(host string) []byte {
 			if known.names(host) {

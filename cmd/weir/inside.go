@@ -173,7 +173,7 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 		return err
 	}
 
-	people, err := identity.New(ctx, k.REST)
+	people, err := identity.New(ctx, k.Inside)
 	if err != nil {
 		return err
 	}

@@ -34,6 +34,9 @@ import (
 type Config struct {
 	// REST reaches the API server, as somebody who may act for anybody.
 	REST *rest.Config
+	// Inside does the same at less cost, where the API server is in this process.
+	// It takes no connections over, and nil is REST alone.
+	Inside *rest.Config
 	// Identity knows who people are.
 	Identity *identity.Store
 	// Pages answers whatever is no route.
@@ -74,12 +77,15 @@ func New(c Config, more ...Route) (*Gateway, error) {
 	if c.Audit == nil {
 		c.Audit = slog.New(slog.DiscardHandler)
 	}
-	core, err := kubernetes.NewForConfig(c.REST)
+	if c.Inside == nil {
+		c.Inside = c.REST
+	}
+	core, err := kubernetes.NewForConfig(c.Inside)
 	if err != nil {
 		return nil, fmt.Errorf("open the front door: %w", err)
 	}
 	g := &Gateway{config: c, core: core, table: newTable(), attempts: newAttempts()}
-	if g.kubernetes, err = newUpstream(c.REST); err != nil {
+	if g.kubernetes, err = newUpstream(c.REST, c.Inside.Transport); err != nil {
 		return nil, fmt.Errorf("open the front door: %w", err)
 	}
 	if c.Storage != nil {

@@ -20,16 +20,17 @@ import (
 type upstream struct {
 	proxy *httputil.ReverseProxy
 	// acting may act for anybody; plain carries whatever it is given, so that a
-	// caller's own token counts and nothing of ours does.
-	acting, plain http.RoundTripper
+	// caller's own token counts and nothing of ours does. inside does as acting, but
+	// takes no connection over; nil is none.
+	acting, plain, inside http.RoundTripper
 }
 
-func newUpstream(config *rest.Config) (*upstream, error) {
+func newUpstream(config *rest.Config, inside http.RoundTripper) (*upstream, error) {
 	target, _, err := rest.DefaultServerUrlFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("find the API server %q: %w", config.Host, err)
 	}
-	u := &upstream{}
+	u := &upstream{inside: inside}
 	if u.acting, err = roundTripper(config); err != nil {
 		return nil, err
 	}
@@ -82,10 +83,14 @@ func newTransport(change func(*http.Transport)) *http.Transport {
 
 // RoundTrip sends a request the way that its caller's rights need.
 func (u *upstream) RoundTrip(r *http.Request) (*http.Response, error) {
-	if c := routes.CallerOf(r.Context()); c != nil && c.Token == "" {
+	c := routes.CallerOf(r.Context())
+	switch {
+	case c == nil || c.Token != "":
+		return u.plain.RoundTrip(r)
+	case u.inside == nil || r.Header.Get("Upgrade") != "" || r.Method == http.MethodConnect || r.Header.Get("Impersonate-User") == "":
 		return u.acting.RoundTrip(r)
 	}
-	return u.plain.RoundTrip(r)
+	return u.inside.RoundTrip(r)
 }
 
 func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
