@@ -26,6 +26,8 @@ import (
 type buildOptions struct {
 	tag, base, command, workdir, user, platform string
 	env, secrets                                []string
+	file, target                                string
+	args                                        []string
 }
 
 func newImageBuildCommand(f *folder) *cobra.Command {
@@ -35,7 +37,8 @@ func newImageBuildCommand(f *folder) *cobra.Command {
 		Short: "Build an image of a folder, without a daemon",
 		Long: `Build an image of a folder: a base, and the folder's files over it. Without --base
 that is a Python with the packages that the folder declares, as for weir run. The
-same folder makes the same image, byte for byte.
+same folder makes the same image, byte for byte. A folder with a Dockerfile is built
+as that says, unless --base or --command say how.
 
 What .dockerignore, .gitignore and .weirignore name stays out, and so do environments
 and caches of Python, and files that look like secrets. The image starts with what a
@@ -49,7 +52,7 @@ Procfile or a script of pyproject.toml says, or --command.`,
 			if err != nil {
 				return err
 			}
-			image, err := b.folder(cmd.Context(), args[0])
+			image, err := b.build(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -66,6 +69,9 @@ Procfile or a script of pyproject.toml says, or --command.`,
 	flags.StringArrayVar(&o.env, "env", nil, "variable, as KEY=VALUE; may be repeated")
 	flags.StringArrayVar(&o.secrets, "with-secret", nil, "file to take along though it looks like a secret; may be repeated")
 	flags.StringVar(&o.platform, "platform", "linux/"+runtime.GOARCH, "machines that it is for: linux/amd64 or linux/arm64")
+	flags.StringVarP(&o.file, "file", "f", "", "Dockerfile, in place of DIR/Dockerfile")
+	flags.StringVar(&o.target, "target", "", "stage of the Dockerfile to build, in place of its last")
+	flags.StringArrayVar(&o.args, "build-arg", nil, "value of an ARG of the Dockerfile, as KEY=VALUE; may be repeated")
 	cobra.CheckErr(cmd.MarkFlagRequired("tag"))
 	return cmd
 }
@@ -105,14 +111,41 @@ func (b *builder) say(format string, args ...any) {
 	fmt.Fprintf(b.said, "weir: "+format+"\n", args...)
 }
 
-// folder builds the image of a folder.
-func (b *builder) folder(ctx context.Context, dir string) (*oci.Image, error) {
-	program, err := packaging.Read(dir, packaging.Options{Secrets: b.options.secrets, Image: true})
+// build builds the image of a folder, by its Dockerfile if there is one.
+func (b *builder) build(ctx context.Context, dir string) (*oci.Image, error) {
+	file := b.options.file
+	if file == "" && b.options.base == "" && b.options.command == "" {
+		if _, err := os.Stat(filepath.Join(dir, "Dockerfile")); err == nil {
+			file = filepath.Join(dir, "Dockerfile")
+		}
+	}
+	if file != "" {
+		return b.dockerfile(ctx, dir, file)
+	}
+	if b.options.target != "" || len(b.options.args) > 0 {
+		return nil, errors.New("--target and --build-arg are about a Dockerfile, and there is none: name one with --file")
+	}
+	return b.folder(ctx, dir)
+}
+
+// read reads the files of a folder, and says what stays out.
+func (b *builder) read(dir string, o packaging.Options) (*packaging.Folder, error) {
+	o.Secrets = b.options.secrets
+	program, err := packaging.Read(dir, o)
 	if err != nil {
 		return nil, err
 	}
 	for _, s := range program.Secrets {
 		b.say("%s stays out: it %s; --with-secret %[1]s takes it along", s.Name, s.Why)
+	}
+	return program, nil
+}
+
+// folder builds the image of a folder.
+func (b *builder) folder(ctx context.Context, dir string) (*oci.Image, error) {
+	program, err := b.read(dir, packaging.Options{Image: true})
+	if err != nil {
+		return nil, err
 	}
 	declared, err := requirements.Find(dir, "")
 	if err != nil {
@@ -187,6 +220,11 @@ func setVariable(c *ocispec.ImageConfig, name, value string) {
 // code are the program's files, parted into layers.
 func (b *builder) code(program *packaging.Folder) [][]oci.Entry {
 	at := strings.TrimPrefix(path.Clean(b.options.workdir), "/")
+	return oci.Split(at, entriesBelow(at, program))
+}
+
+// entriesBelow are a program's files, below a folder of an image.
+func entriesBelow(at string, program *packaging.Folder) []oci.Entry {
 	var files []oci.Entry
 	for _, f := range program.Files {
 		e := oci.Entry{Name: path.Join(at, f.Name), Mode: f.Mode | 0o644, Link: f.Link, Size: f.Size, Source: filepath.Join(program.Dir, f.Name)}
@@ -195,7 +233,7 @@ func (b *builder) code(program *packaging.Folder) [][]oci.Entry {
 		}
 		files = append(files, e)
 	}
-	return oci.Split(at, files)
+	return files
 }
 
 // writeDown keeps with an image the list of the packages in it: those of its base, as
@@ -232,13 +270,18 @@ func (b *builder) base(ctx context.Context, declared requirements.List) (*oci.Im
 	case isArchive(name):
 		return b.archive(ctx, name)
 	}
-	image, err := b.store.FindFor(name, b.architecture)
-	var missing *oci.NotFoundError
-	if errors.As(err, &missing) {
-		image, err = b.absentBase(ctx, name)
-	}
+	image, err := b.named(ctx, name)
 	if err == nil && len(declared.Packages) > 0 {
 		b.say("the packages of %s are not installed into %s: it has to have them", declared.From, name)
+	}
+	return image, err
+}
+
+// named is the image that a name means, as for a pod.
+func (b *builder) named(ctx context.Context, name string) (*oci.Image, error) {
+	image, err := b.store.FindFor(name, b.architecture)
+	if errors.As(err, new(*oci.NotFoundError)) {
+		return b.absentBase(ctx, name)
 	}
 	return image, err
 }

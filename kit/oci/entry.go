@@ -23,9 +23,11 @@ type Entry struct {
 	Source  string      // the file of this machine that has what a file holds
 	Content []byte      // what a file begins with, in place of what the source does
 	Size    int64       // of a file
+	// User and Group are whose it is.
+	User, Group int
 }
 
-// Layers are layers of entries. The same entries make the same bytes, whoever owns
+// Layers are layers of entries. The same entries make the same bytes, whoever has
 // the files and whenever they were written.
 func Layers(groups ...[]Entry) []Layer {
 	var all []Layer
@@ -46,7 +48,7 @@ func Layers(groups ...[]Entry) []Layer {
 }
 
 func (e Entry) write(out *tar.Writer) error {
-	h := &tar.Header{Typeflag: tar.TypeReg, Name: e.Name, Size: e.Size, Mode: int64(e.Mode.Perm()), ModTime: time.Unix(0, 0), Format: tar.FormatPAX}
+	h := &tar.Header{Typeflag: tar.TypeReg, Name: e.Name, Size: e.Size, Mode: int64(e.Mode.Perm()), Uid: e.User, Gid: e.Group, ModTime: time.Unix(0, 0), Format: tar.FormatPAX}
 	switch {
 	case e.Mode.IsDir():
 		h.Typeflag, h.Name, h.Size = tar.TypeDir, e.Name+"/", 0

@@ -2,6 +2,7 @@ package packaging
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,8 +60,8 @@ func folderOf(t *testing.T, files map[string]string) string {
 // For an image .dockerignore counts, from the top, and what it names stays for runs.
 func TestDockerignore(t *testing.T) {
 	dir := folderOf(t, map[string]string{
-		".dockerignore": "*.log\n/docs\nsub/*.csv\n**/*.tmp\n!keep.log\n", ".gitignore": "git\n",
-		"a.log": "", "keep.log": "", "sub/a.log": "", "docs/x": "", "sub/docs/x": "", "sub/a.csv": "", "sub/b/a.csv": "", "sub/b/c.tmp": "", "git": "",
+		".dockerignore": "*.log\n/docs\nsub/*.csv\n**/*.tmp\n!keep.log\n!docs/in/keep.md\n", ".gitignore": "git\n",
+		"a.log": "", "keep.log": "", "sub/a.log": "", "docs/x": "", "docs/in/x": "", "docs/in/keep.md": "", "sub/docs/x": "", "sub/a.csv": "", "sub/b/a.csv": "", "sub/b/c.tmp": "", "git": "",
 	})
 	read := func(o Options) (names []string) {
 		f, err := Read(dir, o)
@@ -72,11 +73,14 @@ func TestDockerignore(t *testing.T) {
 		}
 		return names
 	}
-	want := []string{".dockerignore", ".gitignore", "keep.log", "sub/a.log", "sub/b/a.csv", "sub/docs/x"}
+	want := []string{".dockerignore", ".gitignore", "docs/in/keep.md", "keep.log", "sub/a.log", "sub/b/a.csv", "sub/docs/x"}
 	if diff := cmp.Diff(want, read(Options{Image: true})); diff != "" {
 		t.Errorf("files (-want +got)\n%s", diff)
 	}
-	if got := read(Options{}); len(got) != 10 {
+	if got := read(Options{}); len(got) != 12 {
 		t.Errorf("a run has %v", got)
+	}
+	if got := read(Options{Dockerfile: true}); !slices.Contains(got, "git") || len(got) != len(want)+1 {
+		t.Errorf("a Dockerfile has %v", got)
 	}
 }

@@ -18,6 +18,9 @@ type Options struct {
 	Secrets []string
 	// Image says that the files are for an image: .dockerignore counts, too.
 	Image bool
+	// Dockerfile says that they are for one: .dockerignore counts alone, as docker
+	// has it, and only what looks like a secret is left out besides.
+	Dockerfile bool
 }
 
 // A Folder is the part of a folder that belongs to a program.
@@ -86,14 +89,13 @@ func Read(dir string, o Options) (*Folder, error) {
 		return nil, fmt.Errorf("read folder %s: that is more than a program: go to the program's own folder", dir)
 	}
 	f := &Folder{Dir: dir}
-	r := reader{folder: f, allowed: patterns("", strings.Join(o.Secrets, "\n"))}
-	var above []pattern
-	if o.Image {
-		if above, err = dockerPatterns(dir); err != nil {
+	r := reader{folder: f, dockerfile: o.Dockerfile, allowed: patterns("", strings.Join(o.Secrets, "\n"))}
+	if o.Image || o.Dockerfile {
+		if r.forImage, err = dockerPatterns(dir); err != nil {
 			return nil, fmt.Errorf("read folder %s: %w", dir, err)
 		}
 	}
-	if err := r.read("", above); err != nil {
+	if err := r.read("", nil); err != nil {
 		return nil, fmt.Errorf("read folder %s: %w", dir, err)
 	}
 	slices.SortFunc(f.Files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
@@ -101,8 +103,10 @@ func Read(dir string, o Options) (*Folder, error) {
 }
 
 type reader struct {
-	folder  *Folder
-	allowed []pattern
+	folder     *Folder
+	dockerfile bool
+	forImage   []pattern // of .dockerignore
+	allowed    []pattern
 }
 
 // read reads a folder below, to which the patterns of those above apply.
@@ -112,7 +116,11 @@ func (r *reader) read(below string, above []pattern) error {
 		return err
 	}
 	all := slices.Clip(above)
-	for _, name := range ignoreFiles() {
+	names := ignoreFiles()
+	if r.dockerfile {
+		names = nil
+	}
+	for _, name := range names {
 		text, err := os.ReadFile(filepath.Join(r.folder.Dir, below, name))
 		if err == nil {
 			all = append(all, patterns(below, string(text))...)
@@ -122,7 +130,10 @@ func (r *reader) read(below string, above []pattern) error {
 	}
 	for _, e := range entries {
 		name := path.Join(below, e.Name())
-		if notOurs(e.Name()) || ignored(all, name, e.IsDir()) {
+		if !r.dockerfile && notOurs(e.Name()) || ignored(all, name, e.IsDir()) {
+			continue
+		}
+		if ignored(r.forImage, name, e.IsDir()) && (!e.IsDir() || !anyNegated(r.forImage)) {
 			continue
 		}
 		if !e.IsDir() {
@@ -131,7 +142,7 @@ func (r *reader) read(below string, above []pattern) error {
 			}
 			continue
 		}
-		if _, err := os.Stat(filepath.Join(r.folder.Dir, name, "pyvenv.cfg")); err == nil {
+		if _, err := os.Stat(filepath.Join(r.folder.Dir, name, "pyvenv.cfg")); err == nil && !r.dockerfile {
 			continue // an environment of Python
 		}
 		if err := r.read(name, all); err != nil {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -20,6 +21,7 @@ type pattern struct {
 	rooted   bool     // counts from base, not in any folder below
 	folder   bool     // means folders only
 	negated  bool     // takes back what an earlier line ignores
+	inside   bool     // means what is in a folder, too, so that a later line may take some back
 }
 
 // patterns reads an ignore file that lies in base.
@@ -56,7 +58,7 @@ func dockerPatterns(dir string) ([]pattern, error) {
 	}
 	all := patterns("", string(text))
 	for n := range all {
-		all[n].rooted, all[n].folder = true, false
+		all[n].rooted, all[n].folder, all[n].inside = true, false, true
 	}
 	return all, err
 }
@@ -86,7 +88,19 @@ func (p pattern) means(name string, folder bool) bool {
 	if !p.rooted {
 		return segmentMatches(p.segments[0], path.Base(rest))
 	}
-	return segmentsMatch(p.segments, strings.Split(rest, "/"))
+	segments := strings.Split(rest, "/")
+	if p.inside {
+		for n := 1; n < len(segments); n++ {
+			if segmentsMatch(p.segments, segments[:n]) {
+				return true
+			}
+		}
+	}
+	return segmentsMatch(p.segments, segments)
+}
+
+func anyNegated(all []pattern) bool {
+	return slices.ContainsFunc(all, func(p pattern) bool { return p.negated })
 }
 
 // segmentsMatch compares folder by folder; ** stands for any number of them.

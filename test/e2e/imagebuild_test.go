@@ -115,3 +115,24 @@ func TestBuildThatIsRefused(t *testing.T) {
 		})
 	}
 }
+
+// A folder with a Dockerfile is built as it says, on an environment too, and what it
+// asks for in vain is named by its line.
+func TestDockerfile(t *testing.T) {
+	s := begin(t)
+	p := s.project(map[string]string{
+		"Dockerfile": "ARG GREETING=hi\nFROM python:3.11\nARG GREETING\nENV GREETING=${GREETING}\nWORKDIR /srv/app\nCOPY --chown=7:7 src ./\nUSER 7\nENTRYPOINT [\"python3\"]\nCMD [\"main.py\"]\n",
+		".gitignore": "src/\n", "src/main.py": "import os, time\nprint(os.environ['GREETING'], os.getuid(), os.getcwd(), os.stat('main.py').st_uid, flush=True)\ntime.sleep(1000)\n",
+	})
+	name := s.namespace + "/greeter:v1"
+	p.builds(name, "--build-arg", "GREETING=hello")
+	s.apply(strings.Replace(pod("it", "imagePullPolicy: Never"), "python:3.11", name, 1))
+	s.eventually(2*time.Minute, "it greets", func() (bool, string) {
+		a := s.ask(t, "", "kubectl", "logs", "it", "-n", s.namespace)
+		return a.out == "hello 7 /srv/app 7\n", a.out + a.err
+	})
+	p.write("Dockerfile", "FROM python:3.11\n\nRUN pip install six\n")
+	if a := s.ask(t, "", "image", "build", p.dir, "--tag", name); a.code == 0 || !strings.Contains(a.err, "Dockerfile:3: RUN: ") {
+		t.Errorf("exit code %d: %s", a.code, a.err)
+	}
+}
