@@ -5,6 +5,7 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -45,21 +46,23 @@ var secretNames = []struct{ pattern, why string }{
 // harmless are files that are called like secrets and are examples of them.
 var harmless = regexp.MustCompile(`\.(example|sample|template|dist)$`)
 
-// secretTexts are what keys and tokens look like. (Nothing changes it.)
+// secretTexts are what keys and tokens look like, and a word that is in each: texts are
+// many, and looking for a word is quick. (Nothing changes it.)
 var secretTexts = []struct {
-	text *regexp.Regexp
-	why  string
+	words []string
+	text  *regexp.Regexp
+	why   string
 }{
-	{regexp.MustCompile(`-----BEGIN ([A-Z]+ )*PRIVATE KEY( BLOCK)?-----`), "holds a private key"},
-	{regexp.MustCompile(`\b(AKIA|ASIA)[A-Z2-7]{16}\b`), "holds a key of AWS"},
-	{regexp.MustCompile(`\bgh[pousr]_[A-Za-z0-9]{36,}\b|\bgithub_pat_[A-Za-z0-9_]{60,}\b`), "holds a token of GitHub"},
-	{regexp.MustCompile(`\bglpat-[A-Za-z0-9_-]{20,}\b`), "holds a token of GitLab"},
-	{regexp.MustCompile(`\bhf_[A-Za-z]{34}\b`), "holds a token of Hugging Face"},
-	{regexp.MustCompile(`\bsk-(ant-|proj-)?[A-Za-z0-9_-]{40,}\b`), "holds a key of a language model's API"},
-	{regexp.MustCompile(`\bxox[abprs]-[A-Za-z0-9-]{20,}\b`), "holds a token of Slack"},
-	{regexp.MustCompile(`\bAIza[A-Za-z0-9_-]{35}\b`), "holds a key of Google"},
-	{regexp.MustCompile(`"type":\s*"service_account"`), "is a service account of Google"},
-	{regexp.MustCompile(`\bpypi-AgEIcHlwaS5vcmc[A-Za-z0-9_-]{50,}\b`), "holds a token of PyPI"},
+	{[]string{"PRIVATE KEY"}, regexp.MustCompile(`-----BEGIN ([A-Z]+ )*PRIVATE KEY( BLOCK)?-----`), "holds a private key"},
+	{[]string{"AKIA", "ASIA"}, regexp.MustCompile(`\b(AKIA|ASIA)[A-Z2-7]{16}\b`), "holds a key of AWS"},
+	{[]string{"ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"}, regexp.MustCompile(`\bgh[pousr]_[A-Za-z0-9]{36,}\b|\bgithub_pat_[A-Za-z0-9_]{60,}\b`), "holds a token of GitHub"},
+	{[]string{"glpat-"}, regexp.MustCompile(`\bglpat-[A-Za-z0-9_-]{20,}\b`), "holds a token of GitLab"},
+	{[]string{"hf_"}, regexp.MustCompile(`\bhf_[A-Za-z]{34}\b`), "holds a token of Hugging Face"},
+	{[]string{"sk-"}, regexp.MustCompile(`\bsk-(ant-|proj-)?[A-Za-z0-9_-]{40,}\b`), "holds a key of a language model's API"},
+	{[]string{"xox"}, regexp.MustCompile(`\bxox[abprs]-[A-Za-z0-9-]{20,}\b`), "holds a token of Slack"},
+	{[]string{"AIza"}, regexp.MustCompile(`\bAIza[A-Za-z0-9_-]{35}\b`), "holds a key of Google"},
+	{[]string{"service_account"}, regexp.MustCompile(`"type":\s*"service_account"`), "is a service account of Google"},
+	{[]string{"pypi-"}, regexp.MustCompile(`\bpypi-AgEIcHlwaS5vcmc[A-Za-z0-9_-]{50,}\b`), "holds a token of PyPI"},
 }
 
 // readable is how large a file may be to be looked into: keys are in small ones.
@@ -87,7 +90,7 @@ func secretIn(file string, f File) (string, error) {
 		return "", nil // not a text
 	}
 	for _, s := range secretTexts {
-		if s.text.Match(text) {
+		if slices.ContainsFunc(s.words, func(w string) bool { return bytes.Contains(text, []byte(w)) }) && s.text.Match(text) {
 			return s.why, nil
 		}
 	}
