@@ -174,7 +174,7 @@ func timeless(file string) ([]byte, error) {
 	defer f.Close()
 	head := make([]byte, 12)
 	if _, err := io.ReadFull(f, head); err != nil {
-		return nil, nil //nolint:nilerr // It is no compiled file.
+		return nil, nil // It is no compiled file.
 	}
 	if binary.LittleEndian.Uint32(head[4:]) == 0 { // else it goes by what the source holds
 		clear(head[8:])
