@@ -89,6 +89,10 @@ bench: build ## Measure start, memory, pods and jobs
 bench-gateway: build ## Measure the front door, beside nginx and HAProxy where there are
 	@go run ./bench -only gateway
 
+.PHONY: bench-build
+bench-build: build ## Measure weir image build, beside buildah where there is one
+	@go run ./bench -only build
+
 .PHONY: bench-training
 bench-training: build ## Measure bursts of training jobs, up to 2,000 jobs and 1,000 workers
 	@go run ./bench -only training

@@ -49,6 +49,7 @@ func measurements() []measurement {
 		{name: "controllers", run: (*bench).ofControllers},
 		{name: "commands", run: (*bench).ofCommands},
 		{name: "run", run: (*bench).ofRun},
+		{name: "build", run: (*bench).ofBuild},
 		{name: "gateway", run: (*bench).ofGateway, apart: true},
 		{name: "training", run: (*bench).ofTraining, apart: true},
 	}
