@@ -385,6 +385,27 @@ func (s *Store) push(ctx context.Context, repo *remote.Repository, i *Image, tag
 			}
 		}
 	}
+	manifests, err := s.pushAll(ctx, repo, target, tag, o)
+	if err != nil {
+		return err
+	}
+	for _, m := range manifests {
+		attachments, err := s.attached(i.Name.Repository, m.Digest)
+		if err != nil {
+			return err
+		}
+		for _, a := range attachments {
+			if _, err := s.pushAll(ctx, repo, a.descriptor, "", o); err != nil && ctx.Err() == nil {
+				o.say("what is attached to the image stays here: the registry does not take it: %v", err)
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+// pushAll pushes a manifest or an index with what it consists of, under a tag unless
+// that is "". It returns the manifests.
+func (s *Store) pushAll(ctx context.Context, repo *remote.Repository, target ocispec.Descriptor, tag string, o Remote) ([]ocispec.Descriptor, error) {
 	var blobs, manifests []ocispec.Descriptor
 	err := s.walk(target, func(d ocispec.Descriptor, isManifest bool) error {
 		if isManifest {
@@ -395,7 +416,7 @@ func (s *Store) push(ctx context.Context, repo *remote.Repository, i *Image, tag
 		return nil
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	g, within := errgroup.WithContext(ctx)
 	g.SetLimit(side)
@@ -403,24 +424,24 @@ func (s *Store) push(ctx context.Context, repo *remote.Repository, i *Image, tag
 		g.Go(func() error { return s.pushBlob(within, repo, d, o) })
 	}
 	if err := g.Wait(); err != nil {
-		return err
+		return nil, err
 	}
 	for _, d := range manifests {
 		data, err := s.document(d)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		d := ocispec.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: int64(len(data))}
-		if d.Digest == target.Digest {
+		if d.Digest == target.Digest && tag != "" {
 			err = repo.Manifests().PushReference(ctx, d, bytes.NewReader(data), tag)
 		} else {
 			err = repo.Manifests().Push(ctx, d, bytes.NewReader(data))
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return manifests, nil
 }
 
 func (s *Store) pushBlob(ctx context.Context, repo *remote.Repository, d ocispec.Descriptor, o Remote) error {

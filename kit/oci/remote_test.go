@@ -294,3 +294,23 @@ func TestPullSideBySide(t *testing.T) {
 		t.Errorf("a layer came %d times", got)
 	}
 }
+
+// What is attached to an image is pushed with it, and found there as what refers to it.
+func TestPushAttached(t *testing.T) {
+	f := newFar(t, nil)
+	s := open(t)
+	i := large(t, s, "ada/box:v1")
+	must(t, s.Attach(i, "application/example", []byte("it is good")))
+	_, err := s.Push(t.Context(), "ada/box:v1", f.name("ada/box:v1"), Remote{})
+	must(t, err)
+	ask, err := http.NewRequestWithContext(t.Context(), http.MethodGet, f.URL+"/v2/ada/box/referrers/"+i.Manifest.Digest.String(), nil)
+	must(t, err)
+	response, err := http.DefaultClient.Do(ask)
+	must(t, err)
+	defer response.Body.Close()
+	data, err := io.ReadAll(response.Body)
+	must(t, err)
+	if !strings.Contains(string(data), `"artifactType":"application/example"`) {
+		t.Errorf("what refers to it: %s", data)
+	}
+}

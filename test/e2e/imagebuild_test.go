@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -86,6 +87,24 @@ func TestBuildersOfOneImage(t *testing.T) {
 	}
 	if out := w.must(t, "image", "list"); strings.Count(out, "ada/x:v1") != 1 {
 		t.Errorf("images:\n%s", out)
+	}
+}
+
+// For other machines an image is built on a base that is for them.
+func TestBuildForOtherMachines(t *testing.T) {
+	t.Parallel()
+	other := map[string]string{"amd64": "arm64", "arm64": "amd64"}[runtime.GOARCH]
+	w := newWeir(t)
+	s := &story{T: t, weir: w, namespace: "default"}
+	p := s.project(map[string]string{"a.py": "print(1)\n"})
+	p.builds("base:other", "--base", "scratch", "--command", "/app/a", "--platform", "linux/"+other)
+	p.builds("over:other", "--base", "base:other", "--platform", "linux/"+other)
+	if out := w.must(t, "image", "inspect", "over:other"); !strings.Contains(out, `"architecture": "`+other+`"`) {
+		t.Errorf("the image: %s", out)
+	}
+	a := w.ask(t, "", "image", "build", p.dir, "--tag", "mixed", "--base", "base:other")
+	if a.code == 0 || !strings.Contains(a.err, "it is for linux/"+other) {
+		t.Errorf("on a base for other machines, exit code %d: %s", a.code, a.err)
 	}
 }
 
