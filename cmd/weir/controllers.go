@@ -21,6 +21,7 @@ import (
 func newControllersCommand() *cobra.Command {
 	var kubeconfig, address, webhooks, host, reports, reportHost string
 	var o platformOptions
+	var door clusterDoor
 	cmd := &cobra.Command{
 		Use:   "controllers",
 		Short: "Run the platform's controllers against any Kubernetes",
@@ -53,6 +54,12 @@ its own process, unless it is told --without controllers.`,
 			if o.LeaderNamespace == "" && kubeconfig != "" {
 				o.LeaderNamespace = metav1.NamespaceSystem
 			}
+			if door.address != "" {
+				if err := door.open(cmd.Context(), config); err != nil {
+					return err
+				}
+				o.Front = door.gateway
+			}
 			ended := make(chan error, 1)
 			o.Ended = ended
 			ctrl.SetLogger(klog.Background())
@@ -61,14 +68,29 @@ its own process, unless it is told --without controllers.`,
 			}
 			swift.pace()
 			fmt.Fprintf(cmd.OutOrStdout(), "controllers work on %s\n", config.Host)
-			if err := <-ended; err != nil { // As when another copy leads.
+			closed := make(chan error, 1)
+			if o.Front != nil {
+				fmt.Fprintf(cmd.OutOrStdout(), "the front door is at %s\n", door.listener.Addr())
+				go func() { closed <- door.gateway.Serve(cmd.Context(), door.listener) }()
+			}
+			select {
+			case err = <-ended: // As when another copy leads.
+			case err = <-closed:
+				if err != nil {
+					return err
+				}
+				err = <-ended // They were asked to end, as the door was.
+			}
+			if err != nil {
 				return fmt.Errorf("the controllers ended: %w", err)
 			}
 			return nil
 		},
 	}
 	flags := cmd.Flags()
+	door.flags(flags)
 	flags.StringVar(&kubeconfig, "kubeconfig", "", "kubeconfig of the cluster; empty means the cluster that this runs in")
+	flags.BoolVar(&o.Installed, "installed", false, "the kinds, roles and runtimes are there, by kubectl apply of the folders of install: do not install them, which takes more rights than the role weir-controllers has")
 	flags.BoolVar(&o.LeaderElection, "leader-elect", false, "let one of several copies work")
 	flags.StringVar(&o.LeaderNamespace, "leader-elect-namespace", "", "namespace of the lease by which they agree; if empty the one that this runs in, or kube-system beside a cluster")
 	flags.StringVar(&o.Jobs.GangScheduler, "gang-scheduler-name", "", "scheduler that starts the pods of a job together: volcano, or the name of one with scheduler-plugins")

@@ -62,6 +62,9 @@ type platformOptions struct {
 	Front *gateway.Gateway
 	// Metrics says whether Prometheus is answered at the front door.
 	Metrics bool
+	// Installed says that the cluster has the kinds, roles and runtimes already, by
+	// kubectl apply: who may make roles may make themselves any.
+	Installed bool
 	// Kinds yields the platform's kinds, as readKinds does.
 	Kinds func() ([]*apply.Kind, error)
 	// Admission says how the API server reaches the checks of objects on their
@@ -79,8 +82,10 @@ type platformOptions struct {
 // startPlatform installs the kinds in the cluster that config reaches, and runs
 // their controllers until ctx ends. It returns when they work.
 func startPlatform(ctx context.Context, config *rest.Config, o platformOptions) error {
-	if err := installKinds(ctx, config, o.Kinds); err != nil {
-		return err
+	if !o.Installed {
+		if err := installKinds(ctx, config, o.Kinds); err != nil {
+			return err
+		}
 	}
 	if o.Callers == nil {
 		o.Callers = config
@@ -159,6 +164,9 @@ func startPlatform(ctx context.Context, config *rest.Config, o platformOptions) 
 	select {
 	case <-admitting:
 	case <-ctx.Done():
+	}
+	if o.Installed {
+		return nil
 	}
 	return installRuntimes(ctx, config)
 }

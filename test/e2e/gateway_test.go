@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -16,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/client-go/util/cert"
 
 	"github.com/weir-ml/weir/kit/environment"
@@ -267,4 +270,69 @@ func (w *weir) signsInFor(t *testing.T) time.Duration {
 		t.Fatalf("the link is answered %s", a.Status)
 	}
 	return time.Until(a.Cookies()[0].Expires)
+}
+
+// The front door stands before any cluster, with the rights that its manifests give
+// it and no others.
+func TestFrontDoorOfACluster(t *testing.T) {
+	t.Parallel()
+	w := newWeir(t)
+	w.starts(t, "--without", "controllers,node,s3,gateway")
+	for _, folder := range []string{"crds", "rbac", "front-door", "runtimes"} {
+		w.kubectl(t, "apply", "--server-side", "-f", filepath.Join("..", "..", "install", folder))
+	}
+	token := strings.TrimSpace(w.kubectl(t, "create", "token", "weir", "-n", "weir-system"))
+	as := filepath.Join(w.dir, "as-weir")
+	config := clientcmdapi.NewConfig()
+	config.Clusters["it"] = &clientcmdapi.Cluster{Server: w.is(t).Kubernetes.URL, CertificateAuthorityData: w.rest(t).CAData, CertificateAuthority: w.rest(t).CAFile}
+	config.AuthInfos["weir"] = &clientcmdapi.AuthInfo{Token: token}
+	config.Contexts["it"] = &clientcmdapi.Context{Cluster: "it", AuthInfo: "weir"}
+	config.CurrentContext = "it"
+	if err := clientcmd.WriteToFile(*config, as); err != nil {
+		t.Fatal(err)
+	}
+	address := func() string {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		return l.Addr().String()
+	}()
+	c := w.controllers(t, "--kubeconfig", as, "--installed", "--front-door-bind-address", address)
+	t.Cleanup(func() {
+		if err := c.stop(t); err != nil {
+			t.Errorf("weir controllers ended: %v", err)
+		}
+	})
+	for deadline := time.Now().Add(2 * time.Minute); get("http://"+address+"/healthz") != "ok"; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("no front door: %s", get("http://"+address+"/healthz"))
+		}
+	}
+
+	kubeconfig := filepath.Join(w.dir, "kubeconfig")
+	w.must(t, "user", "add", "ada", "--no-password", "--role", "edit:default", "--kubeconfig", kubeconfig)
+	w.must(t, "user", "add", "root", "--no-password", "--group", "weir:owners", "--kubeconfig", kubeconfig)
+	of := func(user string) string {
+		return strings.TrimSpace(w.must(t, "token", "create", "test", "--user", user, "--kubeconfig", kubeconfig))
+	}
+	ada, root := of("ada"), of("root")
+	for _, c := range []struct{ path, token, want string }{
+		{"/", "", "<!doctype html>"},
+		{"/session", ada, `"namespaces":["default"]`},
+		{"/session", token, `"user":"system:serviceaccount:weir-system:weir"`},
+		{"/session", "", "nobody is signed in"},
+		{"/api/v1/namespaces/default/configmaps", ada, `"ConfigMapList"`},
+		{"/api/v1/namespaces/kube-system/configmaps", ada, `User \"ada\" cannot list`},
+		{"/api/v1/nodes", root, `"NodeList"`},
+		{"/weir/users", ada, "ada may not list"},
+		{"/weir/users", root, `"name":"ada"`},
+		{"/weir/explain?apiVersion=v1&kind=Pod&namespace=default&name=none", ada, "not found"},
+		{"/weir/s3", ada, "leads nowhere"},
+	} {
+		if got := getWith("http://"+address+c.path, c.token); !strings.Contains(strings.ToLower(got), strings.ToLower(c.want)) {
+			t.Errorf("%s: %.300s, want %s", c.path, got, c.want)
+		}
+	}
 }
