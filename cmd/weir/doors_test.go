@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net"
+	"os"
 	"testing"
 )
 
@@ -41,12 +42,31 @@ func TestOptionsThatAreWrong(t *testing.T) {
 		want string
 	}{
 		"NoSuchPart": {upOptions{listen: "127.0.0.1", without: []string{"nodes"}}, "--without nodes: there is no such part; there are controllers, node, s3, metrics, gateway"},
-		"NoAddress":  {upOptions{listen: "localhost"}, "--listen localhost: not an IP address; 0.0.0.0 means all of this machine's"},
+		"NoAddress":  {upOptions{listen: "localhost"}, `--listen "localhost" is no IP address, with a port or without; 0.0.0.0 means all of this machine's`},
+		"NoPort":     {upOptions{listen: "0.0.0.0:https"}, `--listen "0.0.0.0:https": "https" is no port: say a number from 1 to 65535`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if err := c.o.check(); err == nil || err.Error() != c.want {
+			err := c.o.settle(t.TempDir(), true)
+			if err == nil {
+				err = c.o.check()
+			}
+			if err == nil || err.Error() != c.want {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
 		})
+	}
+}
+
+// A flag says where weir listens, or else weir.yaml.
+func TestWhereItListens(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(settingsFile(dir), []byte("frontDoor: {listen: \"0.0.0.0:8443\"}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for said, want := range map[bool]upOptions{true: {listen: "127.0.0.1"}, false: {listen: "0.0.0.0", port: 8443}} {
+		o := upOptions{listen: "127.0.0.1"}
+		if err := o.settle(dir, said); err != nil || o.listen != want.listen || o.port != want.port {
+			t.Errorf("with a flag %v: %s port %d, %v; want %s port %d", said, o.listen, o.port, err, want.listen, want.port)
+		}
 	}
 }
