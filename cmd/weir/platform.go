@@ -151,7 +151,7 @@ func startPlatform(ctx context.Context, config *rest.Config, o platformOptions) 
 		if o.Metrics {
 			answers = append(answers, routes.Metrics())
 		}
-		answers = append(answers, tensorboard.DoorRoute(manager.GetClient()), tensorboard.OpenRoute(tensorboard.Opening{
+		answers = append(answers, tensorboard.DoorRoute(manager.GetClient(), manager.GetAPIReader()), tensorboard.ScalarsRoute(), tensorboard.OpenRoute(tensorboard.Opening{
 			REST: o.Callers, Scheme: kinds, Mapper: manager.GetRESTMapper(),
 		}))
 		if err := o.Front.Add(answers...); err != nil {

@@ -26,6 +26,7 @@ import (
 // A door leads to Tensorboards, and wakes those that sleep.
 type door struct {
 	client client.Client
+	live   client.Reader // reads past what client has seen
 	now    func() time.Time
 	proxy  *httputil.ReverseProxy
 }
@@ -35,8 +36,8 @@ type door struct {
 //	/tensorboard/NAMESPACE/NAME/
 //
 // While one does not answer yet, there is a page that says why and tries again.
-func DoorRoute(c client.Client) routes.Route {
-	d := &door{client: c, now: time.Now}
+func DoorRoute(c client.Client, live client.Reader) routes.Route {
+	d := &door{client: c, live: live, now: time.Now}
 	d.proxy = &httputil.ReverseProxy{Rewrite: rewrite, ModifyResponse: confine, ErrorHandler: unreachable}
 	return routes.Route{
 		Owner: "weir", Pattern: "/tensorboard/{namespace}/{name}/{rest...}", Handler: d,
@@ -56,7 +57,11 @@ type wayKey struct{}
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	key := client.ObjectKey{Namespace: r.PathValue("namespace"), Name: r.PathValue("name")}
 	t := &v1alpha1.Tensorboard{}
-	if err := d.client.Get(r.Context(), key, t); err != nil {
+	err := d.client.Get(r.Context(), key, t)
+	if apierrors.IsNotFound(err) {
+		err = d.live.Get(r.Context(), key, t) // It may have been made a moment ago.
+	}
+	if err != nil {
 		code := http.StatusInternalServerError
 		if apierrors.IsNotFound(err) {
 			code, err = http.StatusNotFound, fmt.Errorf("there is no Tensorboard %s; weir tensorboard makes one", key)
@@ -189,7 +194,7 @@ func waits(w http.ResponseWriter, r *http.Request, t *v1alpha1.Tensorboard) {
 
 var waiting = template.Must(template.New("waiting").Parse(`<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="2"><meta name="viewport" content="width=device-width">
-<title>TensorBoard {{.Name}}</title>
+<title>TensorBoard {{.Name}}</title><link rel="icon" href="/mark.svg">
 <style>:root{color-scheme:light dark} body{font:16px/1.5 system-ui,sans-serif;max-width:42em;margin:15vh auto;padding:0 1em} code{font-size:.9em}</style>
 <main><h1>TensorBoard does not answer yet</h1>
 <p role="status">{{or .Status.Message "It starts."}}</p>

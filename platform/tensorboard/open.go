@@ -159,7 +159,9 @@ func ofJob(ctx context.Context, c client.Reader, t *v1alpha1.Tensorboard, w Want
 	}
 	p, err := placeOf(job)
 	if err != nil {
-		return apierrors.NewBadRequest(err.Error())
+		return &apierrors.StatusError{ErrStatus: metav1.Status{
+			Status: metav1.StatusFailure, Code: http.StatusUnprocessableEntity, Reason: metav1.StatusReasonInvalid, Message: err.Error(),
+		}}
 	}
 	t.Name, t.Spec.LogsPath = nameOf(w.Name), p.String()
 	t.OwnerReferences = []metav1.OwnerReference{{APIVersion: w.APIVersion, Kind: w.Kind, Name: w.Name, UID: job.GetUID()}}

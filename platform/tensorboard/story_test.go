@@ -49,7 +49,7 @@ func newLab(t *testing.T, o tensorboard.Options) *lab {
 	})}
 	l.Play(func(mgr ctrl.Manager) error {
 		door, open := http.NewServeMux(), http.NewServeMux()
-		r := tensorboard.DoorRoute(mgr.GetClient())
+		r := tensorboard.DoorRoute(mgr.GetClient(), mgr.GetAPIReader())
 		door.Handle(r.Pattern, r.Handler)
 		r = tensorboard.OpenRoute(tensorboard.Opening{REST: mgr.GetConfig(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()})
 		open.Handle(r.Pattern, r.Handler)
@@ -230,6 +230,7 @@ func TestOpening(t *testing.T) {
 		{`{"kind": "Deployment"}`, 400, "say what is to be looked at"},
 		{`{"apiVersion": "apps/v1", "kind": "Deployment", "name": "none"}`, 404, "not found"},
 		{`{"apiVersion": "apps/v1", "kind": "Deployment", "name": "tensorboard-runs-mnist-1"}`, 200, `"logspath":"s3://runs/Mnist_1"`},
+		{`{"apiVersion": "v1", "kind": "ConfigMap", "name": "kube-root-ca.crt"}`, 422, "configmap/kube-root-ca.crt does not say where it writes"},
 		{`{`, 400, "cannot be read"},
 	} {
 		var code int
