@@ -25,6 +25,15 @@ export class Weir {
     await child
   }
 
+  /** put writes a file into a bucket, as whoever is signed in on a page. The bucket is made if need be. */
+  async put(page: Page, bucket: string, key: string, data: Buffer) {
+    const origin = new URL(page.url()).origin
+    for (const [path, body] of [[bucket, Buffer.alloc(0)], [`${bucket}/${key}`, data]] as const) {
+      const answer = await page.request.put(`${origin}/weir/s3/${path}`, { data: body, headers: { Origin: origin } })
+      if (!answer.ok() && answer.status() !== 409) throw new Error(`${path}: ${answer.status()} ${await answer.text()}`)
+    }
+  }
+
   async link() {
     return /https?:\S+/.exec(await this.weir('link'))?.[0] ?? ''
   }

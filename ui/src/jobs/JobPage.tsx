@@ -9,12 +9,14 @@ import { Loading, Notice, Problem } from '../house/Notice'
 import { Page } from '../house/Page'
 import { StateMark } from '../house/State'
 import { problemOf } from '../live/client'
+import { apiVersionOf } from '../live/resource'
 import { useObject } from '../live/useLive'
 import { jobLink } from '../paths'
 import { jobActions, jobCan } from './actions'
 import { jobKinds, kindOf, wordOf } from './kinds'
 import { jobOf, sentenceOf, type Job, type JobObject } from './read'
 import { JobContext, useExplanation, useReplicas } from './useJob'
+import { TensorboardButton } from '../tensorboard/TensorboardButton'
 import house from '../house/house.module.css'
 import tabs from '../house/tabs.module.css'
 import s from './jobs.module.css'
@@ -99,6 +101,7 @@ function Actions({ job }: { job: Job }) {
   return (
     <>
       {resume.error && <span role="alert" className={house.error}>{problemOf(resume.error).message}</span>}
+      <TensorboardButton namespace={job.namespace} wanted={{ apiVersion: apiVersionOf(job.kind), kind: job.kind.kind, name: job.name }} />
       {jobCan.stop(job) && <Button icon="stopped" onClick={() => ask(jobActions.stop(job))}>Stop</Button>}
       {jobCan.resume(job) && <Button icon="running" look="first" disabled={resume.isPending} onClick={() => resume.mutate()}>Resume</Button>}
       <Menu label="More" trigger={<Icon name="more" />}

@@ -17,7 +17,7 @@ export class ApiError extends Error {
 export const problemOf = (error: unknown): ApiError =>
   error instanceof ApiError ? error : new ApiError(0, 'Unknown', error instanceof Error ? error.message : String(error))
 
-type Options = { signal?: AbortSignal; type?: string }
+type Options = { signal?: AbortSignal; type?: string; headers?: Record<string, string> }
 
 /** call asks weir and reads JSON. Whatever goes wrong is an ApiError. */
 export async function call<T>(method: string, path: string, body?: unknown, options: Options = {}): Promise<T> {
@@ -27,7 +27,7 @@ export async function call<T>(method: string, path: string, body?: unknown, opti
 
 /** send asks weir and returns the answer, if it is a good one. */
 export async function send(method: string, path: string, body?: BodyInit, options: Options = {}): Promise<Response> {
-  const init: RequestInit = { method, headers: { Accept: 'application/json, */*' } }
+  const init: RequestInit = { method, headers: { Accept: 'application/json, */*', ...options.headers } }
   if (options.signal) init.signal = options.signal
   if (body !== undefined) {
     init.body = body

@@ -12,10 +12,12 @@ import { bytes, count } from '../house/say'
 import { StateMark } from '../house/State'
 import { Table, type Column } from '../house/Table'
 import { Ago } from '../house/Time'
-import { problemOf, send, type ApiError } from '../live/client'
+import { problemOf, type ApiError } from '../live/client'
 import { claims } from '../live/resource'
 import { useCollection } from '../live/useLive'
-import { addressOf, buckets, list, makeBucket, previewOf, removeFile, upload, type Entry, type Listing } from './s3'
+import { TensorboardButton } from '../tensorboard/TensorboardButton'
+import { Preview } from './Preview'
+import { buckets, list, makeBucket, removeFile, upload, type Entry, type Listing } from './s3'
 import house from '../house/house.module.css'
 import s from './storage.module.css'
 
@@ -101,6 +103,7 @@ function Claims() {
 }
 
 function Folder({ bucket, prefix }: { bucket: string; prefix: string }) {
+  const { ns } = useSearch({ from: '__root__' })
   const client = useQueryClient()
   const navigate = useNavigate()
   const picker = useRef<HTMLInputElement>(null)
@@ -149,6 +152,7 @@ function Folder({ bucket, prefix }: { bucket: string; prefix: string }) {
         <Button icon="up" disabled={put.isPending} onClick={() => picker.current?.click()}>Upload</Button>
         <input ref={picker} type="file" multiple className="visually-hidden" aria-label="Files to upload" tabIndex={-1} onChange={(e) => { put.mutate([...(e.target.files ?? [])]); e.target.value = '' }} />
         <span className={house.muted}>or drop files here</span>
+        <TensorboardButton namespace={ns ?? 'default'} wanted={{ logspath: `s3://${bucket}/${prefix}` }} />
         {put.error && <span role="alert" className={house.error}>{put.error.message}</span>}
       </div>
       {Object.entries(sent).filter(([, part]) => part < 1).map(([name, part]) => <div key={name} className={s.sending}><span>{name}</span><Bar value={part} label={`Upload of ${name}`} /></div>)}
@@ -158,39 +162,6 @@ function Folder({ bucket, prefix }: { bucket: string; prefix: string }) {
         : <Table label="Files" columns={columns} rows={entries} keyOf={(e) => e.key} onOpen={open} />}
       {listing.hasNextPage && <Button onClick={() => void listing.fetchNextPage()}>{`More than ${count(entries.length, 'file')}: show more`}</Button>}
       <Confirm question={question} onClose={() => ask(undefined)} />
-    </div>
-  )
-}
-
-const most = 256 * 1024
-
-function Preview({ bucket, path }: { bucket: string; path: string }) {
-  const kind = previewOf(path)
-  const address = addressOf(bucket, path)
-  const content = useQuery<string, ApiError>({
-    queryKey: ['file', bucket, path],
-    queryFn: async ({ signal }) => {
-      const response = await send('GET', address, undefined, { signal })
-      const reader = response.body?.getReader()
-      const decoder = new TextDecoder()
-      let text = ''
-      for (let part = await reader?.read(); part && !part.done && text.length < most; part = await reader?.read()) text += decoder.decode(part.value, { stream: true })
-      await reader?.cancel()
-      return text.slice(0, most)
-    },
-    enabled: kind === 'text',
-  })
-  return (
-    <div className={s.folder}>
-      <div className={house.row}>
-        <a href={address} download className={house.button}><Icon name="download" />Download</a>
-        {content.data && content.data.length >= most && <span className={house.muted}>the first {bytes(most)}</span>}
-      </div>
-      {kind === 'image' && <img src={address} alt={path} className={s.image} />}
-      {kind === 'none' && <Notice title="There is no preview of such a file">Download it to look into it.</Notice>}
-      {content.error && <Problem problem={content.error} what="this file" />}
-      {content.isLoading && <Loading what="the file" />}
-      {content.data !== undefined && <pre className={s.text} tabIndex={0}>{content.data}</pre>}
     </div>
   )
 }

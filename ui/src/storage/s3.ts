@@ -73,9 +73,18 @@ export function upload(bucket: string, key: string, file: File, progress: (part:
 
 const messageOf = (answer: string) => /<Message>([^<]*)/.exec(answer)?.[1] ?? /"message":"([^"]*)"/.exec(answer)?.[1] ?? ''
 
+/** A Kind is how a file can be shown. */
+export type Kind = 'text' | 'image' | 'table' | 'json' | 'numpy' | 'keras' | 'scalars' | 'none'
+
 /** previewOf is how a file can be shown, by its name. */
-export function previewOf(name: string): 'text' | 'image' | 'none' {
-  if (/\.(png|jpe?g|gif|webp|svg)$/i.test(name)) return 'image'
-  if (/\.(txt|log|md|json|jsonl|ya?ml|csv|tsv|py|sh|toml|ini|cfg|xml|html?)$/i.test(name) || !name.includes('.')) return 'text'
+export function previewOf(name: string): Kind {
+  const file = name.split('/').at(-1) ?? name
+  if (file.includes('tfevents')) return 'scalars'
+  if (/\.(png|jpe?g|gif|webp|svg)$/i.test(file)) return 'image'
+  if (/\.(csv|tsv)$/i.test(file)) return 'table'
+  if (/\.(json|ipynb)$/i.test(file)) return 'json'
+  if (/\.np[yz]$/i.test(file)) return 'numpy'
+  if (/\.keras$/i.test(file)) return 'keras'
+  if (/\.(txt|log|md|jsonl|ya?ml|py|sh|toml|ini|cfg|xml|html?)$/i.test(file) || !file.includes('.')) return 'text'
   return 'none'
 }
