@@ -1,4 +1,5 @@
 import { ApiError, call, problemOf } from './client'
+import { hangUp } from './socket'
 import { keyOf, pathOf, type KubeObject, type Resource } from './resource'
 
 /** Selection narrows a collection down, in the words of the API. */
@@ -82,8 +83,7 @@ export class Collection<T extends KubeObject> {
 
   private hangUp() {
     if (!this.socket) return
-    this.socket.onclose = null
-    this.socket.close()
+    hangUp(this.socket)
     this.socket = undefined
   }
 

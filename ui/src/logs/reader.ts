@@ -1,4 +1,5 @@
 import { pathOf, pods } from '../live/resource'
+import { hangUp } from '../live/socket'
 import { Book, lastTurn, splitTime, type Entry } from './book'
 
 /** A Source is a container whose log is read. */
@@ -96,8 +97,7 @@ class Stream {
 
   close() {
     clearTimeout(this.timer)
-    if (this.socket) this.socket.onclose = null
-    this.socket?.close()
+    if (this.socket) hangUp(this.socket)
   }
 
   private open() {

@@ -5,6 +5,7 @@ import { useEffect, useRef, useState } from 'react'
 import type { Status } from '../api/kubernetes'
 import { Button } from '../house/Button'
 import { pathOf, pods } from '../live/resource'
+import { hangUp } from '../live/socket'
 import house from '../house/house.module.css'
 import s from './pods.module.css'
 
@@ -35,16 +36,21 @@ export function Terminal({ namespace, pod, containers, first }: { namespace: str
     address.protocol = address.protocol.replace('http', 'ws')
     const socket = new WebSocket(address, ['v5.channel.k8s.io', 'v4.channel.k8s.io'])
     socket.binaryType = 'arraybuffer'
+    let early: Uint8Array<ArrayBuffer>[] = [] // what is typed before there is a shell
     const send = (channel: number, text: string) => {
-      if (socket.readyState !== WebSocket.OPEN) return
       const data = new TextEncoder().encode(text)
       const message = new Uint8Array(data.length + 1)
       message[0] = channel
       message.set(data, 1)
-      socket.send(message)
+      if (socket.readyState === WebSocket.CONNECTING) early.push(message)
+      else if (socket.readyState === WebSocket.OPEN) socket.send(message)
     }
     const size = () => send(4, JSON.stringify({ Width: terminal.cols, Height: terminal.rows }))
-    socket.onopen = size
+    socket.onopen = () => {
+      size()
+      early.forEach((m) => socket.send(m))
+      early = []
+    }
     socket.onmessage = (message) => {
       const data = new Uint8Array(message.data as ArrayBuffer)
       const rest = data.subarray(1)
@@ -63,8 +69,7 @@ export function Terminal({ namespace, pod, containers, first }: { namespace: str
       sized.disconnect()
       typed.dispose()
       resized.dispose()
-      socket.onclose = null
-      socket.close()
+      hangUp(socket)
       terminal.dispose()
       setEnded('')
     }
