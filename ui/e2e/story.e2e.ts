@@ -5,9 +5,12 @@ test.describe.configure({ mode: 'serial' })
 
 test('a stranger is asked to sign in', async ({ weir, page }) => {
   const link = new URL(await weir.link())
+  let asked = 0
+  page.on('request', (r) => { if (r.url().endsWith('/session')) asked++ })
   await page.goto(`${link.origin}/jobs`)
   await expect(page.getByRole('heading', { name: 'Sign in to weir' })).toBeVisible()
   await expectAccessible(page)
+  expect(asked, 'times that the page asked who is signed in').toBe(1)
   await picture(page, 'sign-in')
 })
 

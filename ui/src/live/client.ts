@@ -41,7 +41,8 @@ export async function send(method: string, path: string, body?: BodyInit, option
     throw new ApiError(0, 'NoAnswer', 'weir does not answer. Is it running?')
   }
   if (response.ok) return response
-  if (response.status === 401) window.dispatchEvent(new Event('weir:signed-out'))
+  // Who asks for the session is told by the answer, and need not ask again.
+  if (response.status === 401 && path !== '/session') window.dispatchEvent(new Event('weir:signed-out'))
   throw await refusal(response)
 }
 
