@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { test as base, expect, type Page } from '@playwright/test'
+import { test as base, expect, type Browser, type Page } from '@playwright/test'
 
 const run = promisify(execFile)
 const binary = process.env.WEIR_BINARY ?? join(import.meta.dirname, '../../bin/weir')
@@ -34,13 +34,16 @@ export class Weir {
     }
   }
 
-  async link() {
-    return /https?:\S+/.exec(await this.weir('link'))?.[0] ?? ''
+  async link(user = 'owner') {
+    return /https?:\S+/.exec(await this.weir('link', '--user', user))?.[0] ?? ''
   }
 }
 
-/** test starts a weir once, and gives each test a page on which its owner is signed in. A page must end without a word on its console. */
-export const test = base.extend<{ owner: Page }, { weir: Weir }>({
+/**
+ * test starts a weir once, and gives each test a page on which its owner is signed in, and as, which opens one in a browser of another user's.
+ * A page must end without a word on its console.
+ */
+export const test = base.extend<{ owner: Page; as: (user: string) => Promise<Page> }, { weir: Weir }>({
   weir: [
     async ({}, use) => {
       const weir = new Weir()
@@ -55,18 +58,44 @@ export const test = base.extend<{ owner: Page }, { weir: Weir }>({
     { scope: 'worker', timeout: 180_000 },
   ],
   owner: async ({ weir, page }, use) => {
-    const said: string[] = []
-    page.on('console', (m) => { if ((m.type() === 'error' || m.type() === 'warning') && !refused.test(m.text())) said.push(m.text()) })
-    page.on('pageerror', (e) => said.push(e.message))
+    const expectSilence = listen(page)
     await page.goto(await weir.link())
     await expect(page.getByRole('navigation', { name: 'Areas' })).toBeVisible()
     await use(page)
-    expect(said, 'the console stays silent').toEqual([])
+    expectSilence()
+  },
+  as: async ({ weir, browser }, use) => {
+    const all: { page: Page; expectSilence: () => void }[] = []
+    await use(async (user) => {
+      const page = await signIn(browser, await weir.link(user))
+      all.push(page)
+      return page.page
+    })
+    for (const { page, expectSilence } of all) {
+      expectSilence()
+      await page.context().close()
+    }
   },
 })
 
-// The browser writes down each answer that is none. That a manifest makes no sense is one that is asked for.
-const refused = /status of 422/
+async function signIn(browser: Browser, link: string) {
+  const page = await (await browser.newContext()).newPage()
+  const expectSilence = listen(page)
+  await page.goto(link)
+  await expect(page.getByRole('navigation', { name: 'Areas' })).toBeVisible()
+  return { page, expectSilence }
+}
+
+/** listen hears what a page says on its console, and returns a check that it said nothing. */
+function listen(page: Page) {
+  const said: string[] = []
+  page.on('console', (m) => { if ((m.type() === 'error' || m.type() === 'warning') && !refused.test(m.text())) said.push(`${m.text()} ${m.location().url}`) })
+  page.on('pageerror', (e) => said.push(e.message))
+  return () => expect(said, 'the console stays silent').toEqual([])
+}
+
+// The browser writes down each answer that is none. That a manifest makes no sense is one that is asked for, and that one is signed out is told so.
+const refused = /status of (401|422)/
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 

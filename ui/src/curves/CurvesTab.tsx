@@ -4,6 +4,7 @@ import { Button, Choices } from '../house/Button'
 import { Loading, Notice, Problem } from '../house/Notice'
 import { save } from '../house/save'
 import { useJobView } from '../jobs/useJob'
+import { useReach } from '../frame/session'
 import { useJobs } from '../jobs/useJobs'
 import { ChartGrid } from './ChartGrid'
 import { identityOf, toCSV } from './series'
@@ -20,7 +21,7 @@ export function CurvesTab() {
   const navigate = useNavigate({ from })
   const set = (change: Partial<CurvesView>) => void navigate({ search: (old) => ({ ...old, ...change }), replace: true })
   const own = useSeries(job)
-  const { rows } = useJobs('')
+  const { rows } = useJobs(useReach())
   const place = useRef<HTMLDivElement>(null)
 
   const idOf = (j: typeof job) => `${j.namespace}/${j.kind.plural}/${j.name}`

@@ -1,8 +1,10 @@
-import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
+import { Link, Navigate, Outlet, useNavigate, useRouterState, useSearch } from '@tanstack/react-router'
 import { useCallback, useEffect, useState } from 'react'
+import { Button } from '../house/Button'
 import { Icon } from '../house/Icon'
 import { Menu } from '../house/Menu'
-import { Loading, Problem } from '../house/Notice'
+import { Loading, Notice, Problem } from '../house/Notice'
+import { Page } from '../house/Page'
 import { call } from '../live/client'
 import { areas } from './areas'
 import { Keys } from './Keys'
@@ -21,7 +23,15 @@ export function Frame() {
   if (session.error?.status === 401) return <SignIn />
   if (session.error) return <main className={s.alone}><Problem problem={session.error} what="the pages" retry={() => void session.refetch()} /></main>
   if (!session.data) return <main className={s.alone}><Loading what="who you are" rows={3} /></main>
-  return <House session={session.data} />
+  return <Within session={session.data} />
+}
+
+// Who has a role in some namespaces only is always in one of them: the API server lists nothing across all for them.
+function Within({ session }: { session: Session }) {
+  const { ns } = useSearch({ from: '__root__' })
+  const first = session.namespaces?.[0]
+  if (first !== undefined && !session.namespaces?.includes(ns ?? '')) return <Navigate to="." search={(old) => ({ ...old, ns: first })} replace />
+  return <House session={session} />
 }
 
 function House({ session }: { session: Session }) {
@@ -29,6 +39,8 @@ function House({ session }: { session: Session }) {
   const close = useCallback(() => setOpen(undefined), [])
   useKeys(setOpen)
   const path = useRouterState({ select: (r) => r.location.pathname })
+  const stranger = session.namespaces?.length === 0
+  const inSettings = useRouterState({ select: (r) => r.matches.at(-1)?.routeId === '/settings' })
   return (
     <div className={s.house}>
       <a href="#main" className={s.skip}>Skip to the page</a>
@@ -47,7 +59,7 @@ function House({ session }: { session: Session }) {
           <kbd>{navigator.platform.startsWith('Mac') ? '⌘K' : 'Ctrl K'}</kbd>
         </button>
         <div className={s.barEnd}>
-          <Waiting />
+          {!stranger && <Waiting />}
           <UserMenu session={session} onKeys={() => setOpen('keys')} />
         </div>
       </header>
@@ -65,11 +77,23 @@ function House({ session }: { session: Session }) {
       </nav>
       <div className={s.body}>
         <Connection />
-        <Outlet />
+        {stranger && !inSettings ? <Nowhere user={session.user} /> : <Outlet />}
       </div>
-      <Palette open={open === 'palette'} onClose={close} />
+      {!stranger && <Palette open={open === 'palette'} onClose={close} />}
       <Keys open={open === 'keys'} onClose={close} />
     </div>
+  )
+}
+
+/** Nowhere is what somebody sees who has no role anywhere. */
+function Nowhere({ user }: { user: string }) {
+  const command = `weir kubectl create rolebinding ${user} -n default --clusterrole edit --user ${user}`
+  return (
+    <Page title="No role yet" command={command}>
+      <Notice icon="alert" title={`You are ${user}, and have no role in any namespace`} actions={<Button onClick={() => location.reload()}>Look again</Button>}>
+        What runs here belongs to namespaces. Ask an owner of this weir, or an admin of a namespace, for the role view or edit: at the foot stands the command that gives it.
+      </Notice>
+    </Page>
   )
 }
 

@@ -1,11 +1,12 @@
 import { Link } from '@tanstack/react-router'
 import { Icon } from '../house/Icon'
 import { useJobs } from '../jobs/useJobs'
+import { useReach } from './session'
 import s from './frame.module.css'
 
 /** Waiting says how many jobs wait, anywhere one may look. */
 export function Waiting() {
-  const { rows } = useJobs('')
+  const { rows } = useJobs(useReach())
   const n = rows.filter((r) => r.state === 'waiting').length
   if (n === 0) return null
   return (

@@ -5,6 +5,7 @@ import { pods } from '../live/resource'
 import { useCollection } from '../live/useLive'
 import { jobLink, podLink } from '../paths'
 import { areas } from './areas'
+import { useReach } from './session'
 
 export interface Findable {
   id: string
@@ -15,8 +16,9 @@ export interface Findable {
 
 /** useFindable is all that the palette finds. */
 export function useFindable(): readonly Findable[] {
-  const { rows } = useJobs('')
-  const { items } = useCollection<Pod & { metadata: object }>(pods)
+  const namespace = useReach()
+  const { rows } = useJobs(namespace)
+  const { items } = useCollection<Pod & { metadata: object }>(pods, { namespace })
   return [
     { id: 'new job', word: 'New job', more: 'action', to: { to: '/jobs/new' } },
     ...areas.map((a) => ({ id: a.to, word: a.word, more: 'page', to: { to: a.to } })),

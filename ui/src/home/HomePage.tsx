@@ -4,7 +4,7 @@ import { useMemo } from 'react'
 import type { Example } from '../examples/examples'
 import { create } from '../examples/run'
 import { Button } from '../house/Button'
-import { Loading, Problem } from '../house/Notice'
+import { Loading, Notice, OnlyView, Problem } from '../house/Notice'
 import { Bar, Card, Page } from '../house/Page'
 import { count } from '../house/say'
 import { StateMark } from '../house/State'
@@ -14,6 +14,9 @@ import { sentenceOf, type Job } from '../jobs/read'
 import { useExplanation } from '../jobs/useJob'
 import { useJobs } from '../jobs/useJobs'
 import { problemOf } from '../live/client'
+import { everywhere, useRights } from '../live/rights'
+import { jobKinds } from '../jobs/kinds'
+import { nodes } from '../live/resource'
 import { jobLink } from '../paths'
 import { Use } from '../machine/Use'
 import { useNow } from '../house/now'
@@ -27,6 +30,9 @@ export function HomePage() {
   const { ns } = useSearch({ from: '__root__' })
   const { rows, loading, problem } = useJobs(ns ?? '')
   const now = useNow(60_000)
+  const may = useRights(ns ?? 'default') // where examples are made
+  const mayMake = jobKinds.some((k) => may('create', k))
+  const maySeeMachine = useRights(everywhere)('list', nodes)
   const { needs, runs, ended } = useMemo(() => {
     const sorted = byNeed(rows, now)
     const lately = (j: Job) => now - Date.parse(j.ended ?? j.created ?? '') < aDay
@@ -42,7 +48,7 @@ export function HomePage() {
       {problem ? <Problem problem={problem} what="jobs" /> : rows.length === 0 && loading ? <Loading what="what runs" /> : (
         <div className={s.home}>
           <div className={s.main}>
-            {rows.length === 0 && <Welcome />}
+            {rows.length === 0 && (mayMake ? <Welcome /> : may.known && <Notice icon="jobs" title="No jobs yet">What others start here appears by itself. <OnlyView may={may} namespace={ns ?? ''} /></Notice>)}
             {needs.length > 0 && (
               <Card title={`Waits or has failed: ${needs.length}`} end={<Link to="/jobs">All jobs</Link>}>
                 <ul className={s.needs}>{needs.slice(0, 6).map((j) => <Need key={j.key} job={j} />)}</ul>
@@ -77,10 +83,10 @@ export function HomePage() {
                 </ul>
               </Card>
             )}
-            {rows.length > 0 && <Examples />}
+            {rows.length > 0 && mayMake && <Examples />}
           </div>
           <aside className={s.aside}>
-            <Card title="This machine"><Use /></Card>
+            {maySeeMachine && <Card title="This machine"><Use /></Card>}
           </aside>
         </div>
       )}

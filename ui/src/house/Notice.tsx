@@ -1,5 +1,6 @@
 import { useEffect, useState, type ReactNode } from 'react'
 import type { ApiError } from '../live/client'
+import type { Rights } from '../live/rights'
 import { Button } from './Button'
 import { Copy } from './Copy'
 import { Icon, type IconName } from './Icon'
@@ -46,6 +47,10 @@ export function Problem({ problem, what, retry }: { problem: ApiError; what: str
     </Notice>
   )
 }
+
+/** OnlyView says why there is nothing to press, to who has only such rights. */
+export const OnlyView = ({ may, namespace }: { may: Rights; namespace: string }) =>
+  may.known && <span className={s.muted}>{namespace === '' ? 'You may look, and change nothing here.' : `You may look, and change nothing in ${namespace}: the role edit lets you.`}</span>
 
 const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1)
 

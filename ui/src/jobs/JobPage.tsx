@@ -5,11 +5,12 @@ import { Button } from '../house/Button'
 import { Confirm, type Question } from '../house/Confirm'
 import { Icon } from '../house/Icon'
 import { Menu } from '../house/Menu'
-import { Loading, Notice, Problem } from '../house/Notice'
+import { Loading, Notice, OnlyView, Problem } from '../house/Notice'
 import { Page } from '../house/Page'
 import { StateMark } from '../house/State'
 import { problemOf } from '../live/client'
 import { apiVersionOf } from '../live/resource'
+import { useRights } from '../live/rights'
 import { useObject } from '../live/useLive'
 import { jobLink } from '../paths'
 import { jobActions, jobCan } from './actions'
@@ -97,18 +98,20 @@ function Tabs({ job }: { job: Job }) {
 function Actions({ job }: { job: Job }) {
   const [question, ask] = useState<Question>()
   const navigate = useNavigate()
+  const may = useRights(job.namespace)
   const resume = useMutation({ mutationFn: () => jobActions.resume(job) })
+  const more = [
+    ...(may('create', job.kind) ? [{ label: 'Run again with changes', icon: 'running' as const, onSelect: () => void navigate({ to: '/jobs/new', search: { from: `again:${job.namespace}/${job.kind.plural}/${job.name}` } }) }] : []),
+    ...(may('delete', job.kind) ? [{ label: 'Delete', danger: true, onSelect: () => ask(jobActions.remove(job)) }] : []),
+  ]
+  if (more.length === 0 && !may('patch', job.kind)) return <OnlyView may={may} namespace={job.namespace} />
   return (
     <>
       {resume.error && <span role="alert" className={house.error}>{problemOf(resume.error).message}</span>}
       <TensorboardButton namespace={job.namespace} wanted={{ apiVersion: apiVersionOf(job.kind), kind: job.kind.kind, name: job.name }} />
-      {jobCan.stop(job) && <Button icon="stopped" onClick={() => ask(jobActions.stop(job))}>Stop</Button>}
-      {jobCan.resume(job) && <Button icon="running" look="first" disabled={resume.isPending} onClick={() => resume.mutate()}>Resume</Button>}
-      <Menu label="More" trigger={<Icon name="more" />}
-        items={[
-          { label: 'Run again with changes', icon: 'running', onSelect: () => void navigate({ to: '/jobs/new', search: { from: `again:${job.namespace}/${job.kind.plural}/${job.name}` } }) },
-          { label: 'Delete', danger: true, onSelect: () => ask(jobActions.remove(job)) },
-        ]} />
+      {jobCan.stop(job) && may('patch', job.kind) && <Button icon="stopped" onClick={() => ask(jobActions.stop(job))}>Stop</Button>}
+      {jobCan.resume(job) && may('patch', job.kind) && <Button icon="running" look="first" disabled={resume.isPending} onClick={() => resume.mutate()}>Resume</Button>}
+      {more.length > 0 && <Menu label="More" trigger={<Icon name="more" />} items={more} />}
       <Confirm question={question} onClose={() => ask(undefined)} onDone={() => { if (question?.verb === 'Delete') void navigate({ to: '/jobs' }) }} />
     </>
   )

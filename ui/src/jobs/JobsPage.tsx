@@ -4,12 +4,13 @@ import { Button, Choices } from '../house/Button'
 import { LinkButton } from '../house/LinkButton'
 import { Confirm, type Question } from '../house/Confirm'
 import { Search } from '../house/Field'
-import { Loading, Notice, Problem } from '../house/Notice'
+import { Loading, Notice, OnlyView, Problem } from '../house/Notice'
 import { useNow } from '../house/now'
 import { Bar, Page } from '../house/Page'
 import { StateMark, words, type State } from '../house/State'
 import { sortRows, Table, type Column } from '../house/Table'
 import { Ago, Span } from '../house/Time'
+import { useRights } from '../live/rights'
 import { jobLink } from '../paths'
 import { jobActions } from './actions'
 import { jobKinds } from './kinds'
@@ -57,6 +58,8 @@ export function JobsPage() {
   const { rows, loading, problem } = useJobs(view.ns ?? '')
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set())
   const [question, ask] = useState<Question>()
+  const may = useRights(view.ns ?? '')
+  const mayMake = jobKinds.some((k) => may('create', k))
 
   const late = useDeferredValue(view)
   const now = useNow(600_000)
@@ -70,7 +73,7 @@ export function JobsPage() {
   const groupBy = view.group && { kind: (j: Job) => j.kind.kind, state: (j: Job) => words[j.state], namespace: (j: Job) => j.namespace }[view.group]
 
   return (
-    <Page title="Jobs" fill actions={<NewJob />} command={`weir kubectl get ${view.kind ?? jobKinds.map((k) => `${k.plural}.${k.group}`).join(',')} ${view.ns ? `-n ${view.ns}` : '-A'}`}>
+    <Page title="Jobs" fill actions={mayMake ? <NewJob /> : <OnlyView may={may} namespace={view.ns ?? ''} />} command={`weir kubectl get ${view.kind ?? jobKinds.map((k) => `${k.plural}.${k.group}`).join(',')} ${view.ns ? `-n ${view.ns}` : '-A'}`}>
       <div className={house.row}>
         <Search label="Search jobs" value={view.q ?? ''} onChange={(e) => set({ q: e.target.value || undefined })} />
         <Choices label="State" value={view.state ?? 'all'} onChange={(state) => set({ state: state === 'all' ? undefined : state })}
@@ -85,13 +88,13 @@ export function JobsPage() {
           <option value="kind">By kind</option>
           <option value="namespace">By namespace</option>
         </select>
-        {chosen.length > 0 && (
+        {chosen.length > 0 && chosen.every((j) => may('delete', j.kind)) && (
           <Button look="danger" onClick={() => ask(jobActions.removeAll(chosen))}>Delete {chosen.length}</Button>
         )}
       </div>
       {problem ? <Problem problem={problem} what="jobs" />
         : rows.length === 0 && loading ? <Loading what="jobs" rows={8} />
-        : rows.length === 0 ? <Nothing />
+        : rows.length === 0 ? <Nothing mayMake={mayMake} />
         : shown.length === 0 ? (
           <Notice title="No job is like that" actions={<Button onClick={() => set({ q: undefined, state: undefined, kind: undefined })}>Show all {rows.length}</Button>}>
             None of the jobs here matches what you search for.
@@ -113,9 +116,9 @@ function stateChoices(rows: readonly Job[]) {
 
 const NewJob = () => <LinkButton to="/jobs/new" icon="plus">New job</LinkButton>
 
-function Nothing() {
+function Nothing({ mayMake }: { mayMake: boolean }) {
   return (
-    <Notice icon="jobs" title="No jobs yet" actions={<NewJob />}>
+    <Notice icon="jobs" title="No jobs yet" actions={mayMake && <NewJob />}>
       A job trains a model: a program that runs once or over several replicas, and ends. What you start here, with an SDK or with kubectl stands in this list.
     </Notice>
   )

@@ -34,3 +34,5 @@ export const events = core('Event', 'events')
 export const nodes = core('Node', 'nodes', false)
 export const namespaces = core('Namespace', 'namespaces', false)
 export const claims = core('PersistentVolumeClaim', 'persistentvolumeclaims')
+export const secrets = core('Secret', 'secrets')
+export const roleBindings: Resource = { group: 'rbac.authorization.k8s.io', version: 'v1', kind: 'RoleBinding', plural: 'rolebindings', namespaced: true }

@@ -8,8 +8,10 @@ import { StateMark } from '../house/State'
 import { Span } from '../house/Time'
 import { call, type ApiError } from '../live/client'
 import { nodes } from '../live/resource'
-import { useCollection } from '../live/useLive'
+import { useCollections } from '../live/useLive'
 import { usePodMetrics } from './shares'
+import { useReach } from '../frame/session'
+import { everywhere, useRights } from '../live/rights'
 import { Use } from './Use'
 import { podLink } from '../paths'
 import house from '../house/house.module.css'
@@ -23,16 +25,21 @@ interface Machine {
   parts?: { name: string; healthy: boolean; message?: string }[]
 }
 
+const machines = [nodes] as const
+const none = [] as const
+
 /** MachinePage is what weir runs on, and how its parts are. */
 export function MachinePage() {
   // What a part says of itself is asked for: it is no object that could be watched.
   const machine = useQuery<Machine, ApiError>({ queryKey: ['machine'], queryFn: ({ signal }) => call('GET', '/weir/machine', undefined, { signal }), refetchInterval: 10_000 })
-  const known = useCollection<Node & { metadata: object }>(nodes)
+  const may = useRights(everywhere)
+  const maySee = may('list', nodes)
+  const [known] = useCollections<Node & { metadata: object }>(maySee ? machines : none)
   return (
     <Page title="Machine" command="weir status">
       <div className={s.page}>
         <div className={s.column}>
-          <Card title="Use"><Use /></Card>
+          <Card title="Use">{maySee ? <Use /> : may.known && <p className={house.muted}>What nodes have and use is for the owners of this weir. What your pods use stands below.</p>}</Card>
           <Card title="Pods by use"><Heaviest /></Card>
         </div>
         <div className={s.column}>
@@ -55,7 +62,7 @@ export function MachinePage() {
               ['Runs for', machine.data?.started && <Span key="runs" from={machine.data.started} to={undefined} />],
             ]} />
           </Card>
-          {known.items.map((n) => (
+          {known?.items.map((n) => (
             <Card key={n.metadata.name} title={`Node ${n.metadata.name}`}>
               <Facts of={[
                 ['CPU', `${quantity(n.status?.capacity?.['cpu'])} cores`],
@@ -74,7 +81,7 @@ export function MachinePage() {
 }
 
 function Heaviest() {
-  const { data, error, isPending } = usePodMetrics()
+  const { data, error, isPending } = usePodMetrics(useReach())
   if (error) return <Problem problem={error} what="what pods use" />
   if (isPending) return <Loading what="what pods use" rows={3} />
   const rows = data

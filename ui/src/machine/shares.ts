@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import type { Node, Pod } from '../api/kubernetes'
 import { quantity } from '../house/say'
 import { call, type ApiError } from '../live/client'
+import { nodeMetrics, podMetrics, useRights, everywhere } from '../live/rights'
 
 interface Measured {
   metadata: { name: string; namespace?: string }
@@ -10,16 +11,18 @@ interface Measured {
 }
 
 // The API of metrics knows no watch: what it tells is a measurement, and asked for as long as somebody looks.
-const useMeasured = (what: 'nodes' | 'pods') =>
+const useMeasured = (what: 'nodes' | 'pods', namespace: string, enabled: boolean) =>
   useQuery<Measured[], ApiError>({
-    queryKey: ['metrics', what],
-    queryFn: async ({ signal }) => (await call<{ items: Measured[] }>('GET', `/apis/metrics.k8s.io/v1beta1/${what}`, undefined, { signal })).items,
+    queryKey: ['metrics', what, namespace],
+    queryFn: async ({ signal }) => (await call<{ items: Measured[] }>('GET', `/apis/metrics.k8s.io/v1beta1/${namespace && `namespaces/${namespace}/`}${what}`, undefined, { signal })).items,
     refetchInterval: 5000,
     retry: false,
+    enabled,
   })
 
-export const useNodeMetrics = () => useMeasured('nodes')
-export const usePodMetrics = () => useMeasured('pods')
+export const useNodeMetrics = () => useMeasured('nodes', '', useRights(everywhere)('list', nodeMetrics))
+/** usePodMetrics is what the pods of a namespace use, or, for '', all. */
+export const usePodMetrics = (namespace: string) => useMeasured('pods', namespace, useRights(namespace)('list', podMetrics))
 
 /** A Share is how much of something there is, is asked for by pods, and is used. */
 export interface Share {

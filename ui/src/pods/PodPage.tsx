@@ -5,7 +5,7 @@ import { Button } from '../house/Button'
 import { Confirm, type Question } from '../house/Confirm'
 import { Events } from '../house/Events'
 import { Icon } from '../house/Icon'
-import { Loading, Notice, Problem } from '../house/Notice'
+import { Loading, Notice, OnlyView, Problem } from '../house/Notice'
 import { Card, Facts, Page } from '../house/Page'
 import { StateMark } from '../house/State'
 import { Ago, Span } from '../house/Time'
@@ -13,6 +13,7 @@ import { LogView } from '../logs/LogView'
 import type { Source } from '../logs/reader'
 import { call } from '../live/client'
 import { pathOf, pods } from '../live/resource'
+import { shells, useRights } from '../live/rights'
 import { useObject } from '../live/useLive'
 import { jobLink } from '../paths'
 import { kindNamed } from '../jobs/kinds'
@@ -33,6 +34,7 @@ export function PodPage() {
   const navigate = useNavigate()
   const [question, ask] = useState<Question>()
   const { object: pod, gone, phase, problem, retry } = useObject<Pod & { metadata: object }>(pods, namespace, name)
+  const may = useRights(namespace)
   const isMeant = useCallback((of: string) => of === name, [name])
   const crumbs = <><Link to="/pods">Pods</Link> <Icon name="right" size={12} /></>
   const commands: Record<PodView, string> = {
@@ -58,7 +60,7 @@ export function PodPage() {
   return (
     <Page title={name} crumbs={crumbs} command={commands[view]} fill={view === 'logs' || view === 'terminal'}
       sentence={<><StateMark state={r.state} word={r.word} /><span>{r.message}</span></>}
-      actions={gone ? undefined : <Button look="danger" onClick={() => ask(remove)}>Delete</Button>}
+      actions={gone ? undefined : may('delete', pods) ? <Button look="danger" onClick={() => ask(remove)}>Delete</Button> : <OnlyView may={may} namespace={namespace} />}
       nav={
         <nav className={tabs.tabs} aria-label="Of this pod">
           {(Object.keys(views) as PodView[]).map((v) => (
@@ -72,7 +74,7 @@ export function PodPage() {
       {gone && <Notice icon="alert" title={`${name} has been deleted`}>You see it as it was.</Notice>}
       {view === 'overview' && <Overview pod={pod} />}
       {view === 'logs' && <Logs pod={pod} />}
-      {view === 'terminal' && (r.state === 'running' && !gone ? <Suspense fallback={<Loading what="the terminal" />}><Terminal namespace={namespace} pod={name} containers={(pod.spec?.containers ?? []).map((c) => c.name)} first={r.container} /></Suspense>
+      {view === 'terminal' && (!may.known ? <Loading what="what you may do" /> : !may('create', shells) ? <Notice icon="alert" title="You may not open a terminal here">Who may only look runs nothing. The role edit in {namespace} lets you.</Notice> : r.state === 'running' && !gone ? <Suspense fallback={<Loading what="the terminal" />}><Terminal namespace={namespace} pod={name} containers={(pod.spec?.containers ?? []).map((c) => c.name)} first={r.container} /></Suspense>
         : <Notice title="A terminal needs a pod that runs">This one does not: {r.word.toLowerCase()}.</Notice>)}
       {view === 'events' && <Events namespace={namespace} isMeant={isMeant} />}
       <Confirm question={question} onClose={() => ask(undefined)} onDone={() => void navigate({ to: '/pods' })} />

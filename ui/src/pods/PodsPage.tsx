@@ -47,7 +47,7 @@ export function PodsPage() {
   const navigate = useNavigate({ from: '/pods' })
   const set = (change: Partial<View>) => void navigate({ search: (old) => ({ ...old, ...change }), replace: true })
   const { items, phase, problem, retry } = useCollection<Pod & { metadata: object }>(pods, view.ns ? { namespace: view.ns } : {})
-  const measured = usePodMetrics()
+  const measured = usePodMetrics(view.ns ?? '')
   const rows = useMemo(() => {
     const usage = new Map((measured.data ?? []).map((m) => [`${m.metadata.namespace}/${m.metadata.name}`, m.containers ?? []]))
     return items.map((p): Row => {

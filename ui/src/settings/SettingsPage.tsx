@@ -11,6 +11,10 @@ import { save } from '../house/save'
 import { Ago } from '../house/Time'
 import { moment } from '../house/say'
 import { call, problemOf, send, type ApiError } from '../live/client'
+import { secrets } from '../live/resource'
+import { useRights } from '../live/rights'
+import { Roles } from './Roles'
+import { Users } from './Users'
 import house from '../house/house.module.css'
 import s from './settings.module.css'
 
@@ -43,6 +47,8 @@ export function SettingsPage() {
           ]} />
         </Card>
         <Tokens />
+        {useRights('weir-system')('list', secrets) && <Users />}
+        <Roles />
       </div>
     </Page>
   )

@@ -6,7 +6,7 @@ import { Button } from '../house/Button'
 import { Confirm, type Question } from '../house/Confirm'
 import { Field } from '../house/Field'
 import { Icon } from '../house/Icon'
-import { Loading, Notice, Problem } from '../house/Notice'
+import { Loading, Notice, OnlyView, Problem } from '../house/Notice'
 import { Bar, Card, Page } from '../house/Page'
 import { bytes, count } from '../house/say'
 import { StateMark } from '../house/State'
@@ -14,10 +14,12 @@ import { Table, type Column } from '../house/Table'
 import { Ago } from '../house/Time'
 import { problemOf, type ApiError } from '../live/client'
 import { claims } from '../live/resource'
+import { bucketRights, everywhere, useRights } from '../live/rights'
 import { useCollection } from '../live/useLive'
 import { TensorboardButton } from '../tensorboard/TensorboardButton'
+import { useNamespaces } from '../frame/session'
 import { Preview } from './Preview'
-import { buckets, list, makeBucket, removeFile, upload, type Entry, type Listing } from './s3'
+import { buckets, list, namespaceOf, makeBucket, removeFile, upload, type Entry, type Listing } from './s3'
 import house from '../house/house.module.css'
 import s from './storage.module.css'
 
@@ -60,6 +62,9 @@ export function StoragePage() {
 function Buckets() {
   const client = useQueryClient()
   const found = useQuery({ queryKey: ['buckets'], queryFn: ({ signal }) => buckets(signal) })
+  const { ns } = useSearch({ from: '__root__' })
+  const anywhere = useRights(everywhere)('create', bucketRights)
+  const may = useRights(ns ?? everywhere)
   const make = useMutation({ mutationFn: (name: string) => makeBucket(name), onSuccess: () => client.invalidateQueries({ queryKey: ['buckets'] }) })
   return (
     <Card title="Buckets">
@@ -71,11 +76,11 @@ function Buckets() {
           {found.data.length === 0 && <li className={house.muted}>There are none. A bucket holds files that jobs read and write, as S3.</li>}
         </ul>
       )}
-      <form className={s.make} onSubmit={(e) => { e.preventDefault(); make.mutate(String(new FormData(e.currentTarget).get('name'))); e.currentTarget.reset() }}>
-        <Field label="New bucket" error={make.error ? problemOf(make.error).message : undefined} hint="small letters, digits and hyphens"
+      {!may('create', bucketRights) ? <p className={house.muted}><OnlyView may={may} namespace={ns ?? ''} /></p> : <form className={s.make} onSubmit={(e) => { e.preventDefault(); make.mutate(String(new FormData(e.currentTarget).get('name'))); e.currentTarget.reset() }}>
+        <Field label="New bucket" error={make.error ? problemOf(make.error).message : undefined} hint={anywhere ? 'small letters, digits and hyphens' : `begins with ${ns}-`}
           render={(p) => <input {...p} name="name" required pattern="[a-z0-9][a-z0-9.\-]{1,61}[a-z0-9]" />} />
         <Button type="submit" disabled={make.isPending}>Make</Button>
-      </form>
+      </form>}
     </Card>
   )
 }
@@ -106,6 +111,9 @@ function Folder({ bucket, prefix }: { bucket: string; prefix: string }) {
   const { ns } = useSearch({ from: '__root__' })
   const client = useQueryClient()
   const navigate = useNavigate()
+  const namespace = namespaceOf(bucket, useNamespaces())
+  const may = useRights(namespace)
+  const mayChange = may('update', bucketRights)
   const picker = useRef<HTMLInputElement>(null)
   const [question, ask] = useState<Question>()
   const [over, setOver] = useState(false)
@@ -132,7 +140,7 @@ function Folder({ bucket, prefix }: { bucket: string; prefix: string }) {
   const drop = (e: DragEvent) => {
     e.preventDefault()
     setOver(false)
-    put.mutate([...e.dataTransfer.files])
+    if (mayChange) put.mutate([...e.dataTransfer.files])
   }
   const entries = listing.data?.pages.flatMap((p) => p.entries) ?? []
   const open = (e: Entry) => void navigate({ to: '/storage', search: e.folder ? { bucket, prefix: e.key } : { bucket, prefix, file: e.name } })
@@ -144,14 +152,14 @@ function Folder({ bucket, prefix }: { bucket: string; prefix: string }) {
     { id: 'name', title: 'Name', width: 'minmax(160px, 1fr)', cell: (e) => <Link to="/storage" search={e.folder ? { bucket, prefix: e.key } : { bucket, prefix, file: e.name }}>{e.name}</Link> },
     { id: 'size', title: 'Size', width: '100px', end: true, cell: (e) => (e.folder ? '' : bytes(e.size)) },
     { id: 'changed', title: 'Changed', width: '130px', end: true, wide: true, cell: (e) => (e.folder ? '' : <Ago at={e.changed} />) },
-    { id: 'remove', title: 'Actions', width: '90px', end: true, wide: true, cell: (e) => !e.folder && <Button look="quiet" aria-label={`Delete ${e.name}`} onClick={() => ask(remove(e))}>Delete</Button> },
+    { id: 'remove', title: 'Actions', width: '90px', end: true, wide: true, cell: (e) => !e.folder && mayChange && <Button look="quiet" aria-label={`Delete ${e.name}`} onClick={() => ask(remove(e))}>Delete</Button> },
   ]
   return (
     <div className={s.folder} data-over={over || undefined} onDragOver={(e) => { e.preventDefault(); setOver(true) }} onDragLeave={() => setOver(false)} onDrop={drop}>
       <div className={house.row}>
-        <Button icon="up" disabled={put.isPending} onClick={() => picker.current?.click()}>Upload</Button>
-        <input ref={picker} type="file" multiple className="visually-hidden" aria-label="Files to upload" tabIndex={-1} onChange={(e) => { put.mutate([...(e.target.files ?? [])]); e.target.value = '' }} />
-        <span className={house.muted}>or drop files here</span>
+        {mayChange && <Button icon="up" disabled={put.isPending} onClick={() => picker.current?.click()}>Upload</Button>}
+        <input ref={picker} disabled={!mayChange} type="file" multiple className="visually-hidden" aria-label="Files to upload" tabIndex={-1} onChange={(e) => { put.mutate([...(e.target.files ?? [])]); e.target.value = '' }} />
+        {mayChange ? <span className={house.muted}>or drop files here</span> : <OnlyView may={may} namespace={namespace} />}
         <TensorboardButton namespace={ns ?? 'default'} wanted={{ logspath: `s3://${bucket}/${prefix}` }} />
         {put.error && <span role="alert" className={house.error}>{put.error.message}</span>}
       </div>

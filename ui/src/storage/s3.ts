@@ -88,3 +88,7 @@ export function previewOf(name: string): Kind {
   if (/\.(txt|log|md|jsonl|ya?ml|py|sh|toml|ini|cfg|xml|html?)$/i.test(file) || !file.includes('.')) return 'text'
   return 'none'
 }
+
+/** namespaceOf is the namespace that a bucket belongs to, of those that one knows: the longest by whose name it begins. A bucket of none is ''. */
+export const namespaceOf = (bucket: string, known: readonly string[]) =>
+  known.filter((n) => bucket === n || bucket.startsWith(`${n}-`)).sort((a, b) => b.length - a.length)[0] ?? ''

@@ -3,17 +3,19 @@ import { useMutation, useQuery } from '@tanstack/react-query'
 import { useEffect, useMemo, useState } from 'react'
 import { stringify } from 'yaml'
 import type { Node } from '../../api/kubernetes'
-import { create } from '../../examples/run'
+import { create, kindOfObject } from '../../examples/run'
+import { useReach } from '../../frame/session'
 import { Button } from '../../house/Button'
 import { Field } from '../../house/Field'
 import { Icon } from '../../house/Icon'
-import { Loading } from '../../house/Notice'
+import { Loading, OnlyView } from '../../house/Notice'
 import { Page } from '../../house/Page'
 import { bytes, quantity } from '../../house/say'
 import { YamlEditor } from '../../house/YamlEditor'
 import { problemOf } from '../../live/client'
 import { nodes, type KubeObject } from '../../live/resource'
-import { useCollection } from '../../live/useLive'
+import { everywhere, useRights } from '../../live/rights'
+import { useCollections } from '../../live/useLive'
 import { sharesOf } from '../../machine/shares'
 import { jobLink } from '../../paths'
 import { jobKinds, kindOf } from '../kinds'
@@ -43,9 +45,10 @@ export function NewJobPage() {
 
 /** useStart is the text to begin with, once all is here that it is made of. */
 function useStart(from: string): string | undefined {
-  const { rows, loading } = useJobs('')
   const [first, ...rest] = from.split(':')
   const of = rest.join(':')
+  const reach = useReach()
+  const { rows, loading } = useJobs(first === 'again' ? (of.split('/')[0] ?? '') : reach)
   const examples = useQuery({ queryKey: ['examples'], queryFn: async () => (await import('../../examples/examples')).examples, staleTime: Infinity, enabled: first === 'example' })
   const [kept, keep] = useState<{ from: string; text: string }>()
   const text = useMemo(() => {
@@ -76,21 +79,25 @@ function Editor({ from, start }: { from: string; start: string }) {
   const navigate = useNavigate()
   const examples = useQuery({ queryKey: ['examples'], queryFn: async () => (await import('../../examples/examples')).examples, staleTime: Infinity })
   const namespace = manifest.objects[manifest.at]?.metadata.namespace ?? ns ?? 'default'
-  const ready = manifest.at >= 0 && manifest.faults.length === 0
+  const job = manifest.objects[manifest.at]
+  const kind = job && kindOfObject(job)
+  const may = useRights(namespace)
+  const barred = kind !== undefined && !may('create', kind)
+  const ready = manifest.at >= 0 && manifest.faults.length === 0 && !barred
 
-  // What the API server would say is asked once somebody has stopped typing.
+  const make = useMutation({
+    mutationFn: () => create(manifest.objects, namespace),
+    onSuccess: (job) => void (job && navigate(jobLink(job))),
+  })
+  // What the API server would say is asked once somebody has stopped typing. Of what is being made it would say that it exists.
   const settled = useSettled(text, 700)
   const check = useQuery({
     queryKey: ['check', settled, namespace],
     queryFn: async () => (await create(readManifest(settled).objects, namespace, true)) ?? null,
-    enabled: ready && settled === text,
+    enabled: ready && settled === text && make.isIdle,
     retry: false,
     staleTime: Infinity,
     gcTime: 0,
-  })
-  const make = useMutation({
-    mutationFn: () => create(manifest.objects, namespace),
-    onSuccess: (job) => void (job && navigate(jobLink(job))),
   })
   const found = make.error ?? (settled === text ? check.error : null)
   const problem = found ? problemOf(found) : undefined
@@ -121,6 +128,7 @@ function Editor({ from, start }: { from: string; start: string }) {
         )}
         <div className={house.row}>
           <Button type="submit" look="first" icon="running" disabled={!ready || make.isPending}>Run</Button>
+          {barred && <OnlyView may={may} namespace={namespace} />}
           {ready && !problem && <span className={house.muted} role="status">{check.isSuccess ? 'weir takes it as it is.' : 'Checking…'}</span>}
         </div>
       </form>
@@ -129,11 +137,14 @@ function Editor({ from, start }: { from: string; start: string }) {
   )
 }
 
+const machines = [nodes] as const
+const none = [] as const
+
 const images = ['pytorch/pytorch:2.8.0', 'tensorflow/tensorflow:2.21.0', 'weir.local/jax', 'weir.local/xgboost', 'paddlepaddle/paddle:3.0.0', 'python:3.11']
 
 function Fields({ manifest, namespace, change, wrong }: { manifest: Manifest; namespace: string; change: (text: string) => void; wrong: (field: RegExp) => string | undefined }) {
-  const machine = useCollection<Node & { metadata: object }>(nodes)
-  const shares = sharesOf(machine.items, [], undefined)
+  const [machine] = useCollections<Node & { metadata: object }>(useRights(everywhere)('list', nodes) ? machines : none)
+  const shares = sharesOf(machine?.items ?? [], [], undefined)
   const job = manifest.objects[manifest.at]
   const templates = templatesOf(manifest)
   const container = templates[0]?.template?.spec?.containers[0]
@@ -185,8 +196,8 @@ function Fields({ manifest, namespace, change, wrong }: { manifest: Manifest; na
           <Field label="Memory each, GB" error={over(quantity(asked['memory']), has('memory'))} hint={has('memory') > 0 && `of ${bytes(has('memory'))}`} render={(p) => (
             <input {...p} type="number" min={0} step={0.5} placeholder="as it comes" value={asked['memory'] === undefined ? '' : quantity(asked['memory']) / 1e9} onChange={(e) => set(['resources', 'requests', 'memory'], e.target.value === '' ? undefined : `${e.target.value}G`)} />
           )} />
-          <Field label="GPUs each" hint={has('gpu') > 0 ? `of ${has('gpu')}` : 'this machine has none'} render={(p) => (
-            <input {...p} type="number" min={0} max={has('gpu')} disabled={has('gpu') === 0} value={quantity(container.resources?.limits?.['nvidia.com/gpu'])} onChange={(e) => set(['resources', 'limits', 'nvidia.com/gpu'], Number(e.target.value) || undefined)} />
+          <Field label="GPUs each" hint={has('gpu') > 0 ? `of ${has('gpu')}` : machine ? 'this machine has none' : undefined} render={(p) => (
+            <input {...p} type="number" min={0} max={machine ? has('gpu') : undefined} disabled={machine && has('gpu') === 0} value={quantity(container.resources?.limits?.['nvidia.com/gpu'])} onChange={(e) => set(['resources', 'limits', 'nvidia.com/gpu'], Number(e.target.value) || undefined)} />
           )} />
         </div>
       )}
