@@ -17,6 +17,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"syscall"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -156,6 +157,8 @@ func answer(w http.ResponseWriter, q Request, err error) {
 		Refuse(w, p.status, p.code, p.text)
 	case errors.Is(err, fs.ErrNotExist):
 		Refuse(w, http.StatusNotFound, unknown[q.Kind], fmt.Sprintf("repository %s has no %s %s", q.Repository, strings.TrimSuffix(q.Kind, "s"), q.Reference))
+	case errors.Is(err, syscall.ENOSPC):
+		Refuse(w, http.StatusInsufficientStorage, "DENIED", "the disk of the registry is full: remove images that nobody needs, and push again")
 	default:
 		Refuse(w, http.StatusInternalServerError, "UNKNOWN", err.Error())
 	}

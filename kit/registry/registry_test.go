@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/opencontainers/go-digest"
+	"golang.org/x/sys/unix"
 
 	"github.com/weir-ml/weir/kit/oci"
 	"github.com/weir-ml/weir/kit/registry"
@@ -22,7 +23,12 @@ import (
 // serve serves an empty store.
 func serve(t *testing.T) (*oci.Store, *httptest.Server) {
 	t.Helper()
-	store, err := oci.Open(filepath.Join(t.TempDir(), "images"))
+	return serveIn(t, t.TempDir())
+}
+
+func serveIn(t *testing.T, dir string) (*oci.Store, *httptest.Server) {
+	t.Helper()
+	store, err := oci.Open(filepath.Join(dir, "images"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,6 +93,43 @@ func begin(t *testing.T, server *httptest.Server, repository string) string {
 		t.Fatalf("an upload begins with %s: %s", answer.Status, said)
 	}
 	return server.URL + answer.Header.Get("Location")
+}
+
+// A push that fills the disk is told so, takes no room afterwards, and is right
+// once there is room.
+func TestFullDisk(t *testing.T) {
+	const room = 4 << 20
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", room)); err != nil {
+		t.Skip("no small disk can be made here:", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	_, server := serveIn(t, dir)
+	free := func() uint64 {
+		var s unix.Statfs_t
+		if err := unix.Statfs(dir, &s); err != nil {
+			t.Fatal(err)
+		}
+		return s.Bfree * uint64(s.Bsize)
+	}
+	before := free()
+	push := func(content []byte) (reply, string) {
+		return ask(t, "PUT", begin(t, server, "ada/mnist")+"?digest="+digest.FromBytes(content).String(), nil, content)
+	}
+	answer, said := push(make([]byte, room+1))
+	if answer.StatusCode != http.StatusInsufficientStorage || !strings.Contains(said, "the disk of the registry is full") {
+		t.Errorf("the answer is %s: %s", answer.Status, said)
+	}
+	if after := free(); before-after > room/8 { // a few empty folders
+		t.Errorf("%d bytes are free, and %d were", after, before)
+	}
+	if answer, said := push(make([]byte, room/2)); answer.StatusCode != http.StatusCreated {
+		t.Errorf("with room enough the answer is %s: %s", answer.Status, said)
+	}
 }
 
 // What a client gets wrong is said in the protocol's own way.
