@@ -75,14 +75,17 @@ func fateOf(pod *corev1.Pod, policy training.RestartPolicy, container string) fa
 
 // endedByDeletion says whether a pod that has ended did so because it was being
 // deleted. Both times are of whole seconds; within one, the deletion came first.
+// Once no grace is left, the time is of the last step of a deletion: the node
+// takes away what ended in it.
 func endedByDeletion(pod *corev1.Pod) bool {
 	if pod.DeletionTimestamp == nil {
 		return false
 	}
-	asked := pod.DeletionTimestamp.Time // It lies ahead by the grace that the pod was given.
-	if pod.DeletionGracePeriodSeconds != nil {
-		asked = asked.Add(-time.Duration(*pod.DeletionGracePeriodSeconds) * time.Second)
+	grace := pod.DeletionGracePeriodSeconds
+	if grace == nil || *grace == 0 {
+		return true
 	}
+	asked := pod.DeletionTimestamp.Add(-time.Duration(*grace) * time.Second) // The timestamp lies ahead by the grace.
 	for _, c := range pod.Status.ContainerStatuses {
 		if end := c.State.Terminated; end != nil && end.FinishedAt.Time.Before(asked) {
 			return false

@@ -25,6 +25,7 @@ func TestFateOf(t *testing.T) {
 		"KilledOne": {"The code is of a program that was killed in its midst.", podOf(phase(corev1.PodFailed), exited(1), leaving()), training.RestartExitCode, replaced},
 		"Before":    {"It had failed by itself when somebody deleted it.", podOf(phase(corev1.PodFailed), endedAt(1, 99), leavingSince(100)), training.RestartNever, failed},
 		"Graceful":  {"It had five seconds to end, and took one of them.", podOf(phase(corev1.PodFailed), endedAt(1, 101), leavingSince(100)), training.RestartNever, waiting},
+		"Removed":   {"It has ended since it was told to, and the node now takes it away.", podOf(phase(corev1.PodFailed), endedAt(137, 105), removedAt(106)), training.RestartNever, waiting},
 		"Succeeded": {"It has ended well.", podOf(phase(corev1.PodSucceeded), exited(0)), training.RestartAlways, succeeded},
 		"Never":     {"It failed, and the user wants to see it so.", podOf(phase(corev1.PodFailed), exited(137)), training.RestartNever, failed},
 		"OnFailure": {"It lost its node; only another pod can go on.", podOf(phase(corev1.PodFailed)), training.RestartOnFailure, replaced},
@@ -89,6 +90,13 @@ func endedAt(code int32, second int64) podOption {
 func leavingSince(second int64) podOption {
 	return func(p *corev1.Pod) {
 		p.DeletionTimestamp, p.DeletionGracePeriodSeconds = new(metav1.Unix(second+5, 0)), new(int64(5))
+	}
+}
+
+// removedAt is the last step of a deletion: nothing is waited for any more.
+func removedAt(second int64) podOption {
+	return func(p *corev1.Pod) {
+		p.DeletionTimestamp, p.DeletionGracePeriodSeconds = new(metav1.Unix(second, 0)), new(int64(0))
 	}
 }
 
