@@ -19,7 +19,7 @@ import (
 // and saves memory; while much happens it would take a fifth of the time.
 var (
 	// spare is how a whole weir does it, on somebody's laptop.
-	spare = collections{idle: 30, busy: 200}
+	spare = collections{idle: 30, busy: 100}
 	// swift is how the controllers alone do, whose caches are few.
 	swift = collections{idle: 100, busy: 400}
 )
