@@ -2,7 +2,6 @@ package explain
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 
@@ -55,11 +54,7 @@ func Route(s Serving) routes.Route {
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			e, err := s.explain(r)
 			if err != nil {
-				code := http.StatusInternalServerError
-				if said := apierrors.APIStatus(nil); errors.As(err, &said) && said.Status().Code != 0 {
-					code = int(said.Status().Code)
-				}
-				routes.Refuse(w, code, err.Error())
+				routes.Fail(w, err)
 				return
 			}
 			routes.Respond(w, http.StatusOK, e)

@@ -2,8 +2,10 @@ package routes
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -28,6 +30,15 @@ func Refuse(w http.ResponseWriter, code int, message string) {
 		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
 		Status:   metav1.StatusFailure, Message: message, Reason: reasons[code], Code: int32(code),
 	})
+}
+
+// Fail refuses because of an error: with its code if it is one of the API server's.
+func Fail(w http.ResponseWriter, err error) {
+	code := http.StatusInternalServerError
+	if said := apierrors.APIStatus(nil); errors.As(err, &said) && said.Status().Code != 0 {
+		code = int(said.Status().Code)
+	}
+	Refuse(w, code, err.Error())
 }
 
 // Respond answers with JSON that no cache keeps.

@@ -11,13 +11,12 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	v1alpha1 "github.com/weir-ml/weir/api/tensorboard/v1alpha1"
+	"github.com/weir-ml/weir/platform/apply"
 )
 
 // +kubebuilder:rbac:groups=tensorboard.kubeflow.org,resources=tensorboards,verbs=get;list;watch;patch
@@ -104,16 +103,8 @@ func (r *Reconciler) apply(ctx context.Context, t *v1alpha1.Tensorboard, o clien
 		return usersError{fmt.Errorf("%s %s belongs to another: delete it, or give the Tensorboard another name", kind, o.GetName())}
 	}
 	o.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(t, v1alpha1.GroupVersion.WithKind(v1alpha1.TensorboardKind))})
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)
-	if err != nil {
-		return fmt.Errorf("apply %s %s/%s: %w", kind, o.GetNamespace(), o.GetName(), err)
-	}
-	u := &unstructured.Unstructured{Object: content}
-	delete(u.Object, "status")
-	err = r.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(manager), client.ForceOwnership)
+	err = apply.Object(ctx, r.client, o, manager)
 	switch {
-	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
-		return nil // It goes with its namespace.
 	case apierrors.IsInvalid(err), apierrors.IsForbidden(err):
 		return usersError{fmt.Errorf("%s %s cannot be made: %w", kind, o.GetName(), err)}
 	case err != nil:
@@ -129,11 +120,7 @@ func (r *Reconciler) report(ctx context.Context, t *v1alpha1.Tensorboard, s v1al
 	}
 	next := t.DeepCopy()
 	next.Status = s
-	err := r.client.Status().Patch(ctx, next, client.MergeFromWithOptions(t, client.MergeFromWithOptimisticLock{}))
-	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-		return nil // It has changed since it was read, so there will be another look.
-	}
-	if err != nil {
+	if err := apply.Status(ctx, r.client, t, next); err != nil {
 		return fmt.Errorf("report status of Tensorboard %s/%s: %w", t.Namespace, t.Name, err)
 	}
 	return nil

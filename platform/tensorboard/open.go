@@ -69,11 +69,7 @@ func OpenRoute(o Opening) routes.Route {
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			opened, err := o.open(r)
 			if err != nil {
-				code := http.StatusInternalServerError
-				if said := apierrors.APIStatus(nil); errors.As(err, &said) && said.Status().Code != 0 {
-					code = int(said.Status().Code)
-				}
-				routes.Refuse(w, code, err.Error())
+				routes.Fail(w, err)
 				return
 			}
 			routes.Respond(w, http.StatusOK, opened)

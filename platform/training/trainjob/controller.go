@@ -20,8 +20,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -29,6 +27,7 @@ import (
 	jobsetv1alpha2 "sigs.k8s.io/jobset/api/jobset/v1alpha2"
 
 	trainer "github.com/weir-ml/weir/api/trainer/v1alpha1"
+	"github.com/weir-ml/weir/platform/apply"
 )
 
 // +kubebuilder:rbac:groups=trainer.kubeflow.org,resources=trainjobs,verbs=get;list;watch
@@ -232,17 +231,7 @@ func (r *Reconciler) apply(ctx context.Context, j *trainer.TrainJob, o client.Ob
 	if err == nil && kind == "PersistentVolumeClaim" {
 		return nil // What it asks for cannot be changed.
 	}
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)
-	if err != nil {
-		return fmt.Errorf("apply %s %s/%s: %w", kind, o.GetNamespace(), o.GetName(), err)
-	}
-	u := &unstructured.Unstructured{Object: content}
-	delete(u.Object, "status")
-	err = r.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(manager), client.ForceOwnership)
-	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
-		return nil // The job goes with its namespace.
-	}
-	if err != nil {
+	if err := apply.Object(ctx, r.client, o, manager); err != nil {
 		return fmt.Errorf("apply %s %s/%s: %w", kind, o.GetNamespace(), o.GetName(), err)
 	}
 	return nil
@@ -268,11 +257,7 @@ func (r *Reconciler) report(ctx context.Context, j *trainer.TrainJob, s trainer.
 	}
 	next := j.DeepCopy()
 	next.Status = s
-	err := r.client.Status().Patch(ctx, next, client.MergeFromWithOptions(j, client.MergeFromWithOptimisticLock{}))
-	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-		return nil // It has changed since it was read, so there will be another look.
-	}
-	if err != nil {
+	if err := apply.Status(ctx, r.client, j, next); err != nil {
 		return fmt.Errorf("report status of TrainJob %s/%s: %w", j.Namespace, j.Name, err)
 	}
 	return nil
