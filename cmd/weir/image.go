@@ -166,6 +166,16 @@ func newImageListCommand(f *folder) *cobra.Command {
 	}
 }
 
+// findImage opens the images, and finds one by its name or the start of its ID.
+func findImage(f *folder, name string) (*oci.Store, *oci.Image, error) {
+	store, err := openImages(f)
+	if err != nil {
+		return nil, nil, err
+	}
+	i, err := store.Find(name)
+	return store, i, err
+}
+
 func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
 
 func newImageInspectCommand(f *folder) *cobra.Command {
@@ -174,11 +184,7 @@ func newImageInspectCommand(f *folder) *cobra.Command {
 		Short: "Print what an image consists of and what runs in it, as JSON",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			store, err := openImages(f)
-			if err != nil {
-				return err
-			}
-			i, err := store.Find(args[0])
+			store, i, err := findImage(f, args[0])
 			if err != nil {
 				return err
 			}

@@ -354,11 +354,7 @@ func newImagePackagesCommand(f *folder) *cobra.Command {
 		Short: "Print which packages an image that weir built has, as SPDX",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			store, err := openImages(f)
-			if err != nil {
-				return err
-			}
-			i, err := store.Find(args[0])
+			store, i, err := findImage(f, args[0])
 			if err != nil {
 				return err
 			}
