@@ -112,23 +112,7 @@ func TestSignInByAProvider(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p.claims = c.claims
-			back, cookie := d.toProvider(t, "oidc")
-			a := d.ask(t, person{}, "GET", back, "", "Cookie", cookie)
-			in := a.header["Set-Cookie"][len(a.header["Set-Cookie"])-1]
-			if c.want == "refused" {
-				if a.header.Get("Location") != "/sign-in?problem=provider" || strings.HasPrefix(in, "weir-session") {
-					t.Errorf("answer %d to %s with %s, want to be refused", a.code, a.header.Get("Location"), in)
-				}
-				return
-			}
-			session, err := http.ParseSetCookie(in)
-			if err != nil || a.header.Get("Location") != "/" {
-				t.Fatalf("answer %d to %s with %s; the audit says\n%s", a.code, a.header.Get("Location"), in, d.audit)
-			}
-			user, groups := d.known(t, person{cookie: session.Value})
-			if user != "ada@example.com" || strings.Join(groups, ",") != c.want {
-				t.Errorf("%s of %v, want ada@example.com of %s", user, groups, c.want)
-			}
+			d.comesBack(t, "oidc", "ada@example.com", c.want)
 		})
 	}
 	t.Run("NotSent", func(t *testing.T) {
@@ -142,6 +126,29 @@ func TestSignInByAProvider(t *testing.T) {
 	})
 	if strings.Contains(d.audit.String(), "the-code") {
 		t.Errorf("the audit has secrets:\n%s", d.audit)
+	}
+}
+
+// comesBack signs in by a provider, as a user of these groups with commas between;
+// or nobody, if that is "refused".
+func (d *door) comesBack(t *testing.T, way, name, want string) {
+	t.Helper()
+	back, cookie := d.toProvider(t, way)
+	a := d.ask(t, person{}, "GET", back, "", "Cookie", cookie)
+	in := a.header["Set-Cookie"][len(a.header["Set-Cookie"])-1]
+	if want == "refused" {
+		if a.header.Get("Location") != "/sign-in?problem=provider" || strings.HasPrefix(in, "weir-session") {
+			t.Errorf("answer %d to %s with %s, want to be refused", a.code, a.header.Get("Location"), in)
+		}
+		return
+	}
+	session, err := http.ParseSetCookie(in)
+	if err != nil || a.header.Get("Location") != "/" {
+		t.Fatalf("answer %d to %s with %s; the audit says\n%s", a.code, a.header.Get("Location"), in, d.audit)
+	}
+	user, groups := d.known(t, person{cookie: session.Value})
+	if user != name || strings.Join(groups, ",") != want {
+		t.Errorf("%s of %v, want %s of %s", user, groups, name, want)
 	}
 }
 
@@ -235,23 +242,7 @@ func TestSignInByGitHub(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			login, organizations, teams = c.login, c.organizations, c.teams
-			back, cookie := d.toProvider(t, "github")
-			a := d.ask(t, person{}, "GET", back, "", "Cookie", cookie)
-			in := a.header["Set-Cookie"][len(a.header["Set-Cookie"])-1]
-			if c.want == "refused" {
-				if a.header.Get("Location") != "/sign-in?problem=provider" || strings.HasPrefix(in, "weir-session") {
-					t.Errorf("answer %d to %s with %s, want to be refused", a.code, a.header.Get("Location"), in)
-				}
-				return
-			}
-			session, err := http.ParseSetCookie(in)
-			if err != nil || a.header.Get("Location") != "/" {
-				t.Fatalf("answer %d to %s with %s; the audit says\n%s", a.code, a.header.Get("Location"), in, d.audit)
-			}
-			user, groups := d.known(t, person{cookie: session.Value})
-			if user != "github:ada" || strings.Join(groups, ",") != c.want {
-				t.Errorf("%s of %v, want github:ada of %s", user, groups, c.want)
-			}
+			d.comesBack(t, "github", "github:ada", c.want)
 		})
 	}
 	if got := d.ask(t, person{}, "GET", "/sign-in/ways", "").body; !strings.Contains(got, `"github":"/sign-in/github"`) {

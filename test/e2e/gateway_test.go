@@ -305,11 +305,10 @@ func TestFrontDoorOfACluster(t *testing.T) {
 			t.Errorf("weir controllers ended: %v", err)
 		}
 	})
-	for deadline := time.Now().Add(2 * time.Minute); get("http://"+address+"/healthz") != "ok"; time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("no front door: %s", get("http://"+address+"/healthz"))
-		}
-	}
+	eventually(t, 2*time.Minute, "the front door is open", func() (bool, string) {
+		said := get("http://" + address + "/healthz")
+		return said == "ok", said
+	})
 
 	kubeconfig := filepath.Join(w.dir, "kubeconfig")
 	w.must(t, "user", "add", "ada", "--no-password", "--role", "edit:default", "--kubeconfig", kubeconfig)
