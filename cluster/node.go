@@ -41,6 +41,8 @@ type Node struct {
 	MachineAddress netip.Addr
 	// Images say what image references mean.
 	Images cri.ImageStore
+	// Collection says when images that nobody uses are removed.
+	Collection node.ImageCollection
 	// Shared are the folders of the machine that pods may mount.
 	Shared []cri.Share
 	// LogRetention says how long logs stay when their pod is gone.
@@ -122,8 +124,9 @@ func (k *Cluster) StartNode(ctx context.Context) error {
 		Runtime: runtime,
 		Images:  cri.NewImages(cri.ImagesConfig{Store: c.Node.Images, Dir: c.Dir, Progress: events}),
 
-		Users:    containers,
-		Relister: relister,
+		Collection: c.Node.Collection,
+		Users:      containers,
+		Relister:   relister,
 	}); err != nil {
 		return err
 	}

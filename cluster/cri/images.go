@@ -21,6 +21,7 @@ type ImageStore interface {
 	Find(ref string) (*rootfs.Image, bool, error)
 	Pull(ctx context.Context, ref string, from oci.Remote, progress func(string)) (*rootfs.Image, error)
 	Unpack(ctx context.Context, image *rootfs.Image, progress func(string)) (*rootfs.Image, error)
+	Release(image *rootfs.Image)
 	List() ([]*rootfs.Image, error)
 	Remove(ctx context.Context, ref string) error
 }
@@ -42,8 +43,9 @@ var _ internalapi.ImageManagerService = (*Images)(nil)
 // NewImages makes the service.
 func NewImages(c ImagesConfig) *Images { return &Images{config: c} }
 
-// imageOf finds the image of a container, and makes it ready to be shown.
-func (r *Runtime) imageOf(ctx context.Context, spec *runtimeapi.ImageSpec) (*rootfs.Image, error) {
+// imageOf finds an image for an instance, and makes it ready to be shown while there is
+// the instance.
+func (r *Runtime) imageOf(ctx context.Context, i *instance, spec *runtimeapi.ImageSpec) (*rootfs.Image, error) {
 	image, ok, err := findImage(r.config.Images, spec)
 	if err == nil && !ok && spec.GetUserSpecifiedImage() != "" {
 		image, ok, err = r.config.Images.Find(spec.GetUserSpecifiedImage())
@@ -54,7 +56,19 @@ func (r *Runtime) imageOf(ctx context.Context, spec *runtimeapi.ImageSpec) (*roo
 	if !ok {
 		return nil, fmt.Errorf("image %s: not present any more: delete the pod, so that a new one prepares it again", spec.GetImage())
 	}
-	return r.config.Images.Unpack(ctx, image, func(string) {})
+	if image, err = r.config.Images.Unpack(ctx, image, func(string) {}); err != nil {
+		return nil, err
+	}
+	i.images = append(i.images, image)
+	return image, nil
+}
+
+// releaseImages says that the instance needs its images no more.
+func (r *Runtime) releaseImages(i *instance) {
+	for _, image := range i.images {
+		r.config.Images.Release(image)
+	}
+	i.images = nil
 }
 
 // findImage finds a present image by its id or by a reference. Of references with one id,
@@ -94,6 +108,7 @@ func (s *Images) ListImages(ctx context.Context, f *runtimeapi.ImageFilter) ([]*
 		same := slices.IndexFunc(list, func(i *runtimeapi.Image) bool { return i.GetId() == image.ID })
 		if same >= 0 {
 			list[same].RepoTags = append(list[same].RepoTags, image.Reference)
+			list[same].Pinned = list[same].Pinned && image.Pinned()
 			list[same].RepoDigests = appendNew(list[same].RepoDigests, image.Digests)
 			continue
 		}
@@ -118,8 +133,9 @@ func describe(image *rootfs.Image) *runtimeapi.Image {
 		RepoDigests: image.Digests,
 		Size:        uint64(max(image.Size, 0)),
 		Spec:        &runtimeapi.ImageSpec{Image: image.Reference},
+		Pinned:      image.Pinned(),
 	}
-	if strings.Contains(image.Reference, "@") { // a name by digest is no tag
+	if strings.Contains(image.Reference, "@") || image.Reference == image.ID { // a name by digest is no tag
 		described.RepoTags = nil
 	}
 	user, _, _ := strings.Cut(image.User, ":")

@@ -14,8 +14,8 @@ func TestImages(t *testing.T) {
 	s := NewImages(ImagesConfig{Store: machine{}, Dir: "/images", Progress: func(pod *runtimeapi.PodSandboxMetadata, image, text string) {
 		told = append(told, pod.GetName()+" "+image+": "+text)
 	}})
-	plain := &runtimeapi.Image{Id: "sha256:machine", RepoTags: []string{"machine"}, Size: 7, Uid: &runtimeapi.Int64Value{}, Spec: &runtimeapi.ImageSpec{Image: "machine"}}
-	talkative := &runtimeapi.Image{Id: "sha256:talkative", RepoTags: []string{"talkative"}, Size: 5, Uid: &runtimeapi.Int64Value{Value: 33}, Spec: &runtimeapi.ImageSpec{Image: "talkative"}}
+	plain := &runtimeapi.Image{Id: "sha256:machine", RepoTags: []string{"machine"}, Size: 7, Pinned: true, Uid: &runtimeapi.Int64Value{}, Spec: &runtimeapi.ImageSpec{Image: "machine"}}
+	talkative := &runtimeapi.Image{Id: "sha256:talkative", RepoTags: []string{"talkative"}, Size: 5, Pinned: true, Uid: &runtimeapi.Int64Value{Value: 33}, Spec: &runtimeapi.ImageSpec{Image: "talkative"}}
 
 	for name, tc := range map[string]struct {
 		why  string

@@ -16,6 +16,7 @@ import (
 
 	"github.com/weir-ml/weir/cluster/cgroup"
 	"github.com/weir-ml/weir/cluster/container"
+	"github.com/weir-ml/weir/cluster/rootfs"
 )
 
 // An instance is one attempt at a container of a pod. It is created, runs once and has
@@ -25,7 +26,8 @@ type instance struct {
 	sandbox     *sandbox
 	config      *runtimeapi.ContainerConfig // never changed
 	imageID     string
-	imageSignal string // that asks the image's command to end, as "SIGQUIT"; "" is the usual one
+	images      []*rootfs.Image // that it shows: its own, and those of its volumes
+	imageSignal string          // that asks the image's command to end, as "SIGQUIT"; "" is the usual one
 	user        user
 	spec        container.Spec // what to run
 	logPath     string         // "" for none
@@ -79,10 +81,12 @@ func (r *Runtime) CreateContainer(ctx context.Context, sandboxID string, config 
 	if config.GetLogPath() != "" {
 		i.logPath = filepath.Join(s.config.GetLogDirectory(), config.GetLogPath())
 	}
-	if err := r.plan(ctx, i); err != nil {
-		return "", err
+	err = r.plan(ctx, i)
+	if err == nil {
+		err = r.add(i)
 	}
-	if err := r.add(i); err != nil {
+	if err != nil {
+		r.releaseImages(i)
 		return "", err
 	}
 	r.changed(s, i.id, runtimeapi.ContainerEventType_CONTAINER_CREATED_EVENT)
@@ -91,7 +95,7 @@ func (r *Runtime) CreateContainer(ctx context.Context, sandboxID string, config 
 
 // plan works out what the instance runs: its image's wishes under its pod's.
 func (r *Runtime) plan(ctx context.Context, i *instance) error {
-	image, err := r.imageOf(ctx, i.config.GetImage())
+	image, err := r.imageOf(ctx, i, i.config.GetImage())
 	if err != nil {
 		return err
 	}

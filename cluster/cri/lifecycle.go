@@ -279,6 +279,7 @@ func (r *Runtime) RemoveContainer(ctx context.Context, id string) error {
 	if ran {
 		<-i.gone
 	}
+	r.releaseImages(i)
 	if err := r.forget(instanceRecords, i.id); err != nil {
 		return err
 	}

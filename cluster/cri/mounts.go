@@ -20,7 +20,7 @@ func (r *Runtime) mountsOf(ctx context.Context, i *instance) ([]container.Mount,
 	var mounts []container.Mount
 	for _, m := range i.config.GetMounts() {
 		if m.GetImage() != nil {
-			mount, err := r.imageMount(ctx, m)
+			mount, err := r.imageMount(ctx, i, m)
 			if err != nil {
 				return nil, err
 			}
@@ -43,8 +43,8 @@ func (r *Runtime) mountsOf(ctx context.Context, i *instance) ([]container.Mount,
 }
 
 // imageMount shows the files of an image as a volume, read-only.
-func (r *Runtime) imageMount(ctx context.Context, m *runtimeapi.Mount) (container.Mount, error) {
-	image, err := r.imageOf(ctx, m.GetImage())
+func (r *Runtime) imageMount(ctx context.Context, i *instance, m *runtimeapi.Mount) (container.Mount, error) {
+	image, err := r.imageOf(ctx, i, m.GetImage())
 	if err != nil {
 		return container.Mount{}, fmt.Errorf("volume at %s: %w", m.GetContainerPath(), err)
 	}

@@ -278,6 +278,8 @@ func (machine) Unpack(_ context.Context, image *rootfs.Image, _ func(string)) (*
 	return image, nil
 }
 
+func (machine) Release(*rootfs.Image) {}
+
 func (m machine) List() ([]*rootfs.Image, error) {
 	a, _, _ := m.Find("machine")
 	b, _, _ := m.Find("machine:again")

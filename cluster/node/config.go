@@ -58,9 +58,9 @@ func kubeletServer(c Config) (*kubeletoptions.KubeletServer, error) {
 	k.MakeIPTablesUtilChains = false
 	k.LocalStorageCapacityIsolation = false
 	k.EnableControllerAttachDetach = false
-	// An image is an environment that took minutes to build, and is small
-	// beside the data: people remove it, the kubelet does not.
-	k.ImageGCHighThresholdPercent, k.ImageGCLowThresholdPercent = 100, 99
+	if c.Collection != (ImageCollection{}) {
+		k.ImageGCHighThresholdPercent, k.ImageGCLowThresholdPercent = c.Collection.High, c.Collection.Low
+	}
 	k.EvictionHard = map[string]string{}
 	// A laptop's clock and network come and go; pods stay.
 	k.NodeStatusReportFrequency.Duration = 5 * time.Minute

@@ -50,11 +50,17 @@ type Config struct {
 	// ResolvConf is the file that pods with dnsPolicy Default get.
 	ResolvConf string
 
-	Runtime  internalapi.RuntimeService
-	Images   internalapi.ImageManagerService
-	Users    Users
-	Relister *Relister
+	Runtime    internalapi.RuntimeService
+	Images     internalapi.ImageManagerService
+	Collection ImageCollection
+	Users      Users
+	Relister   *Relister
 }
+
+// An ImageCollection says when images that no container uses are removed: when the disk
+// is High percent full, until it is Low percent full. High of 100 is never,
+// and the zero value what the kubelet does by default.
+type ImageCollection struct{ High, Low int32 }
 
 // Start runs a kubelet until ctx ends.
 func Start(ctx context.Context, c Config) error {

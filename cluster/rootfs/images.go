@@ -26,14 +26,14 @@ type Images struct {
 	packed       *oci.Store
 
 	mu      sync.Mutex
-	present map[string]*Image     // environments by reference, as far as somebody has asked for them
-	shown   map[string]*oci.Image // by id, those that containers may have as their root
+	present map[string]*Image // environments by reference, as far as somebody has asked for them
+	shown   map[string]shown  // real images by id
 }
 
 // NewImages returns the images that the environments stand for, and those of a store
 // of real ones; nil is none.
 func NewImages(e Environments, packed *oci.Store) *Images {
-	return &Images{environments: e, packed: packed, present: map[string]*Image{}, shown: map[string]*oci.Image{}}
+	return &Images{environments: e, packed: packed, present: map[string]*Image{}, shown: map[string]shown{}}
 }
 
 // Find returns the image that ref means if it is present already. The error is
@@ -52,7 +52,7 @@ func (i *Images) Pull(ctx context.Context, ref string, from oci.Remote, progress
 		return nil, err
 	}
 	if image != nil && !image.isPulled() {
-		return i.Unpack(ctx, image, progress)
+		return i.unpack(ctx, image, progress)
 	}
 	if image != nil || build == nil {
 		return i.pull(ctx, ref, from, progress)
@@ -137,10 +137,17 @@ func (i *Images) List() ([]*Image, error) {
 
 // Remove removes the image, and what was made for it unless another reference
 // means the same; one that is absent is no error. Of a real image that cannot be had
-// again only what is unpacked is removed.
+// again only what is unpacked is removed, and nothing of one in use.
 func (i *Images) Remove(ctx context.Context, ref string) error {
-	if kept, err := i.kept(ref); kept != nil || err != nil {
-		return i.removeKept(ctx, kept, err)
+	kept, err := i.kept(ref)
+	if err != nil {
+		return err
+	}
+	if kept == nil {
+		kept = i.nameless(ref)
+	}
+	if kept != nil {
+		return i.removeKept(ctx, kept)
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()

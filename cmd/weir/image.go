@@ -231,6 +231,10 @@ func newImageRemoveCommand(f *folder) *cobra.Command {
 				fmt.Fprintf(cmd.OutOrStdout(), "removed %s\n", name)
 			}
 			freed, err := store.Collect(time.Hour, nil)
+			if errors.Is(err, oci.ErrBusy) {
+				fmt.Fprintln(cmd.ErrOrStderr(), "the room is free later: images are put into the folder just now")
+				return nil
+			}
 			if err == nil && freed > 0 {
 				fmt.Fprintf(cmd.OutOrStdout(), "%s are free again\n", megabytes(freed))
 			}

@@ -50,6 +50,7 @@ func nodeOf(ctx context.Context, dir string, o upOptions, m machine, images *oci
 		Outside:        m.outside,
 		MachineAddress: address,
 		Images:         rootfs.NewImages(store, images),
+		Collection:     s.Images.collection(),
 		Shared:         shared,
 		LogRetention:   s.Logs.retention(),
 	}, store, nil

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/klog/v2"
 
+	"github.com/weir-ml/weir/cluster/node"
 	"github.com/weir-ml/weir/cluster/podlogs"
 	"github.com/weir-ml/weir/kit/environment"
 	"github.com/weir-ml/weir/platform/gateway"
@@ -26,6 +27,8 @@ type settings struct {
 	SignIn gateway.SignIn `json:"signIn,omitempty"`
 	// Registries say how registries of images are reached.
 	Registries registrySettings `json:"registries,omitempty"`
+	// Images say when those that nobody uses make room.
+	Images imageSettings `json:"images,omitempty"`
 	// Logs say how long the logs of pods stay when the pods are gone.
 	Logs logSettings `json:"logs,omitempty"`
 	// Run is what weir run takes where nobody says otherwise.
@@ -53,6 +56,36 @@ type hardware struct {
 type registrySettings struct {
 	// Plain names those without TLS, as "registry.example:5000".
 	Plain []string `json:"plain,omitempty"`
+}
+
+// imageSettings are the kubelet's, under its names, and 0 is what it does by default.
+type imageSettings struct {
+	// GCHighThresholdPercent is how full the disk is when images are removed, 100 for
+	// never, and GCLowThresholdPercent how full it may stay.
+	GCHighThresholdPercent int32 `json:"gcHighThresholdPercent,omitempty"`
+	GCLowThresholdPercent  int32 `json:"gcLowThresholdPercent,omitempty"`
+}
+
+func (i imageSettings) collection() node.ImageCollection {
+	c := node.ImageCollection{High: 85, Low: 80}
+	if i.GCHighThresholdPercent > 0 {
+		c.High = i.GCHighThresholdPercent
+		c.Low = max(min(c.Low, c.High-5), 0)
+	}
+	if i.GCLowThresholdPercent > 0 {
+		c.Low = i.GCLowThresholdPercent
+	}
+	return c
+}
+
+func (i imageSettings) check() error {
+	if i.GCHighThresholdPercent < 0 || i.GCHighThresholdPercent > 100 {
+		return &gateway.FieldError{Field: "gcHighThresholdPercent", Err: fmt.Errorf("%d is no part of a disk: write 1 to 100", i.GCHighThresholdPercent)}
+	}
+	if c := i.collection(); i.GCLowThresholdPercent < 0 || c.Low >= c.High {
+		return &gateway.FieldError{Field: "gcLowThresholdPercent", Err: fmt.Errorf("%d is not from 1 to below gcHighThresholdPercent, which is %d", i.GCLowThresholdPercent, c.High)}
+	}
+	return nil
 }
 
 type logSettings struct {
@@ -105,6 +138,9 @@ func (s *settings) check() error {
 		}
 	}
 	if err := gateway.Within("frontDoor", s.FrontDoor.check()); err != nil {
+		return err
+	}
+	if err := gateway.Within("images", s.Images.check()); err != nil {
 		return err
 	}
 	return gateway.Within("signIn", s.SignIn.Check())

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weir-ml/weir/cluster/node"
 	"github.com/weir-ml/weir/kit/environment"
 	"github.com/weir-ml/weir/platform/gateway"
 )
@@ -80,7 +81,7 @@ func TestEnvironmentsThatChange(t *testing.T) {
 
 func TestSettingsThatAreWrong(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
-		"UnknownKey": {"enviroments: []\n", `weir.yaml:1: enviroments: there is no such field; there are environments, frontDoor, logs`}, //nolint:misspell // That is what is wrong.
+		"UnknownKey": {"enviroments: []\n", `weir.yaml:1: enviroments: there is no such field; there are environments, frontDoor, images, logs`}, //nolint:misspell // That is what is wrong.
 		"NoImage":    {"environments:\n- packages: [six]\n", "weir.yaml:2: environments[0]: it has no image"},
 		"NoYAML":     {"environments: [", "weir.yaml: line 1: "},
 		"Twice":      {"logs: {}\n\nlogs: {}\n", "weir.yaml:3: logs: it stands in line 1 already"},
@@ -217,5 +218,36 @@ func TestSettingsFromVariables(t *testing.T) {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
+	}
+}
+
+// When images make room is said in the kubelet's words, or by nobody.
+func TestImageSettings(t *testing.T) {
+	for name, c := range map[string]struct {
+		why, text string
+		want      node.ImageCollection
+		wrong     string
+	}{
+		"Default": {why: "As any kubelet.", want: node.ImageCollection{High: 85, Low: 80}},
+		"High":    {why: "The other limit keeps its distance.", text: "gcHighThresholdPercent: 50", want: node.ImageCollection{High: 50, Low: 45}},
+		"Never":   {why: "A disk is never more than full.", text: "gcHighThresholdPercent: 100", want: node.ImageCollection{High: 100, Low: 80}},
+		"Both":    {why: "Both are said.", text: "gcHighThresholdPercent: 95, gcLowThresholdPercent: 90", want: node.ImageCollection{High: 95, Low: 90}},
+		"Much":    {why: "More than all.", text: "gcHighThresholdPercent: 101", wrong: "images.gcHighThresholdPercent: 101 is no part of a disk"},
+		"Order":   {why: "The kubelet would not start.", text: "gcLowThresholdPercent: 90", wrong: "images.gcLowThresholdPercent: 90 is not from 1 to below gcHighThresholdPercent, which is 85"},
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(settingsFile(dir), []byte("images: {"+c.text+"}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := readSettings(dir)
+		if c.wrong != "" {
+			if err == nil || !strings.Contains(err.Error(), c.wrong) {
+				t.Errorf("%s: %s Error %v, want %q", name, c.why, err, c.wrong)
+			}
+			continue
+		}
+		if err != nil || s.Images.collection() != c.want {
+			t.Errorf("%s: %s %+v, %v; want %+v", name, c.why, s, err, c.want)
+		}
 	}
 }

@@ -13,11 +13,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// ErrBusy says that images are put into the store just now.
+var ErrBusy = errors.New("images are put into the store just now: try again when that is done")
+
 // Collect removes what no name needs: manifests that no tag leads to, and blobs that
 // no manifest consists of. What is younger than grace stays, since somebody may be
 // about to name it, and so does a manifest that used says is in use; nil is none. It
-// returns how many bytes are free again, and does nothing while somebody puts images
-// into the store.
+// returns how many bytes are free again. While somebody puts images into the store it
+// does nothing, and the error is ErrBusy.
 func (s *Store) Collect(grace time.Duration, used func(digest.Digest) bool) (freed int64, err error) {
 	f, err := os.OpenFile(s.path("lock"), os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -29,7 +32,7 @@ func (s *Store) Collect(grace time.Duration, used func(digest.Digest) bool) (fre
 	defer f.Close()
 	if err := flock(f, unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			return 0, nil
+			return 0, ErrBusy
 		}
 		return 0, err
 	}

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 )
@@ -25,6 +26,8 @@ type Store struct {
 	own     string            // the registry that this is
 	aliases map[string]string // of registries
 	plain   []string          // registries without TLS
+
+	removing sync.RWMutex // held while unpacked layers leave their places
 }
 
 // Plain names registries that have no TLS, as "registry.example:5000". Those on this

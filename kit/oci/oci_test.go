@@ -143,7 +143,7 @@ func TestCollectWaits(t *testing.T) {
 	must(t, err)
 	_, _, err = s.Put("", strings.NewReader("part of an image to come"))
 	must(t, err)
-	if freed, err := s.Collect(0, nil); freed != 0 || err != nil {
+	if freed, err := s.Collect(0, nil); freed != 0 || !errors.Is(err, ErrBusy) {
 		t.Errorf("freed %d, %v", freed, err)
 	}
 	release()
@@ -318,7 +318,12 @@ func TestUnpack(t *testing.T) {
 	if content, err := os.ReadFile(filepath.Join(u2.Folders[0], "hello")); string(content) != "v2" {
 		t.Errorf("hello is %q, %v", content, err)
 	}
-	must(t, s.RemoveUnpacked(t.Context(), one, []*Image{two}))
+	nobody := func() []*Image { return nil }
+	must(t, s.RemoveUnpacked(t.Context(), one, func() []*Image { return []*Image{one} }))
+	if _, ok := s.Unpacked(one); !ok {
+		t.Error("what somebody uses was removed")
+	}
+	must(t, s.RemoveUnpacked(t.Context(), one, nobody))
 	if _, ok := s.Unpacked(one); ok {
 		t.Error("still unpacked")
 	}
@@ -330,6 +335,10 @@ func TestUnpack(t *testing.T) {
 	left, err := filepath.Glob(s.path("layers/*/files"))
 	if err != nil || len(left) != 1 { // the base, which one has too
 		t.Errorf("left %v, %v", left, err)
+	}
+	must(t, s.RemoveUnpacked(t.Context(), two, nobody))
+	if left, _ := filepath.Glob(s.path("layers/*/files")); len(left) != 0 {
+		t.Errorf("an image that is not unpacked keeps %v", left)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/klauspost/compress/gzip"
@@ -47,6 +48,12 @@ const (
 
 // Unpacked returns the image's unpacked layers, and whether all are.
 func (s *Store) Unpacked(i *Image) (Unpacked, bool) {
+	s.removing.RLock()
+	defer s.removing.RUnlock()
+	return s.unpacked(i)
+}
+
+func (s *Store) unpacked(i *Image) (Unpacked, bool) {
 	var u Unpacked
 	for n := range i.Layers {
 		dir := s.chain(i, n)
@@ -239,47 +246,57 @@ func (g *guard) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// RemoveUnpacked removes the unpacked layers of an image that none of the others has.
-// It gets the room back, and the next Unpack does it again.
-func (s *Store) RemoveUnpacked(ctx context.Context, i *Image, others []*Image) error {
-	return s.withUnpacked(ctx, func() error {
-		needed := s.chains(others)
-		var errs []error
+// RemoveUnpacked removes those unpacked layers of an image that no other one needs
+// that is unpacked, nor one in use. It gets the room back, and the next Unpack does it
+// again. Who calls an image used before Unpacked says that it is there keeps it.
+func (s *Store) RemoveUnpacked(ctx context.Context, i *Image, used func() []*Image) error {
+	return s.removeUnpacked(ctx, func() ([]string, error) {
+		all, err := s.List()
+		if err != nil {
+			return nil, err
+		}
+		others := slices.DeleteFunc(all, func(o *Image) bool {
+			_, ready := s.unpacked(o)
+			return o.ID == i.ID || !ready
+		})
+		needed := s.chains(append(others, used()...))
+		var gone []string
 		for dir := range s.chains([]*Image{i}) {
 			if !needed[dir] {
-				errs = append(errs, s.removeLayer(dir))
+				gone = append(gone, dir)
 			}
 		}
-		return errors.Join(errs...)
+		return gone, nil
 	})
 }
 
 // SweepUnpacked removes what unpacking left that was interrupted, and layers that no
 // image has any more. Nobody may use those.
 func (s *Store) SweepUnpacked(ctx context.Context) error {
-	return s.withUnpacked(ctx, func() error {
+	return s.removeUnpacked(ctx, func() ([]string, error) {
 		entries, err := os.ReadDir(s.path("layers"))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		images, err := s.List()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		needed := s.chains(images)
-		errs := []error{os.RemoveAll(s.path("layers", layersAtWork))}
+		var gone []string
 		for _, e := range entries {
 			if dir := s.path("layers", e.Name()); e.IsDir() && e.Name() != layersAtWork && !needed[dir] {
-				errs = append(errs, s.removeLayer(dir))
+				gone = append(gone, dir)
 			}
 		}
-		return errors.Join(errs...)
+		return gone, nil
 	})
 }
 
-// withUnpacked removes layers while nobody unpacks any. Where nothing was ever
-// unpacked there is nothing to do.
-func (s *Store) withUnpacked(ctx context.Context, remove func() error) error {
+// removeUnpacked removes the folders of layers that choose names, while nobody unpacks
+// any. Nobody sees a part of a layer: they leave their places first, all at once, and
+// are removed then. Where nothing was ever unpacked there is nothing to do.
+func (s *Store) removeUnpacked(ctx context.Context, choose func() ([]string, error)) error {
 	if _, err := os.Stat(s.path("layers")); err != nil {
 		return nil
 	}
@@ -288,7 +305,29 @@ func (s *Store) withUnpacked(ctx context.Context, remove func() error) error {
 		return err
 	}
 	defer held.Close()
-	return remove()
+	away := s.path("layers", layersAtWork) // What is there is of nobody, since nobody unpacks.
+	if err := errors.Join(os.RemoveAll(away), os.MkdirAll(away, 0o755)); err != nil {
+		return err
+	}
+	if err := s.moveLayers(choose, away); err != nil {
+		return err
+	}
+	return os.RemoveAll(away)
+}
+
+func (s *Store) moveLayers(choose func() ([]string, error), to string) error {
+	s.removing.Lock()
+	defer s.removing.Unlock()
+	dirs, err := choose()
+	if err != nil {
+		return err
+	}
+	for _, dir := range dirs {
+		if err := os.Rename(dir, filepath.Join(to, filepath.Base(dir))); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // chains are the folders that the layers of images are unpacked to.
@@ -300,22 +339,4 @@ func (s *Store) chains(images []*Image) map[string]bool {
 		}
 	}
 	return all
-}
-
-// removeLayer removes a layer, of which nobody sees a part meanwhile.
-func (s *Store) removeLayer(dir string) error {
-	away := s.path("layers", layersAtWork, filepath.Base(dir))
-	if err := os.MkdirAll(filepath.Dir(away), 0o755); err != nil {
-		return err
-	}
-	if err := os.RemoveAll(away); err != nil {
-		return err
-	}
-	if err := os.Rename(dir, away); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		return err
-	}
-	return os.RemoveAll(away)
 }
