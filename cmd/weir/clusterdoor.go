@@ -62,6 +62,6 @@ func (d *clusterDoor) open(ctx context.Context, config *rest.Config) error {
 			}
 			return authority
 		},
-	})
+	}, menuRoute(now))
 	return err
 }

@@ -96,7 +96,7 @@ func openFrontDoor(dir string, k *cluster.Cluster, m *machine, s *state, people 
 			return ip.IsLoopback() || m.kind != namespaces.None && ip == pods
 		}
 	}
-	f.gateway, err = gateway.New(c, registryRoutes(images)...)
+	f.gateway, err = gateway.New(c, append(registryRoutes(images), menuRoute(f.settings))...)
 	return f, err
 }
 

@@ -33,6 +33,10 @@ var builtIns = []struct {
 	{[]string{"mpioperator/*:*intel*", "mpioperator/*intel*", "weir.local/intelmpi:*"}, mpi("impi-rt<2021.19")}, // Since then it wants a libfabric that the index has not.
 	{[]string{"mpioperator/*", "weir.local/openmpi:*"}, mpi("openmpi<5")},                                       // Since 5 it reads neither the variables nor the options of MPIJobs.
 	{[]string{"ghcr.io/kubeflow/training-v1/storage-initializer:*"}, storageInitializer},
+	{[]string{"amazon/aws-cli:*"}, func(image, _ string) Recipe {
+		return Recipe{Image: image, Requirements: []string{"awscli"}, Entrypoint: []string{"aws"}}
+	}},
+	{[]string{"alpine/git:*"}, func(image, _ string) Recipe { return Recipe{Image: image, Machine: true, Entrypoint: []string{"git"}} }},
 	{[]string{"python:3*", "python:latest"}, python},
 	{[]string{"alpine:*", "busybox:*"}, func(image, _ string) Recipe { return Recipe{Image: image, Machine: true, Command: []string{"/bin/sh"}} }},
 }

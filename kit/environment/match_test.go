@@ -62,6 +62,7 @@ func TestCatalogue(t *testing.T) {
 		"XGBoost":     {image: "weir.local/xgboost", want: "xgboost"},
 		"Trainer":     {why: "The tags of the trainer's images are its own versions.", image: "ghcr.io/kubeflow/trainer/xgboost-runtime:v2.3.0", want: "xgboost"},
 		"DeepSpeed":   {why: "Its processes are started by an MPI.", image: "ghcr.io/kubeflow/trainer/deepspeed-runtime", want: "openmpi<5"},
+		"AWS":         {image: "amazon/aws-cli:2.27.50", want: "awscli"},
 		"Initializer": {image: "ghcr.io/kubeflow/trainer/dataset-initializer:v2.3.0", want: "boto3"},
 		"Python":      {why: "The version found will do.", image: "python:3", want: ""},
 		"Python312":   {why: "A version is looked for.", image: "python:3.12.4-slim-bookworm", want: "3.12"},
@@ -89,7 +90,7 @@ func TestCatalogue(t *testing.T) {
 			t.Errorf("PyTorch %s is about %q, want %q among them", version, r.Requirements, want)
 		}
 	}
-	for _, image := range []string{"alpine:3.10", "docker.io/library/busybox"} {
+	for _, image := range []string{"alpine:3.10", "alpine/git:2.49.1", "docker.io/library/busybox"} {
 		if r, ok := s.Find(image); !ok || !r.Machine {
 			t.Errorf("Find(%q) = %v, %v, want this machine's programs", image, r, ok)
 		}

@@ -25,7 +25,9 @@ const jobs = createRoute({ getParentRoute: () => root, path: '/jobs', validateSe
 const newJob = createRoute({
   getParentRoute: () => root,
   path: '/jobs/new',
-  validateSearch: (search: Record<string, unknown>): Start => (typeof search['from'] === 'string' ? { from: search['from'] } : {}),
+  validateSearch: (search: Record<string, unknown>): Start => ({
+    ...(typeof search['from'] === 'string' && { from: search['from'] }), ...(typeof search['code'] === 'string' && { code: search['code'] }),
+  }),
   component: lazyRouteComponent(() => import('./jobs/new/NewJobPage'), 'NewJobPage'),
 })
 

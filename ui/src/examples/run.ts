@@ -19,7 +19,9 @@ export async function create(objects: readonly KubeObject[], namespace: string, 
     const kind = kindOfObject(o)
     const query = dryRun ? '?dryRun=All&fieldValidation=Strict' : '?fieldValidation=Strict'
     if (kind) {
-      await call('POST', pathOf(kind, ns) + query, o)
+      // An object may be written in another version of its kind, as MPIJob's v2beta1.
+      const version = o.apiVersion?.split('/').at(-1) ?? kind.version
+      await call('POST', pathOf({ ...kind, version }, ns) + query, o)
       made = { kind, name: o.metadata.name ?? '', namespace: ns }
     } else if (o.kind === 'ConfigMap') {
       await call('PATCH', `${pathOf(configMaps, ns, o.metadata.name)}${query}&fieldManager=weir-pages&force=true`, o, { type: 'application/apply-patch+yaml' })

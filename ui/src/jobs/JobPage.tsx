@@ -101,6 +101,7 @@ function Actions({ job }: { job: Job }) {
   const may = useRights(job.namespace)
   const resume = useMutation({ mutationFn: () => jobActions.resume(job) })
   const more = [
+    ...(jobCan.restart(job) && may('patch', job.kind) ? [{ label: 'Restart', icon: 'running' as const, onSelect: () => ask(jobActions.restart(job)) }] : []),
     ...(may('create', job.kind) ? [{ label: 'Run again with changes', icon: 'running' as const, onSelect: () => void navigate({ to: '/jobs/new', search: { from: `again:${job.namespace}/${job.kind.plural}/${job.name}` } }) }] : []),
     ...(may('delete', job.kind) ? [{ label: 'Delete', danger: true, onSelect: () => ask(jobActions.remove(job)) }] : []),
   ]

@@ -1,9 +1,10 @@
 import type { Question } from '../house/Confirm'
 import { call, patch } from '../live/client'
+import { untilObject } from '../live/collection'
 import { pathOf } from '../live/resource'
 import { count } from '../house/say'
 import { wordOf } from './kinds'
-import type { Job } from './read'
+import { jobOf, type Job, type JobObject } from './read'
 
 const path = (job: Job) => pathOf(job.kind, job.namespace, job.name)
 const suspension = (job: Job, suspend: boolean) => ({ spec: job.kind.family === 'kubeflow' ? { runPolicy: { suspend } } : { suspend } })
@@ -14,6 +15,7 @@ const patchCommand = (job: Job, suspend: boolean) =>
 export const jobCan = {
   stop: (job: Job) => !job.ended && !job.suspended,
   resume: (job: Job) => !job.ended && job.suspended,
+  restart: (job: Job) => !job.ended && !job.suspended,
 }
 
 export const jobActions = {
@@ -25,6 +27,18 @@ export const jobActions = {
     verb: 'Stop',
     command: patchCommand(job, true),
     act: () => patch(path(job), suspension(job, true)),
+  }),
+
+  restart: (job: Job): Question => ({
+    title: `Restart ${job.name}?`,
+    text: `Its ${count(job.replicas.wanted, 'replica')} end, and what they have not saved is lost. The job then starts again, from what it has saved. If this page is closed meanwhile the job stays stopped, and can be resumed.`,
+    verb: 'Restart',
+    command: `${patchCommand(job, true)} && ${patchCommand(job, false)}`,
+    act: async () => {
+      await patch(path(job), suspension(job, true))
+      await untilObject<JobObject>(job.kind, job.namespace, job.name, (o) => jobOf(o, job.kind).state === 'stopped')
+      await patch(path(job), suspension(job, false))
+    },
   }),
 
   remove: (job: Job): Question => ({

@@ -188,6 +188,27 @@ export class Collection<T extends KubeObject> {
   }
 }
 
+/** untilObject waits until one object is as is says; it ends by an error when the object is gone or nobody answers for too long. */
+export function untilObject<T extends KubeObject>(resource: Resource, namespace: string, name: string, is: (o: T) => boolean, longest = 120_000): Promise<void> {
+  const watched = collection<T>(resource, { namespace, fields: `metadata.name=${name}` })
+  return new Promise((done, fail) => {
+    const settle = (act: () => void) => {
+      clearTimeout(timer)
+      end()
+      act()
+    }
+    const look = () => {
+      const { items, phase } = watched.current()
+      const o = items[0]
+      if (o && is(o)) settle(done)
+      else if (!o && phase === 'live') settle(() => fail(new ApiError(404, 'Gone', `${name} has been deleted meanwhile`)))
+    }
+    const timer = setTimeout(() => settle(() => fail(new ApiError(0, 'TooLong', `${name} takes longer than ${longest / 1000} s for it`))), longest)
+    const end = watched.subscribe(look)
+    queueMicrotask(look) // what is there already is told to nobody
+  })
+}
+
 // A page in the background gets no frames, but should be true when it is looked at.
 const requestFrame = (then: () => void) =>
   document.hidden ? (setTimeout(then, 250) as unknown as number) : requestAnimationFrame(then)

@@ -6,6 +6,7 @@ import { Button } from '../house/Button'
 import { Confirm, type Question } from '../house/Confirm'
 import { Field } from '../house/Field'
 import { Icon } from '../house/Icon'
+import { LinkButton } from '../house/LinkButton'
 import { Loading, Notice, OnlyView, Problem } from '../house/Notice'
 import { Bar, Card, Page } from '../house/Page'
 import { bytes, count } from '../house/say'
@@ -18,6 +19,7 @@ import { bucketRights, everywhere, useRights } from '../live/rights'
 import { useCollection } from '../live/useLive'
 import { TensorboardButton } from '../tensorboard/TensorboardButton'
 import { useNamespaces } from '../frame/session'
+import { kindNamed } from '../jobs/kinds'
 import { Preview } from './Preview'
 import { buckets, list, namespaceOf, makeBucket, removeFile, upload, type Entry, type Listing } from './s3'
 import house from '../house/house.module.css'
@@ -54,9 +56,17 @@ export function StoragePage() {
           ))}
         </>
       }>
-      {file ? <Preview bucket={bucket} path={prefix + file} /> : <Folder key={bucket + prefix} bucket={bucket} prefix={prefix} />}
+      {file ? <>{file.endsWith('.py') && <RunIt code={`s3://${bucket}/${prefix}${file}`} />}<Preview bucket={bucket} path={prefix + file} /></> : <Folder key={bucket + prefix} bucket={bucket} prefix={prefix} />}
     </Page>
   )
+}
+
+/** RunIt leads to a new job of a program in storage. */
+function RunIt({ code }: { code: string }) {
+  const { ns } = useSearch({ from: '__root__' })
+  const may = useRights(ns ?? everywhere)
+  const kind = kindNamed('Job')
+  return kind && may('create', kind) ? <div className={house.row}><LinkButton to="/jobs/new" search={{ from: 'storage:jobs', code }} icon="running">Run as a job</LinkButton></div> : null
 }
 
 function Buckets() {

@@ -1,5 +1,6 @@
 import { isAlias, isMap, isNode, isScalar, LineCounter, parseAllDocuments, type Document } from 'yaml'
-import type { PodTemplateSpec } from '../../api/kubernetes'
+import type { Container, Job as BatchJob, PodTemplateSpec } from '../../api/kubernetes'
+import type { JobSet, TrainJob } from '../../api/platform'
 import type { ApiError } from '../../live/client'
 import type { KubeObject } from '../../live/resource'
 import type { Fault } from '../../house/YamlEditor'
@@ -52,17 +53,50 @@ export function writeIn(m: Manifest, at: number, paths: readonly (readonly (stri
   return m.documents.map((d) => d.toString({ lineWidth: 0, directives: false })).join('---\n')
 }
 
-/** templatesOf is where the templates of a job's pods are, and how many pods each makes. */
-export function templatesOf(m: Manifest): { type: string; path: readonly (string | number)[]; replicas: number; replicasAt?: readonly (string | number)[]; template: PodTemplateSpec | undefined }[] {
+/** A Part is a sort of a job's pods: which run the same. */
+export interface Part {
+  /** Worker */
+  type: string
+  /** Where the template of its pods is; a TrainJob has none, as its runtime has it. */
+  pod?: Path
+  template?: PodTemplateSpec | undefined
+  /** Where its container is, or what stands for it in a TrainJob, and what that says. */
+  container: Path
+  main: Pick<Container, 'image' | 'command' | 'args' | 'resources'> | undefined
+  /** Where in the container it says what it asks for. */
+  resources: string
+  replicas: number
+  replicasAt?: Path
+}
+
+type Path = readonly (string | number)[]
+
+/** partsOf are the sorts of pods that a job consists of. */
+export function partsOf(m: Manifest): Part[] {
   const spec = (m.objects[m.at] as { spec?: Record<string, unknown> } | undefined)?.spec
   if (!m.kind || !spec) return []
-  if (m.kind.family === 'batch') return [{ type: 'Pods', path: ['spec', 'template'], replicas: 1, template: spec['template'] as PodTemplateSpec | undefined }]
-  if (m.kind.family !== 'kubeflow' || !m.kind.replicas) return []
-  const field = m.kind.replicas
-  const specs = spec[field] as Record<string, { replicas?: number; template?: PodTemplateSpec } | null> | undefined
-  return Object.entries(specs ?? {}).map(([type, r]) => ({
-    type, path: ['spec', field, type, 'template'], replicas: r?.replicas ?? 1, replicasAt: ['spec', field, type, 'replicas'], template: r?.template,
-  }))
+  const part = (type: string, pod: Path, template: PodTemplateSpec | undefined, replicas = 1, replicasAt?: Path): Part => ({
+    type, pod, template, container: [...pod, 'spec', 'containers', 0], main: template?.spec?.containers?.[0], resources: 'resources', replicas, ...(replicasAt && { replicasAt }),
+  })
+  switch (m.kind.family) {
+    case 'batch':
+      return [part('Pods', ['spec', 'template'], (spec as unknown as BatchJob['spec'])?.template)]
+    case 'trainjob': {
+      const trainer = (spec as unknown as TrainJob['spec'])?.trainer
+      const main = trainer && { ...trainer, resources: trainer.resourcesPerNode }
+      return [{ type: 'Nodes', container: ['spec', 'trainer'], main: main as Part['main'], resources: 'resourcesPerNode', replicas: trainer?.numNodes ?? 1, replicasAt: ['spec', 'trainer', 'numNodes'] }]
+    }
+    case 'jobset':
+      return ((spec as unknown as JobSet['spec'])?.replicatedJobs ?? []).map((j, i) => {
+        const at = ['spec', 'replicatedJobs', i]
+        return part(j.name, [...at, 'template', 'spec', 'template'], j.template.spec?.template, j.replicas, [...at, 'replicas'])
+      })
+    case 'kubeflow': {
+      const field = m.kind.replicas ?? ''
+      const specs = spec[field] as Record<string, { replicas?: number; template?: PodTemplateSpec } | null> | undefined
+      return Object.entries(specs ?? {}).map(([type, r]) => part(type, ['spec', field, type, 'template'], r?.template, r?.replicas, ['spec', field, type, 'replicas']))
+    }
+  }
 }
 
 /** faultsOf puts what the API server finds wrong at its place in the text. */
