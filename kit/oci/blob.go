@@ -9,6 +9,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sys/unix"
 )
 
 // blobPath is where a blob lies. The digest must have been looked at: it names a file.
@@ -86,6 +87,14 @@ func (s *Store) Put(want digest.Digest, content io.Reader) (got ocispec.Descript
 		return got, false, nil
 	}
 	return got, true, s.adopt(f, got.Digest)
+}
+
+// roomy says what to do where the disk is full.
+func (s *Store) roomy(err error) error {
+	if !errors.Is(err, unix.ENOSPC) {
+		return err
+	}
+	return fmt.Errorf("the disk of %s is full: make room, for one by weir image prune or weir image remove (%w)", s.dir, err)
 }
 
 // adopt makes an open file the blob that it holds.

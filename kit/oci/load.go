@@ -131,7 +131,7 @@ func (s *Store) load(ctx context.Context, as string, read func(*loader) error) (
 		}
 	}()
 	if err := read(l); err != nil {
-		return nil, fmt.Errorf("load: %w", err)
+		return nil, fmt.Errorf("load: %w", s.roomy(err))
 	}
 	images, err := l.images(as)
 	if err != nil {
@@ -149,7 +149,7 @@ func (s *Store) load(ctx context.Context, as string, read func(*loader) error) (
 			err = s.name(i.name, tag{Target: i.target})
 		}
 		if err != nil {
-			return names, fmt.Errorf("load %s: %w", i.name.Familiar(), err)
+			return names, fmt.Errorf("load %s: %w", i.name.Familiar(), s.roomy(err))
 		}
 		names = append(names, i.name)
 	}

@@ -97,7 +97,7 @@ func (s *Store) Build(ctx context.Context, name string, d Draft) (*Image, error)
 		err = s.name(n, tag{Target: target})
 	}
 	if err != nil {
-		return nil, fmt.Errorf("image %s: %w", n.Familiar(), err)
+		return nil, fmt.Errorf("image %s: %w", n.Familiar(), s.roomy(err))
 	}
 	return s.find(n)
 }

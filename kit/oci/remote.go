@@ -18,6 +18,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 	"oras.land/oras-go/v2/registry"
 	"oras.land/oras-go/v2/registry/remote"
 	"oras.land/oras-go/v2/registry/remote/auth"
@@ -101,7 +102,7 @@ func (s *Store) Pull(ctx context.Context, name string, o Remote) (*Image, error)
 		err = p.image(ctx, n)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("pull %s: %w", n.Familiar(), plainly(err))
+		return nil, fmt.Errorf("pull %s: %w", n.Familiar(), s.roomy(plainly(err)))
 	}
 	return s.find(n)
 }
@@ -220,7 +221,7 @@ const (
 )
 
 // blob takes a blob, and goes on where it was broken off.
-func (p *pull) blob(ctx context.Context, d ocispec.Descriptor) error {
+func (p *pull) blob(ctx context.Context, d ocispec.Descriptor) (err error) {
 	if err := d.Digest.Validate(); err != nil {
 		return err
 	}
@@ -232,6 +233,11 @@ func (p *pull) blob(ctx context.Context, d ocispec.Descriptor) error {
 		return err
 	}
 	defer f.Close()
+	defer func() {
+		if errors.Is(err, unix.ENOSPC) { // It would only be in the way.
+			os.Remove(f.Name())
+		}
+	}()
 	if p.store.Has(d.Digest) { // somebody else took it meanwhile
 		return os.Remove(f.Name())
 	}
@@ -282,10 +288,18 @@ var errFromStart = errors.New("the registry sends blobs from their start only")
 // errQuiet says why a connection was given up.
 var errQuiet = fmt.Errorf("nothing came for %s", patience)
 
+// A diskError says that what came could not be kept. No other try does better.
+type diskError struct{ error }
+
+func (e *diskError) Unwrap() error { return e.error }
+
 // isTransient says whether another try may do better: a registry that has answered
 // no will not.
 func isTransient(err error) bool {
 	var network net.Error
+	if errors.As(err, new(*diskError)) {
+		return false
+	}
 	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, errQuiet) || errors.As(err, &network)
 }
 
@@ -318,7 +332,7 @@ func (p *pull) piece(ctx context.Context, d ocispec.Descriptor, from int64, to i
 			return have, &BrokenError{d.Digest, fmt.Sprintf("more came than its %d bytes", d.Size)}
 		}
 		if _, failed := to.Write(buffer[:n]); failed != nil {
-			return have, failed
+			return have, &diskError{failed}
 		}
 		switch {
 		case have == d.Size:

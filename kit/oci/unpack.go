@@ -84,7 +84,7 @@ func (s *Store) Unpack(ctx context.Context, i *Image, progress func(string)) (Un
 	}
 	defer held.Close()
 	if err := s.unpack(ctx, i, progress); err != nil {
-		return Unpacked{}, fmt.Errorf("unpack %s: %w", i.Name.Familiar(), err)
+		return Unpacked{}, fmt.Errorf("unpack %s: %w", i.Name.Familiar(), s.roomy(err))
 	}
 	u, ok := s.Unpacked(i)
 	if !ok {
