@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/weir-ml/weir/kit/oci"
 )
@@ -174,9 +173,6 @@ func (i *Images) nameless(id string) *Image {
 	return image
 }
 
-// younger is how long what nobody names stays.
-const younger = time.Hour
-
 // removeKept removes what is unpacked of a real image, and the image if it was
 // pulled. One that a container is made of stays: the kubelet may have looked before
 // that was there.
@@ -191,7 +187,7 @@ func (i *Images) removeKept(ctx context.Context, image *Image) error {
 	}
 	err := i.packed.RemoveUnpacked(ctx, image.Packed, i.used)
 	if err == nil && image.Packed.Pulled {
-		if _, err = i.packed.Collect(younger, nil); errors.Is(err, oci.ErrBusy) {
+		if _, err = i.packed.Collect(oci.PushTime, nil); errors.Is(err, oci.ErrBusy) {
 			err = nil // What is left is removed with the next image.
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	core "k8s.io/client-go/kubernetes/typed/core/v1"
 	rbac "k8s.io/client-go/kubernetes/typed/rbac/v1"
 	"k8s.io/client-go/rest"
 
@@ -48,7 +49,7 @@ type frontDoor struct {
 
 // openFrontDoor makes the gateway of a weir. The token is the owner's of the
 // last run, if there is one.
-func openFrontDoor(dir string, k *cluster.Cluster, m *machine, s *state, people *identity.Store, buckets *storage, images *oci.Store) (*frontDoor, error) {
+func openFrontDoor(ctx context.Context, dir string, k *cluster.Cluster, m *machine, s *state, people *identity.Store, buckets *storage, images *oci.Store) (*frontDoor, error) {
 	f := &frontDoor{rest: k.REST, identity: people, endpoint: endpoint{Token: s.Front.Token}, open: len(m.names) > 0}
 	f.URL = fmt.Sprintf("http://127.0.0.1:%d", m.front[0].Addr().(*net.TCPAddr).Port)
 	authority, certificate, err := certificateFor(dir, "front", append([]string{"localhost", "127.0.0.1", "::1", k.Address().String()}, m.names...)...)
@@ -96,7 +97,11 @@ func openFrontDoor(dir string, k *cluster.Cluster, m *machine, s *state, people 
 			return ip.IsLoopback() || m.kind != namespaces.None && ip == pods
 		}
 	}
-	f.gateway, err = gateway.New(c, append(registryRoutes(images), menuRoute(f.settings))...)
+	quotas, err := core.NewForConfig(k.Inside)
+	if err != nil {
+		return nil, err
+	}
+	f.gateway, err = gateway.New(c, append(registryRoutes(ctx, images, quotas), menuRoute(f.settings))...)
 	return f, err
 }
 

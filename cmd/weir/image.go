@@ -27,6 +27,7 @@ whether it runs or not, and a pod that names one runs it.`,
 		newImageLoadCommand(f), newImageSaveCommand(f), newImageListCommand(f),
 		newImageInspectCommand(f), newImageTagCommand(f), newImageRemoveCommand(f),
 		newImagePullCommand(f), newImagePushCommand(f), newImageBuildCommand(f), newImagePackagesCommand(f),
+		newImagePruneCommand(f),
 	)
 	return cmd
 }
@@ -230,7 +231,7 @@ func newImageRemoveCommand(f *folder) *cobra.Command {
 				}
 				fmt.Fprintf(cmd.OutOrStdout(), "removed %s\n", name)
 			}
-			freed, err := store.Collect(time.Hour, nil)
+			freed, err := store.Collect(oci.PushTime, nil)
 			if errors.Is(err, oci.ErrBusy) {
 				fmt.Fprintln(cmd.ErrOrStderr(), "the room is free later: images are put into the folder just now")
 				return nil

@@ -192,7 +192,7 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 	var front *frontDoor
 	closed := make(chan error, 1)
 	if o.has("gateway") {
-		if front, err = openFrontDoor(dir, k, &m, s, people, buckets, images); err != nil {
+		if front, err = openFrontDoor(ctx, dir, k, &m, s, people, buckets, images); err != nil {
 			return err
 		}
 		defer front.close()
@@ -237,6 +237,11 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 	s.Ready, s.Missing = time.Now(), append(m.missing, k.Missing...)
 	spare.pace()
 	go settle(ctx)
+	cleaning := cleaner{cluster: k.Inside, images: images}
+	if buckets != nil {
+		cleaning.code = buckets.code
+	}
+	go cleaning.run(ctx)
 	fmt.Fprintf(out, "weir is ready after %.2f s\n", time.Since(begin).Seconds())
 	if front != nil {
 		fmt.Fprintf(out, "  open        %s   (signs you in, once)\n", front.link())

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"strings"
 
 	authorization "k8s.io/api/authorization/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	core "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"github.com/weir-ml/weir/kit/oci"
 	"github.com/weir-ml/weir/kit/registry"
@@ -59,10 +62,29 @@ func imagesAt(dir string, port int, names ...string) (*oci.Store, error) {
 // the password is one.
 const registryToken = "/weir/registry-token"
 
-// registryRoutes lead to the images of a store as a registry.
-func registryRoutes(images *oci.Store) []gateway.Route {
+// imagesQuota is how a ResourceQuota calls the bytes of a namespace's images here.
+const imagesQuota = "images.weir-ml.github.io/storage"
+
+// limitOf is what the quotas of a namespace say of its images.
+func limitOf(ctx context.Context, quotas core.ResourceQuotasGetter, namespace string) (bytes int64, limited bool, err error) {
+	all, err := quotas.ResourceQuotas(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return 0, false, fmt.Errorf("ask for the quotas of namespace %s: %w", namespace, err)
+	}
+	for _, q := range all.Items {
+		if hard, ok := q.Spec.Hard[imagesQuota]; ok && (!limited || hard.Value() < bytes) {
+			bytes, limited = hard.Value(), true
+		}
+	}
+	return bytes, limited, nil
+}
+
+// registryRoutes lead to the images of a store as a registry, as far as quotas go.
+func registryRoutes(ctx context.Context, images *oci.Store, quotas core.ResourceQuotasGetter) []gateway.Route {
+	host := images.Host(ownRegistry)
+	host.Limit = func(namespace string) (int64, bool, error) { return limitOf(ctx, quotas, namespace) }
 	return []gateway.Route{
-		{Owner: "images", Pattern: "/v2", Tree: true, Rule: routes.May(mayImages), Handler: registry.Handler(images.Host(ownRegistry)), Refuse: refuseImages},
+		{Owner: "images", Pattern: "/v2", Tree: true, Rule: routes.May(mayImages), Handler: registry.Handler(host), Refuse: refuseImages},
 		{Owner: "images", Pattern: "GET " + registryToken, Rule: routes.Anyone, Handler: http.HandlerFunc(giveToken)},
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/weir-ml/weir/kit/s3"
 	"github.com/weir-ml/weir/platform/admission"
 	"github.com/weir-ml/weir/platform/gateway/identity"
+	"github.com/weir-ml/weir/platform/packaging"
 )
 
 // A storage is the running S3.
@@ -64,6 +65,11 @@ func withTLS(dir string, m *machine) (string, error) {
 		m.s3[i] = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12})
 	}
 	return authority.CertFile(), nil
+}
+
+// code is the code that runs bring.
+func (s *storage) code() (*packaging.Store, error) {
+	return packaging.Open(packaging.Access{Endpoint: s.URL, Region: s.Region, AccessKey: s.AccessKey, SecretKey: s.SecretKey, CAFile: s.CAFile})
 }
 
 // forPods is how pods reach it, on the address of this process that they know.

@@ -189,7 +189,7 @@ func (c *collector) sweep() (freed int64, err error) {
 		}
 	}
 	return freed, eachFile(c.store.path("uploads"), func(path string, info fs.FileInfo) error {
-		if info.ModTime().After(time.Now().Add(-uploadTime)) {
+		if info.ModTime().After(time.Now().Add(-PushTime)) {
 			return nil
 		}
 		freed += info.Size()
@@ -197,8 +197,9 @@ func (c *collector) sweep() (freed int64, err error) {
 	})
 }
 
-// uploadTime is how long an upload may pause.
-const uploadTime = 24 * time.Hour
+// PushTime is how long a push may take, with its pauses, and what came with it is needed
+// by nothing yet.
+const PushTime = 24 * time.Hour
 
 // eachFile visits the files in a folder, which need not exist.
 func eachFile(dir string, visit func(path string, info fs.FileInfo) error) error {

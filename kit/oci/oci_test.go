@@ -15,8 +15,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -133,6 +135,30 @@ func TestStore(t *testing.T) {
 	freed, err := s.Collect(0, nil)
 	if err != nil || freed < 100 || blobs(t, s) != 0 {
 		t.Errorf("freed %d bytes, %v, and %d blobs are left", freed, err, blobs(t, s))
+	}
+}
+
+// An image that lost its tag stays while somebody uses it by its digest.
+func TestCollectOfTheUsed(t *testing.T) {
+	s := open(t)
+	before := hello(t, s, "ada/hello:v1")
+	_, err := s.Make("ada/hello:v1", config(), files(map[string]string{"hello": "another"}))
+	must(t, err)
+	byDigest := "ada/hello@" + before.Manifest.Digest.String()
+	_, err = s.Collect(0, func(d digest.Digest) bool { return d == before.Manifest.Digest })
+	must(t, err)
+	if i, err := s.Find(byDigest); err != nil || i.ID != before.ID {
+		t.Errorf("while it is used: %v", err)
+	}
+	_, err = s.Collect(time.Hour, nil)
+	must(t, err)
+	if _, err := s.Find(byDigest); err != nil {
+		t.Errorf("while it is young: %v", err)
+	}
+	_, err = s.Collect(0, nil)
+	must(t, err)
+	if _, err := s.Find(byDigest); !errors.As(err, new(*NotFoundError)) || blobs(t, s) != 3 {
+		t.Errorf("when nobody uses it: %v, %d blobs", err, blobs(t, s))
 	}
 }
 

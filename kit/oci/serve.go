@@ -25,8 +25,15 @@ import (
 // the image "weir.local/ada/mnist". It does what kit/registry asks of a store. A
 // repository gives out what was put into it, though the store have more.
 type Host struct {
+	// Limit says how many bytes the repositories of a namespace may have together,
+	// and whether it is limited at all; nil limits none. A namespace is the first
+	// part of the name of a repository.
+	Limit func(namespace string) (bytes int64, limited bool, err error)
+
 	store *Store
 	name  string
+
+	admitting sync.Mutex // held while a blob is let in
 
 	mu      sync.Mutex
 	uploads map[string]*upload
@@ -108,10 +115,13 @@ func (h *Host) PutManifest(repository, name string, d ocispec.Descriptor, data [
 		return err
 	}
 	defer release()
-	if _, _, err := h.store.Put(d.Digest, strings.NewReader(string(data))); err != nil {
-		return err
-	}
-	if err := writeJSON(h.file(repository, manifestsFolder, d.Digest.String()), d); err != nil {
+	err = h.admit(repository, d.Digest, d.Size, func() error {
+		if _, _, err := h.store.Put(d.Digest, strings.NewReader(string(data))); err != nil {
+			return err
+		}
+		return writeJSON(h.file(repository, manifestsFolder, d.Digest.String()), d)
+	})
+	if err != nil {
 		return err
 	}
 	if name == "" {
@@ -166,8 +176,12 @@ func (h *Host) Mount(repository, from string, d digest.Digest) error {
 	if err != nil {
 		return err
 	}
-	f.Close()
-	return touch(h.file(repository, blobsFolder, d.String()))
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	return h.admit(repository, d, info.Size(), func() error { return touch(h.file(repository, blobsFolder, d.String())) })
 }
 
 // An upload is a blob that comes in parts.
@@ -248,9 +262,17 @@ func (h *Host) Append(repository, id string, content io.Reader) (int64, error) {
 	} else {
 		u.hash = nil
 	}
-	n, err := io.CopyBuffer(to, struct{ io.Reader }{content}, make([]byte, 1<<20))
+	use, err := h.use(repository)
+	if err != nil {
+		return 0, err
+	}
+	room := use.room() - info.Size()
+	n, err := io.CopyBuffer(to, io.LimitReader(content, max(room+1, 0)), make([]byte, 1<<20))
 	u.size = info.Size() + n
-	if errors.Is(err, unix.ENOSPC) { // it would only be in the way
+	if err == nil && n > room {
+		err = use.full()
+	}
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) { // it would only be in the way
 		return 0, errors.Join(err, h.Cancel(repository, id))
 	}
 	return u.size, err
@@ -286,16 +308,22 @@ func (h *Host) Finish(repository, id string, want digest.Digest) error {
 		return err
 	}
 	defer release()
-	if h.store.Has(want) {
-		err = os.Remove(f.Name())
-	} else {
-		err = h.store.adopt(f, want)
+	err = h.admit(repository, want, size, func() error {
+		if h.store.Has(want) {
+			err = os.Remove(f.Name())
+		} else {
+			err = h.store.adopt(f, want)
+		}
+		if err != nil {
+			return err
+		}
+		h.forget(id)
+		return touch(h.file(repository, blobsFolder, want.String()))
+	})
+	if errors.Is(err, unix.EDQUOT) {
+		return errors.Join(err, h.Cancel(repository, id))
 	}
-	if err != nil {
-		return err
-	}
-	h.forget(id)
-	return touch(h.file(repository, blobsFolder, want.String()))
+	return err
 }
 
 // Cancel ends an upload.

@@ -159,6 +159,8 @@ func answer(w http.ResponseWriter, q Request, err error) {
 		Refuse(w, http.StatusNotFound, unknown[q.Kind], fmt.Sprintf("repository %s has no %s %s", q.Repository, strings.TrimSuffix(q.Kind, "s"), q.Reference))
 	case errors.Is(err, syscall.ENOSPC):
 		Refuse(w, http.StatusInsufficientStorage, "DENIED", "the disk of the registry is full: remove images that nobody needs, and push again")
+	case errors.Is(err, syscall.EDQUOT):
+		Refuse(w, http.StatusForbidden, "DENIED", err.Error())
 	default:
 		Refuse(w, http.StatusInternalServerError, "UNKNOWN", err.Error())
 	}

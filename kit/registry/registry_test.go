@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -129,6 +130,63 @@ func TestFullDisk(t *testing.T) {
 	}
 	if answer, said := push(make([]byte, room/2)); answer.StatusCode != http.StatusCreated {
 		t.Errorf("with room enough the answer is %s: %s", answer.Status, said)
+	}
+}
+
+// A namespace has as much as it may, however it is pushed, and blobs that it has count
+// once. Others are no matter.
+func TestQuota(t *testing.T) {
+	store, err := oci.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := store.Host("weir.local")
+	host.Limit = func(namespace string) (int64, bool, error) { return 1000, namespace == "ada", nil }
+	server := httptest.NewServer(registry.Handler(host))
+	t.Cleanup(server.Close)
+	blob := func(letter string, size int) []byte { return bytes.Repeat([]byte(letter), size) }
+	whole := func(repository string, content []byte) (reply, string) {
+		return ask(t, "PUT", begin(t, server, repository)+"?digest="+digest.FromBytes(content).String(), nil, content)
+	}
+	inParts := func(repository string, content []byte) (reply, string) {
+		at := begin(t, server, repository)
+		for part := range slices.Chunk(content, 300) {
+			if answer, said := ask(t, "PATCH", at, nil, part); answer.StatusCode >= 400 {
+				return answer, said
+			}
+		}
+		return ask(t, "PUT", at+"?digest="+digest.FromBytes(content).String(), nil, nil)
+	}
+	mount := func(repository string, content []byte) (reply, string) {
+		return ask(t, "POST", server.URL+"/v2/"+repository+"/blobs/uploads/?mount="+digest.FromBytes(content).String()+"&from=ada/one", nil, nil)
+	}
+	for _, c := range []struct {
+		why        string
+		push       func(string, []byte) (reply, string)
+		repository string
+		content    []byte
+		status     int
+	}{
+		{"More than it may have.", whole, "ada/one", blob("a", 1001), 403},
+		{"The same in parts.", inParts, "ada/one", blob("a", 1001), 403},
+		{"Room for it.", whole, "ada/one", blob("a", 700), 201},
+		{"No room for one more.", inParts, "ada/two", blob("b", 400), 403},
+		{"The same content once more takes none.", mount, "ada/two", blob("a", 700), 201},
+		{"What fills it to the last byte.", inParts, "ada/two", blob("c", 300), 201},
+		{"Not a byte more.", whole, "ada/two", blob("d", 1), 403},
+		{"Other namespaces have no limit.", whole, "bob/one", blob("e", 5000), 201},
+		{"Nor has who is in none.", inParts, "one", blob("f", 5000), 201},
+	} {
+		if answer, said := c.push(c.repository, c.content); answer.StatusCode != c.status || c.status == 403 && !(strings.Contains(said, `"DENIED"`) && strings.Contains(said, "namespace ada may have 0.0 MB of images")) {
+			t.Errorf("%s Answer %s: %s, want %d", c.why, answer.Status, said, c.status)
+		}
+	}
+	manifest := `{"config":{"digest":"` + digest.FromBytes(blob("c", 300)).String() + `"}}`
+	if answer, said := ask(t, "PUT", server.URL+"/v2/ada/two/manifests/v1", map[string]string{"Content-Type": "application/vnd.oci.image.manifest.v1+json"}, []byte(manifest)); answer.StatusCode != 403 {
+		t.Errorf("A manifest is content too. Answer %s: %s", answer.Status, said)
+	}
+	if left, err := store.Collect(0, nil); err != nil || left != 700+300+5000+5000 {
+		t.Errorf("what was refused is there: %d bytes were, %v", left, err)
 	}
 }
 

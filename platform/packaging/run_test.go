@@ -272,13 +272,18 @@ func TestBootstrapOfDamagedCode(t *testing.T) {
 // serve serves an empty store.
 func serve(t *testing.T) (*Store, Access) {
 	t.Helper()
+	return serveIn(t, t.TempDir())
+}
+
+func serveIn(t *testing.T, dir string) (*Store, Access) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	access := Access{Endpoint: "http://" + l.Addr().String(), Region: "us-east-1", AccessKey: "weir", SecretKey: "secret-of-the-tests"}
 	ctx, stop := context.WithCancel(context.Background())
-	server, err := s3.Start(ctx, s3.Config{Dir: t.TempDir(), Listeners: []net.Listener{l}, AccessKey: access.AccessKey, SecretKey: access.SecretKey, Region: access.Region})
+	server, err := s3.Start(ctx, s3.Config{Dir: dir, Listeners: []net.Listener{l}, AccessKey: access.AccessKey, SecretKey: access.SecretKey, Region: access.Region})
 	if err != nil {
 		t.Fatal(err)
 	}

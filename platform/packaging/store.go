@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -98,17 +99,21 @@ func (s *Store) Put(ctx context.Context, b *Bundle) (sent int64, err error) {
 	return sent + b.Size, nil
 }
 
-// has tells whether there is an object in CodeBucket.
+// has tells whether there is an object in CodeBucket that stays for long enough.
 func (s *Store) has(ctx context.Context, key string) (bool, error) {
-	_, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: aws.String(CodeBucket), Key: &key})
+	o, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: aws.String(CodeBucket), Key: &key})
 	if err != nil && !isAbsent(err) {
 		return false, fmt.Errorf("look for s3://%s/%s: %w", CodeBucket, key, err)
 	}
-	return err == nil, nil
+	return err == nil && time.Since(*o.LastModified) < codeKept/2, nil
 }
 
 func (s *Store) put(ctx context.Context, key string, body io.ReadSeeker, size int64) error {
 	_, err := s.client.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(CodeBucket), Key: &key, Body: body, ContentLength: &size})
+	var api smithy.APIError
+	if errors.As(err, &api) && api.ErrorCode() == "InsufficientStorage" {
+		return fmt.Errorf("the disk of the store is full: make room there, for one by deleting outputs that nobody needs (%w)", err)
+	}
 	return err
 }
 

@@ -223,6 +223,14 @@ func TestRegistry(t *testing.T) {
 	if out, err := ask(account, pull...); err == nil {
 		t.Errorf("a removed image is pulled: %s", out)
 	}
+	s.kubectl("create", "quota", "images", "--hard=images.weir-ml.github.io/storage=1k")
+	s.eventually(time.Minute, "a namespace that has its share is refused more", func() (bool, string) {
+		out, err := ask(account, push...)
+		return err != nil && strings.Contains(out, "namespace "+s.namespace+" may have 0.0 MB of images"), out
+	})
+	if out := s.weir.must(t, "image", "prune"); !strings.Contains(out, "are free again") {
+		t.Errorf("prune says %q", out)
+	}
 }
 
 // refused says whether a client was told that somebody may not do something. An

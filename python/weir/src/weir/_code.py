@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import datetime
 import hashlib
 import inspect
 import io
@@ -120,14 +121,22 @@ def pack(files: Mapping[str, bytes]) -> tuple[str, bytes]:
 
 def put(s3: Any, key: str, data: bytes) -> str:
     """Carries a tar to S3 unless it is there, and returns its address."""
-    try:
-        s3.head_object(Bucket=CODE_BUCKET, Key=key)
-    except botocore.exceptions.ClientError as e:
-        if e.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
-            raise
+    if not _stays(s3, key):
         make_bucket(s3, CODE_BUCKET)
         s3.put_object(Bucket=CODE_BUCKET, Key=key, Body=data)
     return f"s3://{CODE_BUCKET}/{key}"
+
+
+def _stays(s3: Any, key: str) -> bool:
+    """Whether a tar is there, and young enough not to be removed before a job names it."""
+    try:
+        there = s3.head_object(Bucket=CODE_BUCKET, Key=key)
+    except botocore.exceptions.ClientError as e:
+        if e.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+            raise
+        return False
+    age = datetime.datetime.now(datetime.timezone.utc) - there["LastModified"]
+    return bool(age < datetime.timedelta(days=15))
 
 
 def make_bucket(s3: Any, name: str) -> None:
