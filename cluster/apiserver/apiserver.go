@@ -1,6 +1,6 @@
 // Package apiserver runs upstream's kube-apiserver in the process: its chain of
-// extension, core and aggregation servers, built by hand so that two slow
-// start-up steps can be done faster (see bootstrap.go).
+// extension, core and aggregation servers, built by hand so that slow steps of
+// its start can be done faster (see bootstrap.go) or later (see documents.go).
 package apiserver
 
 import (
@@ -126,16 +126,12 @@ func prepare(ctx context.Context, o *options.ServerRunOptions, kinds func() ([][
 	}
 	// The aggregator comes first in the chain, and asks the others by itself.
 	aggregator := &config.Aggregator.GenericConfig.Config
-	chain := aggregator.BuildHandlerChainFunc
+	build := aggregator.BuildHandlerChainFunc
 	aggregator.BuildHandlerChainFunc = func(api http.Handler, c *genericapiserver.Config) http.Handler {
 		c.Authentication.Authenticator = remember(c.Authentication.Authenticator)
-		return withPrecedence(chain(api, c), c.RequestInfoResolver)
+		return withPrecedence(build(api, c), c.RequestInfoResolver)
 	}
-	complete, err := config.Complete()
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	server, err := app.CreateServerChain(complete)
+	server, err := chain(config)
 	if err != nil {
 		return nil, nil, nil, err
 	}

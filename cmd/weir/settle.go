@@ -25,8 +25,8 @@ var (
 )
 
 const (
-	// What a start leaves behind lies where the heap stays large for it.
-	garbageAtStart = 50
+	// A start ends soon, and what it leaves behind is given back by settle.
+	garbageAtStart = 200
 	// often is how soon one collection follows another while much happens.
 	often = 3 * time.Second
 )
