@@ -128,6 +128,18 @@ test('a job is run again with changes, and one that runs is restarted', async ({
   await expect(box(owner, 'Name')).toHaveValue('again-2')
   await box(owner, 'Command').fill('echo "loss: 0.75"')
   await runs(owner, 'again-2', 'loss: 0.75')
+
+  // The two are compared, chosen in the list.
+  await owner.goto(new URL('/jobs?q=again', owner.url()).href)
+  for (const name of ['again', 'again-2']) await owner.getByRole('checkbox', { name: `Select pytorchjobs/default/${name}`, exact: true }).check()
+  await owner.getByRole('link', { name: 'Compare 2' }).click()
+  await expect(owner.getByRole('button', { name: /^Leave out again/ })).toBeVisible()
+  await expect(owner.getByRole('img', { name: /^loss over step.*again-2 0.75/ })).toBeVisible()
+  await owner.getByRole('button', { name: 'Time' }).click()
+  await owner.getByRole('slider', { name: 'Smoothing' }).fill('0.6')
+  await owner.reload()
+  await expect(owner.getByRole('img', { name: /^loss over time.*again-2 0.75/ })).toBeVisible()
+  await expect(owner.getByRole('slider', { name: 'Smoothing' })).toHaveValue('0.6')
   await weir.weir('kubectl', 'delete', 'pytorchjob', 'again', 'again-2')
 })
 

@@ -3,6 +3,7 @@ import { useMemo, useRef } from 'react'
 import { Button, Choices } from '../house/Button'
 import { Loading, Notice, Problem } from '../house/Notice'
 import { save } from '../house/save'
+import { placeOf } from '../jobs/read'
 import { useJobView } from '../jobs/useJob'
 import { useReach } from '../frame/session'
 import { useJobs } from '../jobs/useJobs'
@@ -24,8 +25,7 @@ export function CurvesTab() {
   const { rows } = useJobs(useReach())
   const place = useRef<HTMLDivElement>(null)
 
-  const idOf = (j: typeof job) => `${j.namespace}/${j.kind.plural}/${j.name}`
-  const others = useMemo(() => rows.filter((j) => view.with?.includes(`${j.namespace}/${j.kind.plural}/${j.name}`)), [rows, view.with])
+  const others = useMemo(() => rows.filter((j) => view.with?.includes(placeOf(j))), [rows, view.with])
   const comparing = others.length > 0
   const compared = useCompared(comparing ? [job, ...others] : [])
   const all = comparing ? compared : (own.data ?? [])
@@ -35,7 +35,7 @@ export function CurvesTab() {
 
   if (own.isLoading) return <Loading what="curves" />
   if (own.error && own.error.status !== 404) return <Problem problem={own.error} what="curves" retry={() => void own.refetch()} />
-  const candidates = rows.filter((j) => j.kind.hasCourse && j.progress && idOf(j) !== idOf(job) && !view.with?.includes(idOf(j)))
+  const candidates = rows.filter((j) => j.kind.hasCourse && j.progress && placeOf(j) !== placeOf(job) && !view.with?.includes(placeOf(j)))
 
   return (
     <>
@@ -49,9 +49,9 @@ export function CurvesTab() {
         </label>
         <select className={house.input} aria-label="Compare with" value="" onChange={(e) => set({ with: [...(view.with ?? []), e.target.value] })} disabled={candidates.length === 0}>
           <option value="">{candidates.length === 0 ? 'No other job to compare with' : 'Compare with…'}</option>
-          {candidates.slice(0, 500).map((j) => <option key={j.key} value={idOf(j)}>{j.name} ({j.kind.kind}, {j.namespace})</option>)}
+          {candidates.slice(0, 500).map((j) => <option key={j.key} value={placeOf(j)}>{j.name} ({j.kind.kind}, {j.namespace})</option>)}
         </select>
-        {others.map((j) => <Button key={j.key} look="quiet" icon="failed" onClick={() => set({ with: view.with?.filter((w) => w !== idOf(j)) })} aria-label={`Leave out ${j.name}`}>{j.name}</Button>)}
+        {others.map((j) => <Button key={j.key} look="quiet" icon="failed" onClick={() => set({ with: view.with?.filter((w) => w !== placeOf(j)) })} aria-label={`Leave out ${j.name}`}>{j.name}</Button>)}
         <Button look="quiet" icon="download" disabled={lines.length === 0} onClick={() => save(`${job.name}.csv`, new Blob([toCSV(lines)], { type: 'text/csv' }))}>CSV</Button>
         <Button look="quiet" icon="download" disabled={lines.length === 0} onClick={() => savePictures(place.current, job.name)}>PNG</Button>
       </div>

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { across, linesOf, namesOf, smooth, toCSV, type Line } from './series'
+import { across, linesOf, namesApart, namesOf, smooth, toCSV, type Line } from './series'
 
 const line = (name: string, points: [step: number, epoch: number, time: string, value: number][]): Line => ({
   name, replica: 'chief-0', points: points.map(([step, epoch, time, value]) => ({ step, epoch, time: Date.parse(time), value })),
@@ -23,6 +23,11 @@ test('smoothing does not start at zero, and keeps gaps', () => {
 
 test('losses come first, then accuracies', () => {
   expect(namesOf([line('lr', []), line('val_accuracy', []), line('val_loss', []), line('loss', [])])).toEqual(['loss', 'val_loss', 'val_accuracy', 'lr'])
+})
+
+test('jobs of one name are told apart by their places', () => {
+  const job = (namespace: string, name: string) => ({ name, namespace, kind: { plural: 'tfjobs' } })
+  expect(namesApart([job('a', 'mnist'), job('b', 'mnist'), job('a', 'other')])).toEqual(['a/tfjobs/mnist', 'b/tfjobs/mnist', 'other'])
 })
 
 test('an answer is read, with words for what is no number', () => {

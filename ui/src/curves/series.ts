@@ -71,6 +71,10 @@ export function namesOf(lines: readonly Line[]): string[] {
 /** identities are what lines are told apart by: the jobs where there are several, or the replicas. */
 export const identityOf = (line: Line) => line.job ?? line.replica
 
+/** namesApart are names by which jobs are told apart: their own, and where two have the same, their places. */
+export const namesApart = (jobs: readonly { name: string; namespace: string; kind: { plural: string } }[]): string[] =>
+  jobs.map((j) => (jobs.filter((o) => o.name === j.name).length > 1 ? `${j.namespace}/${j.kind.plural}/${j.name}` : j.name))
+
 /** toCSV writes lines as a table that a spreadsheet reads. */
 export function toCSV(lines: readonly Line[]): string {
   const cell = (text: string | number) => (/[",\n]/.test(String(text)) ? `"${String(text).replaceAll('"', '""')}"` : String(text))

@@ -1,7 +1,7 @@
 import { useQueries, useQuery } from '@tanstack/react-query'
 import type { Job } from '../jobs/read'
 import { call, type ApiError } from '../live/client'
-import { linesOf, type Answer, type Line } from './series'
+import { linesOf, namesApart, type Answer, type Line } from './series'
 
 // A job's status says that there is something new; that is when curves are read again.
 const queryOf = (job: Job) => ({
@@ -23,10 +23,11 @@ export const useSeries = (job: Job) => useQuery<Line[], ApiError>({ ...queryOf(j
 export const useCompared = (jobs: readonly Job[]): readonly Line[] =>
   useQueries({
     queries: jobs.map(queryOf),
-    combine: (results) =>
-      results.flatMap((r, i) => {
-        const job = jobs[i]
-        const lead = job?.progress?.replica ?? r.data?.[0]?.replica
-        return (r.data ?? []).filter((l) => l.replica === lead).map((l) => ({ ...l, job: job?.name ?? '' }))
-      }),
+    combine: (results) => {
+      const names = namesApart(jobs)
+      return results.flatMap((r, i) => {
+        const lead = jobs[i]?.progress?.replica ?? r.data?.[0]?.replica
+        return (r.data ?? []).filter((l) => l.replica === lead).map((l) => ({ ...l, job: names[i] ?? '' }))
+      })
+    },
   })

@@ -1,6 +1,7 @@
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { useDeferredValue, useMemo, useState } from 'react'
 import { Button, Choices } from '../house/Button'
+import { ColumnChooser, useColumns } from '../house/Columns'
 import { LinkButton } from '../house/LinkButton'
 import { Confirm, type Question } from '../house/Confirm'
 import { Search } from '../house/Field'
@@ -15,7 +16,7 @@ import { jobLink } from '../paths'
 import { jobActions } from './actions'
 import { jobKinds } from './kinds'
 import { byNeed, inView, sortOf, type View } from './list'
-import { lastValues, sentenceOf, type Job } from './read'
+import { lastValues, placeOf, sentenceOf, type Job } from './read'
 import { useJobs } from './useJobs'
 import house from '../house/house.module.css'
 import s from './jobs.module.css'
@@ -58,6 +59,7 @@ export function JobsPage() {
   const { rows, loading, problem } = useJobs(view.ns ?? '')
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set())
   const [question, ask] = useState<Question>()
+  const { columns: shownColumns, choose } = useColumns('weir.jobs.columns', columns, 'name', view.columns, (ids) => set({ columns: ids }))
   const may = useRights(view.ns ?? '')
   const mayMake = jobKinds.some((k) => may('create', k))
 
@@ -69,6 +71,7 @@ export function JobsPage() {
     return sort ? sortRows(found, columns, sort) : byNeed(found, now)
   }, [rows, late, now])
   const chosen = shown.filter((j) => selected.has(j.key))
+  const comparable = comparisonOf(chosen)
   const used = new Set(rows.map((j) => j.kind.plural))
   const groupBy = view.group && { kind: (j: Job) => j.kind.kind, state: (j: Job) => words[j.state], namespace: (j: Job) => j.namespace }[view.group]
 
@@ -88,6 +91,8 @@ export function JobsPage() {
           <option value="kind">By kind</option>
           <option value="namespace">By namespace</option>
         </select>
+        <ColumnChooser all={columns} shown={shownColumns} fixed="name" onChoose={choose} />
+        {comparable && <LinkButton {...comparable}>Compare {chosen.length}</LinkButton>}
         {chosen.length > 0 && chosen.every((j) => may('delete', j.kind)) && (
           <Button look="danger" onClick={() => ask(jobActions.removeAll(chosen))}>Delete {chosen.length}</Button>
         )}
@@ -100,12 +105,19 @@ export function JobsPage() {
             None of the jobs here matches what you search for.
           </Notice>
         ) : (
-          <Table label="Jobs" columns={columns} rows={shown} keyOf={(j) => j.key} sort={sortOf(view)} selected={selected} onSelect={setSelected} groupOf={groupBy}
+          <Table label="Jobs" columns={shownColumns} rows={shown} keyOf={(j) => j.key} sort={sortOf(view)} selected={selected} onSelect={setSelected} groupOf={groupBy}
             onSort={(sort) => set({ sort: sort.column + (sort.down ? '-down' : '') })} onOpen={(j) => void navigate(jobLink(j))} />
         )}
       <Confirm question={question} onClose={() => { ask(undefined); setSelected(new Set()) }} />
     </Page>
   )
+}
+
+/** comparisonOf leads to the curves of two to ten jobs, if all of them have curves. */
+function comparisonOf(jobs: readonly Job[]) {
+  const [first, ...others] = jobs
+  if (!first || others.length === 0 || jobs.length > 10 || !jobs.every((j) => j.kind.hasCourse && j.progress)) return undefined
+  return { to: '/jobs/$namespace/$plural/$name/curves', params: jobLink(first).params, search: { with: others.map(placeOf) } } as const
 }
 
 function stateChoices(rows: readonly Job[]) {

@@ -24,7 +24,7 @@ test('a view shows what matches all that it asks for', () => {
 })
 
 test('an address that makes no sense shows everything', () => {
-  expect(viewOf({ state: 'flying', sort: '"; drop', group: 1, q: 7 })).toEqual({ q: '7' })
+  expect(viewOf({ state: 'flying', sort: '"; drop', group: 1, q: 7, columns: '<b>' })).toEqual({ q: '7' })
 })
 
 test('ten thousand jobs are put in order within what one does not notice', () => {

@@ -9,6 +9,8 @@ export interface View {
   kind?: string
   sort?: string
   group?: 'kind' | 'state' | 'namespace'
+  /** The columns that are shown, if not all are. */
+  columns?: string
 }
 
 const states: readonly string[] = ['running', 'waiting', 'done', 'failed', 'stopped']
@@ -25,6 +27,7 @@ export function viewOf(search: Record<string, unknown>): View {
     ...(states.includes(text('state')) && { state: text('state') as State }),
     ...(text('kind') && { kind: text('kind') }),
     ...(/^[a-z]+(-down)?$/.test(text('sort')) && { sort: text('sort') }),
+    ...(/^[a-z,]+$/.test(text('columns')) && { columns: text('columns') }),
     ...(groups.includes(text('group')) && { group: text('group') as NonNullable<View['group']> }),
   }
 }

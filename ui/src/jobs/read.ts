@@ -61,6 +61,9 @@ export function jobOf(object: JobObject, kind: JobKind): Job {
   return job
 }
 
+/** placeOf is a job as addresses name it: namespace/plural/name. */
+export const placeOf = (job: Pick<Job, 'namespace' | 'kind' | 'name'>) => `${job.namespace}/${job.kind.plural}/${job.name}`
+
 /** isPart tells whether a job belongs to another one, which is listed in its place. */
 export const isPart = (o: KubeObject) => (o.metadata.ownerReferences ?? []).some((r) => r.controller && kindNamed(r.kind))
 
