@@ -2,7 +2,7 @@
 // table of figures:
 //
 //	go run ./bench [-jobs 100] [-pods 100] [-only start,pods,…] > figures.md
-//	go run ./bench -only training [-bursts 100,500,2000] [-workers 1000] > figures.md
+//	go run ./bench -only training [-bursts 100,500,2000] [-workers 1000] [-nodes stand-in,real] > figures.md
 //
 // A figure on a machine that others use as well says little by itself, so most
 // stand beside a peer that was measured in the same run. Nothing here fails for
@@ -27,7 +27,8 @@ type bench struct {
 	binary, scratch string
 	pods, jobs      int
 	bursts          []int // jobs at once, one burst after another
-	workers         int64 // of the largest job
+	workers         int64 // of the largest job; none if 0
+	nodes           []string
 	report          *report
 }
 
@@ -72,7 +73,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.IntVar(&b.pods, "pods", 100, "pods at once")
 	flags.IntVar(&b.jobs, "jobs", 100, "training jobs at once")
 	bursts := flags.String("bursts", "100,500,2000", "training jobs at once, for the part training")
-	flags.Int64Var(&b.workers, "workers", 1000, "workers of the largest job, for the part training")
+	flags.Int64Var(&b.workers, "workers", 1000, "workers of the largest job, for the part training; 0 is none")
+	nodes := flags.String("nodes", standInName+","+realName, "who runs the pods, one after another, for the part training")
 	only := flags.String("only", "", "parts to measure, with commas between; all but gateway and training if empty")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -80,6 +82,12 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	var err error
 	if b.bursts, err = numbers(*bursts); err != nil {
 		return fmt.Errorf("-bursts: %w", err)
+	}
+	for _, n := range strings.Split(*nodes, ",") {
+		if n != standInName && n != realName {
+			return fmt.Errorf("-nodes: there is no node %q; name %s, %s or both with a comma between", n, standInName, realName)
+		}
+		b.nodes = append(b.nodes, n)
 	}
 	binary, err := filepath.Abs(b.binary)
 	if err != nil {

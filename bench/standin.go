@@ -2,9 +2,13 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -20,8 +24,8 @@ import (
 )
 
 // A standIn is a node without a kubelet: it says of pods that they run, and then
-// that they have succeeded, and starts nothing. So what is measured is what
-// makes and watches the pods.
+// that they have succeeded, starts nothing, and has an empty log for each. So
+// what is measured is what makes and watches the pods.
 type standIn struct {
 	core kubernetes.Interface
 	turn chan struct{} // as many pods at a time as this takes
@@ -38,7 +42,7 @@ const (
 
 // startStandIn adds the node and returns when pods can come. It works until it
 // is stopped, which says what went wrong meanwhile.
-func startStandIn(ctx context.Context, core kubernetes.Interface) (stop func() error, err error) {
+func startStandIn(ctx context.Context, w *weir, core kubernetes.Interface) (stop func() error, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer func() {
 		if err != nil {
@@ -46,7 +50,16 @@ func startStandIn(ctx context.Context, core kubernetes.Interface) (stop func() e
 		}
 	}()
 	s := &standIn{core: core, turn: make(chan struct{}, 16), taken: map[types.UID]bool{}}
-	if err := s.register(ctx); err != nil {
+	logs, err := serveLogs(w)
+	if err != nil {
+		return nil, fmt.Errorf("serve logs of a node that stands in: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			_ = logs.Close()
+		}
+	}()
+	if err := s.register(ctx, logs.Addr().(*net.TCPAddr)); err != nil {
 		return nil, fmt.Errorf("add a node that stands in: %w", err)
 	}
 	there, err := core.CoreV1().Pods("").List(ctx, metav1.ListOptions{})
@@ -64,6 +77,7 @@ func startStandIn(ctx context.Context, core kubernetes.Interface) (stop func() e
 	s.work.Go(func() error { return s.follow(ctx, pods) })
 	return func() error {
 		cancel()
+		_ = logs.Close() // Nobody reads them any more.
 		if err := s.work.Wait(); !errors.Is(err, context.Canceled) {
 			return err
 		}
@@ -71,14 +85,31 @@ func startStandIn(ctx context.Context, core kubernetes.Interface) (stop func() e
 	}, nil
 }
 
+// serveLogs answers who asks for logs: pods say nothing. The API server trusts
+// the node by the certificate that it has itself, and at the same address.
+func serveLogs(w *weir) (net.Listener, error) {
+	pair, err := tls.LoadX509KeyPair(filepath.Join(w.dir, "pki", "apiserver.crt"), filepath.Join(w.dir, "pki", "apiserver.key"))
+	if err != nil {
+		return nil, err
+	}
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
+	if err != nil {
+		return nil, err
+	}
+	go func() { _ = http.Serve(l, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})) }() //nolint:gosec // It lives as long as a burst.
+	return l, nil
+}
+
 // register makes the node, and waits until the scheduler may use it.
-func (s *standIn) register(ctx context.Context) error {
+func (s *standIn) register(ctx context.Context, logs *net.TCPAddr) error {
 	plenty := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100k"), corev1.ResourceMemory: resource.MustParse("1Pi"), corev1.ResourcePods: resource.MustParse("100k")}
 	node := &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: standInName},
 		Status: corev1.NodeStatus{
 			Capacity: plenty, Allocatable: plenty,
-			Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue, LastHeartbeatTime: metav1.Now(), LastTransitionTime: metav1.Now()}},
+			Addresses:       []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: logs.IP.String()}},
+			DaemonEndpoints: corev1.NodeDaemonEndpoints{KubeletEndpoint: corev1.DaemonEndpoint{Port: int32(logs.Port)}},
+			Conditions:      []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue, LastHeartbeatTime: metav1.Now(), LastTransitionTime: metav1.Now()}},
 		},
 	}
 	if _, err := s.core.CoreV1().Nodes().Create(ctx, node, metav1.CreateOptions{}); err != nil {

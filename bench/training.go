@@ -10,18 +10,24 @@ import (
 	"time"
 )
 
+// realName is the node that starts the pods.
+const realName = "real"
+
 // ofTraining measures bursts of jobs, with a node that starts their pods and
 // with one that only says so.
 func (b *bench) ofTraining(ctx context.Context) error {
 	b.report.table("jobs × workers", "node", "jobs/s", "first pod, p50", "p95", "all pods after",
 		"CPU a job: controllers", "everything", "peak memory: controllers", "everything")
-	for _, real := range []bool{false, true} {
+	for _, node := range b.nodes {
 		for _, n := range b.bursts {
-			if err := b.burst(ctx, real, n, replicas); err != nil {
+			if err := b.burst(ctx, node, n, replicas); err != nil {
 				return err
 			}
 		}
-		if err := b.burst(ctx, real, 1, b.workers); err != nil {
+		if b.workers == 0 {
+			continue
+		}
+		if err := b.burst(ctx, node, 1, b.workers); err != nil {
 			return err
 		}
 	}
@@ -31,11 +37,11 @@ func (b *bench) ofTraining(ctx context.Context) error {
 // burst measures one burst, in a weir of its own so that the peak of memory is
 // its own too. Controllers have a process to themselves where there is no node,
 // since what they use can be told then.
-func (b *bench) burst(ctx context.Context, real bool, n int, workers int64) (err error) {
-	fmt.Fprintf(os.Stderr, "bench: %d jobs × %d, real node: %t\n", n, workers, real)
-	node, flags := "real", []string(nil)
-	if !real {
-		node, flags = "stand-in", []string{"--without", "controllers,node"}
+func (b *bench) burst(ctx context.Context, node string, n int, workers int64) (err error) {
+	fmt.Fprintf(os.Stderr, "bench: %d jobs × %d, %s node\n", n, workers, node)
+	var flags []string
+	if node == standInName {
+		flags = []string{"--without", "controllers,node"}
 	}
 	w, err := b.withImage(ctx, flags...)
 	if err != nil {
@@ -50,14 +56,14 @@ func (b *bench) burst(ctx context.Context, real bool, n int, workers int64) (err
 		return err
 	}
 	processes := []int{w.pid}
-	if !real {
+	if node == standInName {
 		controllers, err := b.startControllers(ctx, w, objects)
 		if err != nil {
 			return err
 		}
 		defer controllers.stop()
 		processes = append(processes, controllers.pid)
-		leave, err := startStandIn(ctx, core)
+		leave, err := startStandIn(ctx, w, core)
 		if err != nil {
 			return err
 		}
@@ -89,7 +95,7 @@ func (b *bench) burst(ctx context.Context, real bool, n int, workers int64) (err
 		peak += after[i].peak
 	}
 	controllersSpent, controllersPeak := "", ""
-	if !real {
+	if node == standInName {
 		controllersSpent, controllersPeak = short((after[1].cpu-before[1].cpu)/time.Duration(n)), megabytes(after[1].peak)
 	}
 	b.report.cells(fmt.Sprintf("%d × %d", n, workers), node, fmt.Sprintf("%.1f", float64(n)/all.done.Seconds()),
