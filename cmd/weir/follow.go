@@ -33,7 +33,7 @@ const (
 )
 
 // Follow hands over the lines of a container until it has ended.
-func (k keptLogs) Follow(ctx context.Context, c progress.Container, after time.Time, over func() bool, take func(time.Time, string)) error {
+func (k keptLogs) Follow(ctx context.Context, c progress.Container, after time.Time, over <-chan struct{}, take func(time.Time, string)) error {
 	var r *podlogs.Reader
 	defer func() {
 		if r != nil {
@@ -42,7 +42,7 @@ func (k keptLogs) Follow(ctx context.Context, c progress.Container, after time.T
 	}()
 	drawn := drawing{}
 	for wait := soonest; ; wait = min(2*wait, latest) {
-		ended := over() // Before the last look, not after it.
+		ended := progress.IsOver(over) // Before the last look, not after it.
 		if r == nil {
 			log, err := k.find(c)
 			if err != nil {
@@ -78,6 +78,7 @@ func (k keptLogs) Follow(ctx context.Context, c progress.Container, after time.T
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-over:
 		case <-time.After(wait):
 		}
 	}

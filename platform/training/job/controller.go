@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
@@ -26,7 +27,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
-	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -50,7 +50,7 @@ type Reconciler[J training.Job] struct {
 	gang      gang
 	hall      *Hall
 	// again is the queue of jobs to look at, once there is one.
-	again atomic.Pointer[workqueue.TypedRateLimitingInterface[reconcile.Request]]
+	again atomic.Pointer[queue]
 	// client reads and writes jobs, and writes their belongings.
 	client client.Client
 	// belongings reads the pods and services of this kind's jobs, furniture what
@@ -82,7 +82,7 @@ func (r *Reconciler[J]) Reconcile(ctx context.Context, req reconcile.Request) (r
 		return reconcile.Result{}, nil // What is owned goes with its job.
 	}
 	if r.memory.late(j) {
-		return reconcile.Result{}, nil
+		return reconcile.Result{RequeueAfter: time.Duration(overSteps)}, nil
 	}
 
 	w, err := r.world(ctx, j)
@@ -173,7 +173,7 @@ func (r *Reconciler[J]) ask(ctx context.Context, j J, w world) (*answer, error) 
 	}
 	a, err := r.hall.ask(ctx, j, pods, later, needed(j), r.clock.Now(), func() {
 		if q := r.again.Load(); q != nil {
-			(*q).Add(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(j)})
+			(*q).Add(requestFor(j.GetNamespace(), j.GetName()))
 		}
 	})
 	if err != nil {
@@ -240,7 +240,7 @@ func (r *Reconciler[J]) report(ctx context.Context, j J, d decision) error {
 	if err != nil {
 		return fmt.Errorf("report status of %s: %w", r.name(j), err)
 	}
-	written := &unstructured.Unstructured{} // The answer is the whole job, which may not be readable.
+	written := &metav1.PartialObjectMetadata{} // The whole job is no news, and may not be readable.
 	written.SetGroupVersionKind(training.GroupVersion.WithKind(r.framework.Traits().Kind))
 	written.SetNamespace(j.GetNamespace())
 	written.SetName(j.GetName())

@@ -98,7 +98,7 @@ func (m *memory) pausing(job types.NamespacedName, now time.Time) time.Duration 
 }
 
 // late tells whether a job was read as it was before we last wrote it. What is
-// decided on it would be refused; the watch will bring the job as it is.
+// decided on it would be refused; soon the job will be as it is.
 func (m *memory) late(job client.Object) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

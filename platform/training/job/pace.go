@@ -13,7 +13,7 @@ import (
 
 // gathering is how long a status waits, from the last one on, that says no more
 // than how many pods run.
-const gathering = 100 * time.Millisecond
+const gathering = time.Second
 
 // pauseAfter is how long after a look at a job the next one waits. A look takes
 // the longer the more pods there are, and each of them gives cause for some: the

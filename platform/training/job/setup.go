@@ -4,17 +4,13 @@ import (
 	"context"
 	"fmt"
 	"reflect"
-	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/selection"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -48,9 +44,6 @@ type Options struct {
 	// same room away twice.
 	Hall *Hall
 }
-
-// ownerIndex finds pods and services by the uid of the job that owns them.
-const ownerIndex = "weir.owner"
 
 // Waits between tries that fail. The longest is short, since what a job waits
 // for, as room in a quota, comes without notice.
@@ -96,10 +89,9 @@ func Setup[J training.Job](ctx context.Context, mgr ctrl.Manager, f Framework[J]
 	toOwner := handler.EnqueueRequestsFromMapFunc(ownerOfKind(t.Kind))
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named(t.Operator).
-		For(f.New()).
-		WatchesRawSource(source.Kind(o.Belongings.pods, client.Object(&corev1.Pod{}), toOwner)).
-		WatchesRawSource(source.Kind(o.Belongings.services, client.Object(serviceMeta()), toOwner)).
-		WatchesRawSource(source.Func(func(_ context.Context, q workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+		WatchesRawSource(source.Kind(mgr.GetCache(), client.Object(f.New()), ofJob())).
+		WatchesRawSource(o.Belongings.of(t.Kind)).
+		WatchesRawSource(source.Func(func(_ context.Context, q queue) error {
 			r.again.Store(&q)
 			return nil
 		})).
@@ -121,37 +113,6 @@ func Setup[J training.Job](ctx context.Context, mgr ctrl.Manager, f Framework[J]
 		b = b.WatchesRawSource(source.Kind(mgr.GetCache(), client.Object(group), toOwner))
 	}
 	return b.Complete(r)
-}
-
-// Belongings are caches of the pods and services of jobs. The pods are in the
-// manager's, which others have filled anyway; of services it knows the metadata.
-type Belongings struct {
-	pods, services cache.Cache
-}
-
-// NewBelongings makes those that the kinds of a manager share.
-func NewBelongings(ctx context.Context, mgr ctrl.Manager) (*Belongings, error) {
-	ours, err := labels.NewRequirement(training.LabelOperatorName, selection.Exists, nil)
-	if err != nil {
-		return nil, fmt.Errorf("select services: %w", err)
-	}
-	services, err := cache.New(mgr.GetConfig(), cache.Options{
-		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(),
-		ByObject: map[client.Object]cache.ByObject{
-			serviceMeta(): {Label: labels.NewSelector().Add(*ours), Transform: cache.TransformStripManagedFields()},
-		},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("cache services: %w", err)
-	}
-	b := &Belongings{pods: mgr.GetCache(), services: services}
-	if err := b.pods.IndexField(ctx, &corev1.Pod{}, ownerIndex, ownerOf); err != nil {
-		return nil, fmt.Errorf("index pods by owner: %w", err)
-	}
-	if err := b.services.IndexField(ctx, serviceMeta(), ownerIndex, ownerOf); err != nil {
-		return nil, fmt.Errorf("index services by owner: %w", err)
-	}
-	return b, mgr.Add(services)
 }
 
 // NewFurniture is a cache of what else the jobs of a kind keep.
@@ -232,38 +193,4 @@ func (f Furniture) list(scheme *runtime.Scheme) (client.ObjectList, error) {
 		return nil, fmt.Errorf("list %s: %w", f.Kind.Kind, err)
 	}
 	return l.(client.ObjectList), nil
-}
-
-// ownerOf is the uid of the object's controller.
-func ownerOf(o client.Object) []string {
-	if c := metav1.GetControllerOfNoCopy(o); c != nil {
-		return []string{string(c.UID)}
-	}
-	return nil
-}
-
-// ownerOfKind finds the job of a kind that an object belongs to. Each kind hears
-// of the pods of all, so that this must not take long.
-func ownerOfKind(kind string) handler.MapFunc {
-	group := training.GroupVersion.Group + "/"
-	return func(_ context.Context, o client.Object) []reconcile.Request {
-		c := metav1.GetControllerOfNoCopy(o)
-		if c == nil || c.Kind != kind || !strings.HasPrefix(c.APIVersion, group) {
-			return nil
-		}
-		return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: c.Name}}}
-	}
-}
-
-// Of services, only names and owners matter.
-func serviceMeta() *metav1.PartialObjectMetadata {
-	s := &metav1.PartialObjectMetadata{}
-	s.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Service"))
-	return s
-}
-
-func serviceMetaList() *metav1.PartialObjectMetadataList {
-	s := &metav1.PartialObjectMetadataList{}
-	s.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("ServiceList"))
-	return s
 }

@@ -23,8 +23,8 @@ type apiLogs struct{ core kubernetes.Interface }
 // maxLine is where a line is broken in two.
 const maxLine = 64 << 10
 
-func (l apiLogs) Follow(ctx context.Context, c Container, after time.Time, over func() bool, take func(time.Time, string)) error {
-	o := &corev1.PodLogOptions{Container: c.Name, Follow: !over(), Timestamps: true}
+func (l apiLogs) Follow(ctx context.Context, c Container, after time.Time, over <-chan struct{}, take func(time.Time, string)) error {
+	o := &corev1.PodLogOptions{Container: c.Name, Follow: !IsOver(over), Timestamps: true}
 	if !after.IsZero() {
 		o.SinceTime = &metav1.Time{Time: after} // In whole seconds, so some lines come again.
 	}
@@ -60,10 +60,17 @@ func (l apiLogs) Follow(ctx context.Context, c Container, after time.Time, over 
 	}
 }
 
+// tidings is how long after its log the end of a container is heard of.
+const tidings = 5 * time.Second
+
 // another says why a log that was followed has ended: nil if the container has.
-func (l apiLogs) another(ctx context.Context, c Container, over func() bool) error {
-	if over() {
+func (l apiLogs) another(ctx context.Context, c Container, over <-chan struct{}) error {
+	select {
+	case <-over:
 		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(tidings):
 	}
 	pod, err := l.core.CoreV1().Pods(c.Namespace).Get(ctx, c.Pod, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) || err == nil && pod.UID != c.UID {

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -66,12 +67,9 @@ func Setup(mgr ctrl.Manager, core kubernetes.Interface, o Options) (*Store, erro
 		follower: newFollower(o.Logs, store, o.Limit, reporter.changed),
 		jobs:     map[types.UID]known{}, watched: map[Job]bool{},
 	}
-	isPart := predicate.NewPredicateFuncs(func(o client.Object) bool {
-		return slices.ContainsFunc(jobLabels, func(l string) bool { return o.GetLabels()[l] != "" })
-	})
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named("progress").
-		For(&corev1.Pod{}, builder.WithPredicates(isPart)).
+		For(&corev1.Pod{}, builder.WithPredicates(matters())).
 		WithOptions(controller.Options{SkipNameValidation: new(true), MaxConcurrentReconciles: 4}).
 		Complete(r)
 	if err != nil {
@@ -83,6 +81,30 @@ func Setup(mgr ctrl.Manager, core kubernetes.Interface, o Options) (*Store, erro
 		}
 	}
 	return store, nil
+}
+
+// matters leaves out of what becomes of pods what is nothing to follow: those of
+// no job, and what there is before a container starts, and between its start and
+// its end.
+func matters() predicate.Predicate {
+	isPart := func(o client.Object) bool {
+		return slices.ContainsFunc(jobLabels, func(l string) bool { return o.GetLabels()[l] != "" })
+	}
+	type state struct {
+		Container
+		ended, started bool
+	}
+	of := func(o client.Object) (s state) {
+		if pod, ok := o.(*corev1.Pod); ok {
+			s.Container, s.ended, s.started = containerOf(pod)
+		}
+		return s
+	}
+	return predicate.Funcs{
+		CreateFunc: func(e event.CreateEvent) bool { return isPart(e.Object) && of(e.Object).started },
+		UpdateFunc: func(e event.UpdateEvent) bool { return isPart(e.ObjectNew) && of(e.ObjectOld) != of(e.ObjectNew) },
+		DeleteFunc: func(e event.DeleteEvent) bool { return isPart(e.Object) },
+	}
 }
 
 // A reconciler sees to it that the pods of training jobs are followed.

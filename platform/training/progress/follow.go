@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -34,9 +33,9 @@ func (c Container) source() string {
 // Logs is how logs are read.
 type Logs interface {
 	// Follow hands over the lines that a container printed after a time, and
-	// those that it prints, until it has ended, which over says, and nothing
+	// those that it prints, until it has ended, which closes over, and nothing
 	// more is to come.
-	Follow(ctx context.Context, c Container, after time.Time, over func() bool, take func(at time.Time, line string)) error
+	Follow(ctx context.Context, c Container, after time.Time, over <-chan struct{}, take func(at time.Time, line string)) error
 }
 
 // flushEvery is how often what is found is kept.
@@ -68,7 +67,24 @@ type pursuit struct {
 	job       Job
 	replica   string
 	container Container
-	ended     atomic.Bool
+	over      chan struct{} // closed when the container has ended
+}
+
+// end says that the container has ended. The follower must be locked.
+func (p *pursuit) end() {
+	if !IsOver(p.over) {
+		close(p.over)
+	}
+}
+
+// IsOver is whether what a channel is closed for has come.
+func IsOver(over <-chan struct{}) bool {
+	select {
+	case <-over:
+		return true
+	default:
+		return false
+	}
 }
 
 func newFollower(logs Logs, store *Store, limit int, changed func(*Course)) *follower {
@@ -81,7 +97,9 @@ func (f *follower) follow(ctx context.Context, job Job, replica string, c Contai
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if p := f.following[c]; p != nil {
-		p.ended.Store(p.ended.Load() || ended)
+		if ended {
+			p.end()
+		}
 		return nil
 	}
 	course, err := f.store.take(job)
@@ -92,8 +110,10 @@ func (f *follower) follow(ctx context.Context, job Job, replica string, c Contai
 	if course.mark(c.source()).ended {
 		return nil
 	}
-	p := &pursuit{job: job, replica: replica, container: c}
-	p.ended.Store(ended)
+	p := &pursuit{job: job, replica: replica, container: c, over: make(chan struct{})}
+	if ended {
+		p.end()
+	}
 	f.following[c] = p
 	f.waiting = append(f.waiting, p)
 	f.proceed(ctx)
@@ -125,7 +145,7 @@ func (f *follower) gone(namespace, pod string) {
 	defer f.mu.Unlock()
 	for c, p := range f.following {
 		if c.Namespace == namespace && c.Pod == pod {
-			p.ended.Store(true)
+			p.end()
 		}
 	}
 }
@@ -135,7 +155,7 @@ func (f *follower) busy(job Job) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, p := range f.following {
-		if p.job == job && !p.ended.Load() {
+		if p.job == job && !IsOver(p.over) {
 			return true
 		}
 	}
@@ -160,12 +180,12 @@ func (f *follower) pursue(ctx context.Context, p *pursuit) error {
 	}
 	for wait := shortestWait; ; wait = min(2*wait, longestWait) {
 		stop := r.flushing(ctx)
-		err := f.logs.Follow(ctx, c, r.until, p.ended.Load, r.take)
+		err := f.logs.Follow(ctx, c, r.until, p.over, r.take)
 		stop()
 		switch {
 		case ctx.Err() != nil:
 			return r.flush(false)
-		case err == nil || errors.Is(err, errGone) || p.ended.Load():
+		case err == nil || errors.Is(err, errGone) || IsOver(p.over):
 			return errors.Join(err, r.flush(true))
 		}
 		select {

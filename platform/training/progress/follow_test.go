@@ -20,7 +20,7 @@ type scripted struct {
 	end   chan struct{} // one at a time
 }
 
-func (s *scripted) Follow(ctx context.Context, c Container, _ time.Time, _ func() bool, take func(time.Time, string)) error {
+func (s *scripted) Follow(ctx context.Context, c Container, _ time.Time, _ <-chan struct{}, take func(time.Time, string)) error {
 	s.mu.Lock()
 	s.begun = append(s.begun, c.Pod)
 	failing := s.fail > 0

@@ -51,9 +51,9 @@ func (w *written) print(pod, text string) {
 	w.news = make(chan struct{})
 }
 
-func (w *written) Follow(ctx context.Context, c progress.Container, after time.Time, over func() bool, take func(time.Time, string)) error {
+func (w *written) Follow(ctx context.Context, c progress.Container, after time.Time, over <-chan struct{}, take func(time.Time, string)) error {
 	for n := 0; ; {
-		ended := over()
+		ended := progress.IsOver(over)
 		w.mu.Lock()
 		lines, news := w.lines[c.Pod][n:], w.news
 		w.mu.Unlock()
@@ -70,7 +70,7 @@ func (w *written) Follow(ctx context.Context, c progress.Container, after time.T
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-news:
-		case <-time.After(20 * time.Millisecond): // It may be over.
+		case <-over:
 		}
 	}
 }
