@@ -83,6 +83,10 @@ func (c *Container) DiskUsage() (bytes, inodes uint64, err error) {
 	return c.root.Usage()
 }
 
+// Changes is the folder with what the container has written to its image's root, as
+// overlays keep it, until Remove.
+func (c *Container) Changes() string { return c.root.Layers[0].Upper }
+
 // Remove kills what is left of the container and removes its root.
 func (c *Container) Remove() error {
 	if err := c.Kill(); err != nil {

@@ -30,6 +30,10 @@ func mountOverlay(l rootfs.Layer, inUser bool) (*os.File, error) {
 		}
 		// Nothing of a container's own survives a crash, so nothing waits for the disk.
 		o.flags = append(o.flags, "volatile")
+		// What was written can be read without what lies below.
+		if !inUser {
+			o.folders = append(o.folders, overlayFolder{"redirect_dir", "off"})
+		}
 	}
 	if inUser {
 		o.flags = append(o.flags, "userxattr")
@@ -137,7 +141,7 @@ func (o *overlay) mountAtOnce() (int, error) {
 	}
 	defer os.Remove(at)
 	options := slices.Clone(o.flags)
-	for _, option := range []string{"lowerdir", "upperdir", "workdir"} {
+	for _, option := range []string{"lowerdir", "upperdir", "workdir", "redirect_dir"} {
 		if folders := o.option(option); folders != "" {
 			options = append(options, option+"="+folders)
 		}

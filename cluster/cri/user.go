@@ -26,30 +26,24 @@ func userOf(pod *runtimeapi.LinuxContainerSecurityContext, image *rootfs.Image) 
 	if err != nil {
 		return user{}, err
 	}
-	name, group, _ := strings.Cut(image.User, ":")
+	name := image.User
 	switch {
 	case pod.GetRunAsUser() != nil:
-		name, group = strconv.FormatInt(pod.RunAsUser.Value, 10), ""
+		name = strconv.FormatInt(pod.RunAsUser.Value, 10)
 	case pod.GetRunAsUsername() != "":
-		name, group = pod.RunAsUsername, ""
+		name = pod.RunAsUsername
 	}
-
-	uid, err := lookup(name, accounts.User)
+	who, err := accounts.Whose(name)
 	if err != nil {
-		return user{}, fmt.Errorf("user %q: containers have no user of that name: use its number (runAsUser)", name)
+		return user{}, fmt.Errorf("%w (runAsUser, runAsGroup)", err)
 	}
-	u := user{uid: uid, gid: accounts.GroupOf(uid)}
-	switch {
-	case pod.GetRunAsGroup() != nil:
+	u := user{uid: who.UID, gid: who.GID}
+	if pod.GetRunAsGroup() != nil {
 		u.gid = uint32(pod.RunAsGroup.Value)
-	case group != "":
-		if u.gid, err = lookup(group, accounts.Group); err != nil {
-			return user{}, fmt.Errorf("group %q: containers have no group of that name: use its number (runAsGroup)", group)
-		}
 	}
 
 	if pod.GetSupplementalGroupsPolicy() == runtimeapi.SupplementalGroupsPolicy_Merge {
-		u.groups = accounts.GroupsOf(uid)
+		u.groups = accounts.GroupsOf(u.uid)
 	}
 	for _, g := range pod.GetSupplementalGroups() {
 		u.groups = append(u.groups, uint32(g))
@@ -57,18 +51,6 @@ func userOf(pod *runtimeapi.LinuxContainerSecurityContext, image *rootfs.Image) 
 	slices.Sort(u.groups)
 	u.groups = slices.Compact(u.groups)
 	return u, nil
-}
-
-// lookup turns a name or a number into a number; "" is root's.
-func lookup(name string, named func(string) (uint32, bool)) (uint32, error) {
-	if name == "" {
-		return 0, nil
-	}
-	if id, ok := named(name); ok {
-		return id, nil
-	}
-	id, err := strconv.ParseUint(name, 10, 32)
-	return uint32(id), err
 }
 
 // groupsAllowed reports whether processes may have supplementary groups at all: in a user

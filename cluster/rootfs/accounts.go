@@ -114,6 +114,44 @@ func (a Accounts) Group(name string) (gid uint32, ok bool) {
 	return 0, name == "root"
 }
 
+// A Person is whom a process runs as.
+type Person struct {
+	UID, GID uint32
+	Groups   []uint32 // supplementary
+}
+
+// Whose is the person that an image or a Dockerfile names: "" is root; "name", "1000",
+// "name:group", "1000:100". The error is about a name that nobody knows.
+func (a Accounts) Whose(text string) (Person, error) {
+	name, group, both := strings.Cut(text, ":")
+	var p Person
+	var err error
+	if p.UID, err = lookup(name, a.User); err != nil {
+		return p, fmt.Errorf("user %q: the image's /etc/passwd has none of that name: use a number", name)
+	}
+	p.GID, p.Groups = a.GroupOf(p.UID), a.GroupsOf(p.UID)
+	if !both {
+		return p, nil
+	}
+	p.Groups = nil
+	if p.GID, err = lookup(group, a.Group); err != nil {
+		return p, fmt.Errorf("group %q: the image's /etc/group has none of that name: use a number", group)
+	}
+	return p, nil
+}
+
+// lookup turns a name or a number into a number; "" is root's.
+func lookup(name string, named func(string) (uint32, bool)) (uint32, error) {
+	if name == "" {
+		return 0, nil
+	}
+	if id, ok := named(name); ok {
+		return id, nil
+	}
+	id, err := strconv.ParseUint(name, 10, 32)
+	return uint32(id), err
+}
+
 // of is the account of a user, or what one without is taken for.
 func (a Accounts) of(uid uint32) user {
 	for _, u := range a.users {

@@ -28,6 +28,7 @@ type buildOptions struct {
 	env, secrets                                []string
 	file, target                                string
 	args                                        []string
+	fresh                                       bool
 }
 
 func newImageBuildCommand(f *folder) *cobra.Command {
@@ -53,6 +54,9 @@ Procfile or a script of pyproject.toml says, or --command.`,
 				return err
 			}
 			image, err := b.build(cmd.Context(), args[0])
+			if errors.Is(err, errInside) {
+				return nil
+			}
 			if err != nil {
 				return err
 			}
@@ -72,6 +76,7 @@ Procfile or a script of pyproject.toml says, or --command.`,
 	flags.StringVarP(&o.file, "file", "f", "", "Dockerfile, in place of DIR/Dockerfile")
 	flags.StringVar(&o.target, "target", "", "stage of the Dockerfile to build, in place of its last")
 	flags.StringArrayVar(&o.args, "build-arg", nil, "value of an ARG of the Dockerfile, as KEY=VALUE; may be repeated")
+	flags.BoolVar(&o.fresh, "no-cache", false, "run the commands of the Dockerfile that have run before")
 	cobra.CheckErr(cmd.MarkFlagRequired("tag"))
 	return cmd
 }

@@ -39,14 +39,21 @@ type machine struct {
 	pid     int
 }
 
+// enter is what an inner process begins with: it takes over what the outer one has
+// handed over.
+func enter() (handover, error) {
+	var h handover
+	if err := json.Unmarshal([]byte(os.Getenv(handoverVariable)), &h); err != nil {
+		return h, fmt.Errorf("read what the outer process handed over: %w", err)
+	}
+	return h, namespaces.Enter()
+}
+
 // runInside is the inner process.
 func runInside(ctx context.Context, dir string, o upOptions, out io.Writer) error {
 	kind, file, _ := namespaces.Inside()
-	var h handover
-	if err := json.Unmarshal([]byte(os.Getenv(handoverVariable)), &h); err != nil {
-		return fmt.Errorf("read what the outer process handed over: %w", err)
-	}
-	if err := namespaces.Enter(); err != nil {
+	h, err := enter()
+	if err != nil {
 		return err
 	}
 	m := machine{kind: kind, pid: h.PID, outside: file(h.Outside), names: h.Names}

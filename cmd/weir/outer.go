@@ -24,8 +24,8 @@ type handover struct {
 
 const handoverVariable = "WEIR_HANDOVER"
 
-// runOutside starts the inner process and waits for it. It carries the pods'
-// packets out meanwhile.
+// runOutside starts the inner process, which is this command again, and waits for it.
+// It carries the pods' packets out meanwhile.
 func runOutside(ctx context.Context, kind namespaces.Kind, d *doors) error {
 	h := handover{PID: os.Getpid(), Names: d.names}
 	var files []*os.File

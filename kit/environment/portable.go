@@ -212,9 +212,13 @@ func (p parcel) take(file string) error {
 	return nil
 }
 
-// commands are those that scripts of packages are written with.
+// commands are those that scripts of packages are written with, and commands of
+// Dockerfiles.
 func commands() []string {
-	return []string{"sh", "basename", "cat", "chmod", "cp", "cut", "date", "dirname", "env", "expr", "grep", "head", "hostname", "id", "ln", "ls", "mkdir", "mktemp", "mv", "readlink", "realpath", "rm", "sed", "sleep", "sort", "tail", "tar", "touch", "tr", "uname", "wc", "xargs"}
+	return []string{
+		"sh", "basename", "bash", "cat", "chgrp", "chmod", "chown", "cp", "cut", "date", "dirname", "env", "expr", "find", "grep", "groupadd", "gzip", "head", "hostname", "id", "install", "ln", "ls",
+		"mkdir", "mktemp", "mv", "nproc", "readlink", "realpath", "rm", "rmdir", "sed", "seq", "sha256sum", "sleep", "sort", "stat", "tail", "tar", "tee", "timeout", "touch", "tr", "uname", "useradd", "wc", "whoami", "xargs",
+	}
 }
 
 // loadedByName are libraries that the C library looks for while a program runs.
@@ -236,7 +240,7 @@ func (p parcel) libraries(others ...parcel) error {
 		}
 	}
 	for _, name := range commands() {
-		for _, dir := range []string{"/usr/bin", "/bin"} {
+		for _, dir := range []string{"/usr/bin", "/bin", "/usr/sbin", "/sbin"} {
 			file := path.Join(dir, name)
 			if _, err := os.Stat(file); err == nil {
 				if err := p.take("/bin/" + name); err != nil && p.take(file) != nil {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -191,9 +192,15 @@ func (s *Store) walk(target ocispec.Descriptor, visit func(d ocispec.Descriptor,
 	return visit(target, true)
 }
 
-// List returns all images that have a name, in the order of their names. Those of
-// which something is missing are left out.
+// List returns all images that somebody has given a name, in the order of their names.
+// Those of which something is missing are left out.
 func (s *Store) List() ([]*Image, error) {
+	all, err := s.all()
+	return slices.DeleteFunc(all, func(i *Image) bool { return i.Name.Repository == stepRepository }), err
+}
+
+// all returns also what steps of builds have made.
+func (s *Store) all() ([]*Image, error) {
 	names, err := s.names()
 	if err != nil {
 		return nil, err

@@ -251,7 +251,7 @@ func (g *guard) Read(p []byte) (int, error) {
 // again. Who calls an image used before Unpacked says that it is there keeps it.
 func (s *Store) RemoveUnpacked(ctx context.Context, i *Image, used func() []*Image) error {
 	return s.removeUnpacked(ctx, func() ([]string, error) {
-		all, err := s.List()
+		all, err := s.all()
 		if err != nil {
 			return nil, err
 		}
@@ -278,7 +278,7 @@ func (s *Store) SweepUnpacked(ctx context.Context) error {
 		if err != nil {
 			return nil, err
 		}
-		images, err := s.List()
+		images, err := s.all()
 		if err != nil {
 			return nil, err
 		}
@@ -292,6 +292,9 @@ func (s *Store) SweepUnpacked(ctx context.Context) error {
 		return gone, nil
 	})
 }
+
+// ErrInUse says that somebody uses unpacked layers who does not say which.
+var ErrInUse = errors.New("an image is built on unpacked layers just now: try again when that is done")
 
 // removeUnpacked removes the folders of layers that choose names, while nobody unpacks
 // any. Nobody sees a part of a layer: they leave their places first, all at once, and
@@ -319,9 +322,17 @@ func (s *Store) moveLayers(choose func() ([]string, error), to string) error {
 	s.removing.Lock()
 	defer s.removing.Unlock()
 	dirs, err := choose()
+	if err != nil || len(dirs) == 0 {
+		return err
+	}
+	free, err := tryHold(s.path("layers", layersInUse))
+	if err == nil && free == nil {
+		err = ErrInUse
+	}
 	if err != nil {
 		return err
 	}
+	defer free.Close()
 	for _, dir := range dirs {
 		if err := os.Rename(dir, filepath.Join(to, filepath.Base(dir))); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err

@@ -150,8 +150,49 @@ func TestDockerfile(t *testing.T) {
 		a := s.ask(t, "", "kubectl", "logs", "it", "-n", s.namespace)
 		return a.out == "hello 7 /srv/app 7\n", a.out + a.err
 	})
-	p.write("Dockerfile", "FROM python:3.11\n\nRUN pip install six\n")
+	p.write("Dockerfile", "FROM python:3.11\n\nRUN --mount=type=ssh true\n")
 	if a := s.ask(t, "", "image", "build", p.dir, "--tag", name); a.code == 0 || !strings.Contains(a.err, "Dockerfile:3: RUN: ") {
 		t.Errorf("exit code %d: %s", a.code, a.err)
+	}
+}
+
+// A Dockerfile as tutorials have it: packages are installed from the index, the program
+// runs as a pod as the user that was made for it, and what has run is not run again.
+func TestDockerfileThatRuns(t *testing.T) {
+	s := begin(t)
+	p := s.project(map[string]string{
+		"Dockerfile": `FROM python:3.11
+WORKDIR /app
+COPY requirements.txt .
+RUN pip install --no-cache-dir -r requirements.txt
+RUN useradd --create-home --uid 1000 app && mkdir out && chown app out
+COPY . .
+USER app
+ENTRYPOINT ["python3", "train.py"]
+CMD ["--epochs", "2"]
+`,
+		"requirements.txt": "six==1.16.0\n",
+		"train.py":         "import os, six, sys, time\nopen('out/model', 'w').write('1')\nprint(six.__version__, sys.argv[1:], os.getuid(), os.environ['HOME'], flush=True)\ntime.sleep(1000)\n",
+	})
+	name := s.namespace + "/trainer:v1"
+	build := func() string {
+		t.Helper()
+		a := s.ask(t, "", "image", "build", p.dir, "--tag", name)
+		if a.code != 0 || !strings.Contains(a.out, "built "+name) {
+			t.Fatalf("exit code %d: %s%s", a.code, a.out, a.err)
+		}
+		return a.err
+	}
+	if said := build(); !strings.Contains(said, "Successfully installed six-1.16.0") {
+		t.Errorf("pip said nothing of it:\n%s", said)
+	}
+	s.apply(strings.Replace(pod("it", "imagePullPolicy: Never"), "python:3.11", name, 1))
+	s.eventually(2*time.Minute, "it trains", func() (bool, string) {
+		a := s.ask(t, "", "kubectl", "logs", "it", "-n", s.namespace)
+		return a.out == "1.16.0 ['--epochs', '2'] 1000 /home/app\n", a.out + a.err
+	})
+	p.write("train.py", "print(1)\n")
+	if said := build(); strings.Contains(said, "six") && strings.Contains(said, "Successfully installed") {
+		t.Errorf("what has run is run again:\n%s", said)
 	}
 }

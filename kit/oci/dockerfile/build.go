@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"path"
 	"slices"
@@ -26,28 +27,60 @@ type Options struct {
 	Base func(ctx context.Context, name string) (*oci.Image, error)
 	// Progress is told in sentences what is done.
 	Progress func(string)
+	// Runner runs commands. It is not asked for by a Rehearsal.
+	Runner Runner
+	// Output is what commands say; nil drops it.
+	Output io.Writer
+	// Fresh runs commands that have run before.
+	Fresh bool
+}
+
+// A Rehearsal says what a build is going to need.
+type Rehearsal struct {
+	Runs string // the first command that is run, as "Dockerfile:3: RUN"; "" is none
+}
+
+// Rehearse does all of a build but running commands and keeping files, so that what is
+// wrong is known early, and the images that it begins with are there.
+func (f *File) Rehearse(ctx context.Context, store *oci.Store, o Options) (Rehearsal, error) {
+	b, target, err := f.begin(store, o)
+	if err != nil {
+		return Rehearsal{}, err
+	}
+	b.rehearsal = &Rehearsal{}
+	_, err = b.stage(ctx, target)
+	return *b.rehearsal, err
 }
 
 // Build builds the image of a Dockerfile, and gives it a name.
 func (f *File) Build(ctx context.Context, store *oci.Store, name string, o Options) (*oci.Image, error) {
-	for arg := range o.Args {
-		if !f.declares(arg) {
-			return nil, fmt.Errorf("%s: no ARG is called %s", f.name, arg)
-		}
-	}
-	b := &builder{File: f, Options: o, store: store}
-	target := len(f.stages) - 1
-	if o.Target != "" {
-		var ok bool
-		if target, ok = instructions.HasStage(f.stages, o.Target); !ok {
-			return nil, fmt.Errorf("%s: no stage is called %s", f.name, o.Target)
-		}
+	b, target, err := f.begin(store, o)
+	if err != nil {
+		return nil, err
 	}
 	done, err := b.stage(ctx, target)
 	if err != nil {
 		return nil, err
 	}
 	return store.Build(ctx, name, oci.Draft{Base: done.base, Config: done.config, Layers: oci.Layers(done.layers...)})
+}
+
+// begin finds the stage that is wanted.
+func (f *File) begin(store *oci.Store, o Options) (b *builder, target int, err error) {
+	for arg := range o.Args {
+		if !f.declares(arg) {
+			return nil, 0, fmt.Errorf("%s: no ARG is called %s", f.name, arg)
+		}
+	}
+	b = &builder{File: f, Options: o, store: store}
+	if o.Target == "" {
+		return b, len(f.stages) - 1, nil
+	}
+	target, ok := instructions.HasStage(f.stages, o.Target)
+	if !ok {
+		return nil, 0, fmt.Errorf("%s: no stage is called %s", f.name, o.Target)
+	}
+	return b, target, nil
 }
 
 func (f *File) declares(name string) bool {
@@ -70,7 +103,14 @@ func (f *File) declares(name string) bool {
 type builder struct {
 	*File
 	Options
-	store *oci.Store
+	store     *oci.Store
+	rehearsal *Rehearsal // nil when it is for real
+}
+
+func (b *builder) say(format string, args ...any) {
+	if b.rehearsal == nil {
+		b.Progress(fmt.Sprintf(format, args...))
+	}
 }
 
 // A stage is what has become of one so far.
@@ -170,7 +210,7 @@ func (b *builder) stage(ctx context.Context, n int) (*stage, error) {
 		}
 		s.base, s.config, s.layers, s.shell, s.folders = done.base, done.config, done.layers, done.shell, done.folders
 	} else if name != "scratch" {
-		b.Progress("FROM " + name)
+		b.say("FROM %s", name)
 		if s.base, err = b.Base(ctx, name); err != nil {
 			return nil, fmt.Errorf("%s:%d: FROM: %w", b.name, line, err)
 		}
@@ -189,8 +229,8 @@ func (b *builder) stage(ctx context.Context, n int) (*stage, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		b.Progress(fmt.Sprint(c))
-		if err := b.do(s, c, global); err != nil {
+		b.say("%s", c)
+		if err := b.do(ctx, s, c, global); err != nil {
 			return nil, b.at(c, err)
 		}
 	}
@@ -198,7 +238,7 @@ func (b *builder) stage(ctx context.Context, n int) (*stage, error) {
 }
 
 // do does one command.
-func (b *builder) do(s *stage, c instructions.Command, global map[string]string) error {
+func (b *builder) do(ctx context.Context, s *stage, c instructions.Command, global map[string]string) error {
 	env := map[string]string{}
 	for _, v := range s.config.Config.Env {
 		name, value, _ := strings.Cut(v, "=")
@@ -254,7 +294,9 @@ func (b *builder) do(s *stage, c instructions.Command, global map[string]string)
 			config.Cmd = nil
 		}
 	case *instructions.HealthCheckCommand:
-		b.Progress("HEALTHCHECK is left out: Kubernetes asks by probes, which pods name")
+		b.say("HEALTHCHECK is left out: Kubernetes asks by probes, which pods name")
+	case *instructions.RunCommand:
+		return b.run(ctx, s, c)
 	case *instructions.CopyCommand:
 		return b.copy(s, copying{c.SourcesAndDest, c.Chown, c.Chmod, false})
 	case *instructions.AddCommand:

@@ -63,7 +63,8 @@ func build(t *testing.T, store *oci.Store, text string, files []oci.Entry, o Opt
 // What cannot be done is refused before anything is, by its line.
 func TestRefused(t *testing.T) {
 	cases := map[string]struct{ text, want string }{
-		"Run":      {"FROM scratch\n# x\nCOPY a.py \\\n  /a\nRUN make\n", "Dockerfile:5: RUN: nothing is run"},
+		"Run":      {"FROM scratch\n# x\nCOPY a.py \\\n  /a\nRUN --network=none make\n", "Dockerfile:5: RUN: --network=none is not known"},
+		"Secret":   {"FROM scratch\nRUN --mount=type=secret,id=x make\n", "Dockerfile:2: RUN: --mount=type=secret is not known"},
 		"OnBuild":  {"FROM scratch\nONBUILD COPY a b\n", "Dockerfile:2: ONBUILD: "},
 		"From":     {"FROM scratch AS x\nFROM scratch\nCOPY --from=x a b\n", "Dockerfile:3: COPY: files are copied from the folder only"},
 		"Fetch":    {"FROM scratch\nADD https://x.example/a /a\n", "Dockerfile:2: ADD: nothing is fetched"},

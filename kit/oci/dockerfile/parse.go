@@ -1,8 +1,8 @@
-// Package dockerfile builds images as Dockerfiles say, of what can be done without
-// running anything in them.
+// Package dockerfile builds images as Dockerfiles say.
 //
-//	Dockerfile ──Parse──▶ File ──Build──▶ image
-//	        refused, by its line
+//	Dockerfile ──Parse──▶ File ──Rehearse──▶ what it needs
+//	        refused, by its line └──Build──▶ image
+//	                                  └── RUN ──▶ Runner
 package dockerfile
 
 import (
@@ -81,7 +81,7 @@ func (f *File) at(c instructions.Command, err error) error {
 func refused(c instructions.Command) string {
 	switch c := c.(type) {
 	case *instructions.RunCommand:
-		return "nothing is run in images while they are built: take a base that has what it makes, or an environment"
+		return refusedRun(c)
 	case *instructions.OnbuildCommand:
 		return "it is about images that others build of this one, which OCI's do not know: write it there"
 	case *instructions.CopyCommand:

@@ -2,6 +2,7 @@
 // looks into several that lie over one another.
 //
 //	a layer's tar ──Unpack──▶ a folder: files, and marks for what the layer hides
+//	              ◀──Pack────
 //	folders, the topmost first ──Open──▶ the file that somebody in the image would see
 //
 // A layer comes from anybody. Nothing in it can write outside its folder, make a
@@ -454,13 +455,20 @@ func unlessUnknown(err error) error {
 	return err
 }
 
-// extend sets extended attributes: users' own and capabilities. Others are the
-// machine's business, and those of overlays would say what lies where.
+// attributePrefix begins the names of extended attributes in a tar.
+const attributePrefix = "SCHILY.xattr."
+
+// isKept says whether layers have an extended attribute: users' own and capabilities.
+// Others are the machine's business, and those of overlays would say what lies where.
+func isKept(attribute string) bool {
+	return strings.HasPrefix(attribute, "user.") && !strings.HasPrefix(attribute, "user.overlay.") || attribute == "security.capability"
+}
+
+// extend sets extended attributes.
 func extend(fd int, h *tar.Header) error {
 	for key, value := range h.PAXRecords {
-		name, ok := strings.CutPrefix(key, "SCHILY.xattr.")
-		users := strings.HasPrefix(name, "user.") && !strings.HasPrefix(name, "user.overlay.")
-		if !ok || !users && name != "security.capability" {
+		name, ok := strings.CutPrefix(key, attributePrefix)
+		if !ok || !isKept(name) {
 			continue
 		}
 		err := unix.Fsetxattr(fd, name, []byte(value), 0)

@@ -1,0 +1,256 @@
+package dockerfile
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"path"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/identity"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/weir-ml/weir/kit/oci"
+)
+
+// A Runner runs commands in roots of images.
+type Runner interface {
+	// Run runs a command to its end, and then gives keep what that has changed: as a
+	// layer that can be written until keep returns. The error is an *ExitError when
+	// the command fails. Nothing of the command is left when Run returns.
+	Run(ctx context.Context, c Command, output io.Writer, keep func(oci.Layer) error) error
+}
+
+// A Command is one to be run.
+type Command struct {
+	Root    []string // the folders of the root's layers, the topmost first
+	Argv    []string
+	Env     []string
+	Dir     string // made if missing
+	User    string // as in a Dockerfile: a name or a number, with :GROUP or without
+	Scripts []Script
+}
+
+// A Script is a file that there is in Scripts's folder while a command runs.
+type Script struct {
+	Name string
+	Text []byte
+}
+
+// ScriptFolder is where a command finds its scripts.
+const ScriptFolder = "/dev/pipes"
+
+// An ExitError says how a command ended that failed.
+type ExitError struct{ Code int }
+
+func (e *ExitError) Error() string { return fmt.Sprintf("it ended with exit code %d", e.Code) }
+
+// refusedRun says why a RUN cannot be done, or nothing.
+func refusedRun(c *instructions.RunCommand) string {
+	if err := c.Expand(func(word string) (string, error) { return word, nil }); err != nil { // else mounts have no type yet
+		return err.Error()
+	}
+	for _, m := range instructions.GetMounts(c) {
+		return fmt.Sprintf("--mount=type=%s is not known", m.Type)
+	}
+	if n := instructions.GetNetwork(c); n != instructions.NetworkDefault {
+		return fmt.Sprintf("--network=%s is not known: commands have a network of their own that leads out", n)
+	}
+	if instructions.GetSecurity(c) != instructions.SecuritySandbox {
+		return "--security=insecure is not known: nothing is run with the machine's rights"
+	}
+	if len(instructions.GetDevices(c)) > 0 {
+		return "--device is not known"
+	}
+	return ""
+}
+
+// run runs a command, or takes what it made when it ran last.
+func (b *builder) run(ctx context.Context, s *stage, c *instructions.RunCommand) error {
+	if arch := s.config.Architecture; arch != runtime.GOARCH {
+		return fmt.Errorf("this machine is a linux/%s and runs no programs for linux/%s: build on one of those, or take a base that has what it makes", runtime.GOARCH, arch)
+	}
+	if b.rehearsal != nil {
+		if b.rehearsal.Runs == "" {
+			b.rehearsal.Runs = strings.TrimSuffix(b.at(c, errors.New("")).Error(), ": ")
+		}
+		return nil
+	}
+	if b.Runner == nil {
+		return errors.New("nothing is run here")
+	}
+	command, err := s.command(c)
+	if err != nil {
+		return err
+	}
+	base, err := b.commit(ctx, s)
+	if err != nil {
+		return err
+	}
+	step := stepOf(base, command)
+	made, err := b.store.Step(step)
+	if err != nil {
+		return err
+	}
+	if made == nil || b.Fresh {
+		if made, err = b.execute(ctx, step, base, command); err != nil {
+			return err
+		}
+	} else {
+		b.say("it has run before: what it made then is taken")
+	}
+	s.base, s.layers, s.folders = made, nil, nil
+	return nil
+}
+
+func (b *builder) execute(ctx context.Context, step oci.Step, base *oci.Image, command Command) (made *oci.Image, err error) {
+	unpacked, err := b.store.Unpack(ctx, base, b.Progress)
+	if err != nil {
+		return nil, err
+	}
+	command.Root = unpacked.Folders
+	said := &lastLines{to: b.Output}
+	err = b.Runner.Run(ctx, command, said, func(l oci.Layer) error {
+		made, err = b.store.BuildStep(ctx, step, oci.Draft{Base: base, Config: base.Config, Layers: []oci.Layer{l}})
+		return err
+	})
+	if errors.As(err, new(*ExitError)) {
+		err = said.after(err)
+	}
+	return made, err
+}
+
+// command is what a RUN runs, as the stage is now.
+func (s *stage) command(c *instructions.RunCommand) (Command, error) {
+	command := Command{User: s.config.Config.User, Dir: path.Join("/", s.config.Config.WorkingDir)}
+	// What the image says counts more than an ARG of the same name.
+	command.Env = append(command.Env, sorted(s.args)...)
+	command.Env = append(command.Env, s.config.Config.Env...)
+	line := c.ShellDependantCmdLine
+	if len(c.Files) > 0 {
+		if len(line.CmdLine) != 1 || !line.PrependShell {
+			return command, errors.New("a here-document is for commands of a shell, and not for lists of words")
+		}
+		heredoc, err := parser.ParseHeredoc(line.CmdLine[0])
+		if err != nil {
+			return command, err
+		}
+		text := documentOf(c.Files[0])
+		switch {
+		case heredoc != nil && strings.HasPrefix(text, "#!"):
+			script := Script{Name: c.Files[0].Name, Text: []byte(text)}
+			command.Scripts = []Script{script}
+			line.CmdLine = []string{path.Join(ScriptFolder, script.Name)}
+		case heredoc != nil:
+			line.CmdLine = []string{text}
+		default: // The shell is to see them.
+			whole := line.CmdLine[0]
+			for _, f := range c.Files {
+				whole += "\n" + f.Data + f.Name
+			}
+			line.CmdLine = []string{whole}
+		}
+	}
+	command.Argv = s.commandLine(line)
+	if len(command.Argv) == 0 {
+		return command, errors.New("it names no command")
+	}
+	return command, nil
+}
+
+func documentOf(f instructions.ShellInlineFile) string {
+	if f.Chomp {
+		return parser.ChompHeredocContent(f.Data)
+	}
+	return f.Data
+}
+
+func sorted(variables map[string]string) []string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(variables)) {
+		all = append(all, name+"="+variables[name])
+	}
+	return all
+}
+
+// commit makes an image of what a stage is so far, for its layers to be unpacked. It is
+// called by what it holds, so what has not changed since is made once.
+func (b *builder) commit(ctx context.Context, s *stage) (*oci.Image, error) {
+	if s.base != nil && len(s.layers) == 0 {
+		return s.base, nil
+	}
+	var diffs []digest.Digest
+	if s.base != nil {
+		diffs = slices.Clone(s.base.Config.RootFS.DiffIDs)
+	}
+	layers := oci.Layers(s.layers...)
+	for _, l := range layers {
+		sum := digest.Canonical.Digester()
+		if err := l(sum.Hash()); err != nil {
+			return nil, err
+		}
+		diffs = append(diffs, sum.Digest())
+	}
+	step := stepFrom("files", identity.ChainID(diffs).String(), s.config.Architecture)
+	made, err := b.store.Step(step)
+	if err != nil || made != nil {
+		return made, err
+	}
+	var config ocispec.Image
+	config.OS, config.Architecture = s.config.OS, s.config.Architecture
+	return b.store.BuildStep(ctx, step, oci.Draft{Base: s.base, Config: config, Layers: layers})
+}
+
+// stepOf is what a command makes what it makes of: all that it can see that does not
+// change by itself.
+func stepOf(base *oci.Image, c Command) oci.Step {
+	return stepFrom("run", identity.ChainID(base.Config.RootFS.DiffIDs).String(), base.Config.Architecture, c)
+}
+
+func stepFrom(parts ...any) oci.Step {
+	text, err := json.Marshal(parts)
+	if err != nil {
+		panic(err) // of strings and numbers
+	}
+	return oci.Step(fmt.Sprintf("%x", sha256.Sum256(text)))
+}
+
+// lastLines passes output on, and keeps its end.
+type lastLines struct {
+	to   io.Writer
+	kept []byte
+}
+
+const keptBytes, keptLines = 4 << 10, 5
+
+// Write is an io.Writer's.
+func (l *lastLines) Write(p []byte) (int, error) {
+	l.kept = append(l.kept, p...)
+	if over := len(l.kept) - keptBytes; over > 0 {
+		l.kept = append(l.kept[:0], l.kept[over:]...)
+	}
+	if l.to == nil {
+		return len(p), nil
+	}
+	return l.to.Write(p)
+}
+
+// after adds to an error what was said last.
+func (l *lastLines) after(err error) error {
+	lines := bytes.Split(bytes.TrimSpace(l.kept), []byte("\n"))
+	lines = lines[max(0, len(lines)-keptLines):]
+	if len(lines[len(lines)-1]) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w; it said last:\n  %s", err, bytes.Join(lines, []byte("\n  ")))
+}

@@ -1,0 +1,171 @@
+package layers
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Pack writes a layer, as an uncompressed tar, of what an overlay's upper folder
+// holds: what was written over the layers below, the topmost first. Names that except
+// has are left out, with all that is in them. So are sockets, which live as long as
+// who listens, and devices, which no layer may have.
+func Pack(w io.Writer, dir string, below []string, except map[string]bool) error {
+	p := &packer{out: tar.NewWriter(w), dir: dir, below: below, links: map[inode]string{}}
+	err := filepath.WalkDir(dir, func(file string, _ fs.DirEntry, err error) error {
+		if err != nil || file == dir {
+			return err
+		}
+		name := strings.TrimPrefix(file, dir+"/")
+		var st unix.Stat_t
+		if err := unix.Lstat(file, &st); err != nil {
+			return &fs.PathError{Op: "stat", Path: file, Err: err}
+		}
+		isFolder := st.Mode&unix.S_IFMT == unix.S_IFDIR
+		if except[name] {
+			if isFolder {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if err := p.entry(file, name, &st); err != nil {
+			return fmt.Errorf("pack /%s: %w", name, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return p.out.Close()
+}
+
+// A packer is at work on one layer.
+type packer struct {
+	out   *tar.Writer
+	dir   string
+	below []string
+	links map[inode]string // the first name of files that have several
+}
+
+type inode struct{ dev, ino uint64 }
+
+func (p *packer) entry(file, name string, st *unix.Stat_t) error {
+	h := &tar.Header{
+		Name: name, Mode: int64(st.Mode & 0o7777), Uid: int(st.Uid), Gid: int(st.Gid),
+		ModTime: time.Unix(st.Mtim.Unix()), Format: tar.FormatPAX,
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		return p.folder(file, h)
+	case unix.S_IFREG:
+		return p.file(file, h, st)
+	case unix.S_IFLNK:
+		to, err := os.Readlink(file)
+		if err != nil {
+			return err
+		}
+		h.Typeflag, h.Linkname, h.Mode = tar.TypeSymlink, to, 0o777
+		return p.out.WriteHeader(h)
+	case unix.S_IFIFO:
+		h.Typeflag = tar.TypeFifo
+		return p.out.WriteHeader(h)
+	}
+	if isWhiteout(st) {
+		return p.mark(path.Join(path.Dir(name), hides+path.Base(name)), name)
+	}
+	return nil
+}
+
+// mark says that something of the layers below is hidden, if there is anything.
+func (p *packer) mark(mark, hidden string) error {
+	if _, ok := lookup(p.below, hidden); !ok {
+		return nil
+	}
+	return p.out.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: mark, ModTime: time.Unix(0, 0), Format: tar.FormatPAX})
+}
+
+func (p *packer) folder(file string, h *tar.Header) error {
+	name := h.Name
+	h.Typeflag, h.Name = tar.TypeDir, name+"/"
+	if err := attributesOf(file, h); err != nil {
+		return err
+	}
+	if err := p.out.WriteHeader(h); err != nil || !isOpaque(file) {
+		return err
+	}
+	return p.mark(path.Join(name, opaque), name)
+}
+
+func (p *packer) file(file string, h *tar.Header, st *unix.Stat_t) error {
+	h.Typeflag, h.Size = tar.TypeReg, st.Size
+	if st.Nlink > 1 {
+		i := inode{st.Dev, st.Ino}
+		if first, ok := p.links[i]; ok {
+			h.Typeflag, h.Linkname, h.Size = tar.TypeLink, first, 0
+			return p.out.WriteHeader(h)
+		}
+		p.links[i] = h.Name
+	}
+	if err := attributesOf(file, h); err != nil {
+		return err
+	}
+	if err := p.out.WriteHeader(h); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.CopyN(p.out, f, st.Size)
+	return err
+}
+
+// attributesOf are those that Unpack sets.
+func attributesOf(file string, h *tar.Header) error {
+	names, err := listAttributes(file)
+	if err != nil {
+		return err
+	}
+	for name := range bytes.SplitSeq(names, []byte{0}) {
+		if !isKept(string(name)) {
+			if strings.HasSuffix(string(name), ".overlay.redirect") || strings.HasSuffix(string(name), ".overlay.metacopy") {
+				return errors.New("the overlay keeps a part of it elsewhere")
+			}
+			continue
+		}
+		value := make([]byte, 64<<10)
+		n, err := unix.Lgetxattr(file, string(name), value)
+		if err != nil {
+			return fmt.Errorf("attribute %s: %w", name, err)
+		}
+		if h.PAXRecords == nil {
+			h.PAXRecords = map[string]string{}
+		}
+		h.PAXRecords[attributePrefix+string(name)] = string(value[:n])
+	}
+	return nil
+}
+
+func listAttributes(file string) ([]byte, error) {
+	names := make([]byte, 64<<10)
+	n, err := unix.Llistxattr(file, names)
+	if errors.Is(err, unix.ENOTSUP) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list attributes: %w", err)
+	}
+	return names[:n], nil
+}
