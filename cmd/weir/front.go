@@ -25,6 +25,7 @@ import (
 	"github.com/weir-ml/weir/kit/oci"
 	"github.com/weir-ml/weir/platform/gateway"
 	"github.com/weir-ml/weir/platform/gateway/identity"
+	"github.com/weir-ml/weir/platform/packaging"
 	"github.com/weir-ml/weir/ui"
 )
 
@@ -37,6 +38,7 @@ const linkLasts = 24 * time.Hour
 // A frontDoor is the gateway of a running weir.
 type frontDoor struct {
 	endpoint
+	port     int
 	rest     *rest.Config
 	identity *identity.Store
 	gateway  *gateway.Gateway
@@ -51,7 +53,8 @@ type frontDoor struct {
 // last run, if there is one.
 func openFrontDoor(ctx context.Context, dir string, k *cluster.Cluster, m *machine, s *state, people *identity.Store, buckets *storage, images *oci.Store) (*frontDoor, error) {
 	f := &frontDoor{rest: k.REST, identity: people, endpoint: endpoint{Token: s.Front.Token}, open: len(m.names) > 0}
-	f.URL = fmt.Sprintf("http://127.0.0.1:%d", m.front[0].Addr().(*net.TCPAddr).Port)
+	f.port = m.front[0].Addr().(*net.TCPAddr).Port
+	f.URL = fmt.Sprintf("http://127.0.0.1:%d", f.port)
 	authority, certificate, err := certificateFor(dir, "front", append([]string{"localhost", "127.0.0.1", "::1", k.Address().String()}, m.names...)...)
 	if err != nil {
 		return nil, err
@@ -88,6 +91,7 @@ func openFrontDoor(ctx context.Context, dir string, k *cluster.Cluster, m *machi
 			URL: s.S3.URL, AccessKey: s.S3.AccessKey, SecretKey: s.S3.SecretKey, Region: s.S3.Region,
 			TLS:  &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12},
 			Dial: func(context.Context, string, string) (net.Conn, error) { return buckets.server.Dial() },
+			Code: packaging.CodeBucket, Common: func() bool { return f.settings.settings().Storage.common() },
 		}
 	}
 	if f.open { // Others hear what goes over the network, but not what stays in this machine.

@@ -192,7 +192,7 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 		}
 		defer buckets.wait()
 		defer stop()
-		s.S3, platform.Store = buckets.endpoint, buckets.forPods(k.Address())
+		s.S3 = buckets.endpoint
 		report("S3")
 	}
 
@@ -207,6 +207,12 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 		platform.Tensorboards.Idle = time.Hour
 		if o.has("controllers") && o.has("metrics") {
 			s.Metrics.URL = front.URL + "/metrics"
+		}
+	}
+
+	if buckets != nil {
+		if platform.Store, err = buckets.forPods(k, people, front); err != nil {
+			return err
 		}
 	}
 

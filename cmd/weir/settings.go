@@ -25,6 +25,8 @@ type settings struct {
 	FrontDoor doorSettings `json:"frontDoor,omitempty"`
 	// SignIn says how people sign in there, beside weir's own ways.
 	SignIn gateway.SignIn `json:"signIn,omitempty"`
+	// Storage says who reaches which buckets.
+	Storage storageSettings `json:"storage,omitempty"`
 	// Registries say how registries of images are reached.
 	Registries registrySettings `json:"registries,omitempty"`
 	// Images say when those that nobody uses make room.
@@ -51,6 +53,21 @@ type hardware struct {
 	CPU    string `json:"cpu,omitempty"`
 	Memory string `json:"memory,omitempty"`
 	GPU    int    `json:"gpu,omitempty"`
+}
+
+type storageSettings struct {
+	// Common says who reaches the buckets that are of no namespace, beside the owners:
+	// pods, which is so by default, or nobody.
+	Common string `json:"common,omitempty"`
+}
+
+func (s storageSettings) common() bool { return s.Common != "nobody" }
+
+func (s storageSettings) check() error {
+	if s.Common != "" && s.Common != "pods" && s.Common != "nobody" {
+		return &gateway.FieldError{Field: "common", Err: fmt.Errorf("%q is not known: write pods or nobody", s.Common)}
+	}
+	return nil
 }
 
 type registrySettings struct {
@@ -141,6 +158,9 @@ func (s *settings) check() error {
 		return err
 	}
 	if err := gateway.Within("images", s.Images.check()); err != nil {
+		return err
+	}
+	if err := gateway.Within("storage", s.Storage.check()); err != nil {
 		return err
 	}
 	return gateway.Within("signIn", s.SignIn.Check())

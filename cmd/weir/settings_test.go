@@ -86,6 +86,7 @@ func TestSettingsThatAreWrong(t *testing.T) {
 		"NoYAML":     {"environments: [", "weir.yaml: line 1: "},
 		"Twice":      {"logs: {}\n\nlogs: {}\n", "weir.yaml:3: logs: it stands in line 1 already"},
 		"NoFields":   {"logs:\n- keep\n", "weir.yaml:1: logs: it has no fields: say each in a line below it"},
+		"NoCommon":   {"storage:\n  common: all\n", `weir.yaml:2: storage.common: "all" is not known: write pods or nobody`},
 		"NoTime":     {"signIn:\n  session: one week\n", `weir.yaml:2: signIn.session: "one week" is not a length of time: say 15s, 12h or 168h`},
 		"LongTime":   {"signIn:\n  # for ever\n  session: 90000h\n", "weir.yaml:3: signIn.session: 90000h0m0s is out of bounds: say a time from 1m to 8760h0m0s"},
 		"NoNumber":   {"signIn:\n  limits:\n    passwords: many\n", `weir.yaml:3: signIn.limits.passwords: "many" is not a whole number`},

@@ -12,6 +12,10 @@ import (
 	"os"
 	"path/filepath"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/weir-ml/weir/cluster"
 	"github.com/weir-ml/weir/kit/s3"
 	"github.com/weir-ml/weir/platform/admission"
 	"github.com/weir-ml/weir/platform/gateway/identity"
@@ -72,10 +76,31 @@ func (s *storage) code() (*packaging.Store, error) {
 	return packaging.Open(packaging.Access{Endpoint: s.URL, Region: s.Region, AccessKey: s.AccessKey, SecretKey: s.SecretKey, CAFile: s.CAFile})
 }
 
-// forPods is how pods reach it, on the address of this process that they know.
-func (s *storage) forPods(address netip.Addr) *admission.Store {
-	url := "http://" + netip.AddrPortFrom(address, uint16(s.port)).String()
-	return &admission.Store{Endpoint: url, Region: s.Region, AccessKey: s.AccessKey, SecretKey: s.SecretKey}
+// forPods is how pods reach it, on the address of this process that they know: by
+// the front door, with keys of their namespace, or past it where there is none, by
+// the keys that open everything.
+func (s *storage) forPods(k *cluster.Cluster, people *identity.Store, front *frontDoor) (*admission.Store, error) {
+	at := func(port int) string { return "http://" + netip.AddrPortFrom(k.Address(), uint16(port)).String() }
+	if front == nil {
+		return &admission.Store{Endpoint: at(s.port), Region: s.Region, Keys: func(context.Context, string) (string, string, error) {
+			return s.AccessKey, s.SecretKey, nil
+		}}, nil
+	}
+	core, err := kubernetes.NewForConfig(k.Inside)
+	if err != nil {
+		return nil, fmt.Errorf("lead pods to S3: %w", err)
+	}
+	return &admission.Store{Endpoint: at(front.port), Region: s.Region, Keys: func(ctx context.Context, namespace string) (string, string, error) {
+		n, err := core.CoreV1().Namespaces().Get(ctx, namespace, metav1.GetOptions{})
+		if err != nil {
+			return "", "", err
+		}
+		key, err := people.PodsS3Key(ctx, namespace, n.UID)
+		if err != nil {
+			return "", "", err
+		}
+		return key.Access, key.Secret, nil
+	}}, nil
 }
 
 // wait returns when all that was acknowledged is on the disk and S3 has ended.

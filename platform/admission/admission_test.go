@@ -147,9 +147,9 @@ func TestS3(t *testing.T) {
 		got[name] = string(value)
 	}
 	want := map[string]string{
-		"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "hidden", "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1",
+		"AWS_ACCESS_KEY_ID": "key-of-" + namespace, "AWS_SECRET_ACCESS_KEY": "hidden", "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1",
 		"AWS_ENDPOINT_URL": "http://10.0.0.1:9000", "S3_ENDPOINT": "10.0.0.1:9000", "S3_USE_HTTPS": "0", "S3_VERIFY_SSL": "0",
-		"endpoint_url": "http://10.0.0.1:9000", "aws_access_key_id": "key", "aws_secret_access_key": "hidden",
+		"endpoint_url": "http://10.0.0.1:9000", "aws_access_key_id": "key-of-" + namespace, "aws_secret_access_key": "hidden",
 		"signature_version": "s3v4", "region_name": "us-east-1",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -256,7 +256,10 @@ func start(t *testing.T) (client.Client, func()) {
 		t.Fatal(err)
 	}
 	s3, err := admission.S3(mgr.GetClient(), mgr.GetAPIReader(), admission.Store{
-		Endpoint: "http://10.0.0.1:9000", Region: "us-east-1", AccessKey: "key", SecretKey: "hidden",
+		Endpoint: "http://10.0.0.1:9000", Region: "us-east-1",
+		Keys: func(_ context.Context, namespace string) (string, string, error) {
+			return "key-of-" + namespace, "hidden", nil
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -3,7 +3,6 @@ package admission
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/url"
 	"slices"
 
@@ -27,26 +26,26 @@ const SecretS3 = "weir-s3"
 // A Store is an S3 store as pods reach it.
 type Store struct {
 	// Endpoint is its URL, Region what it calls its region.
-	Endpoint, Region     string
-	AccessKey, SecretKey string
+	Endpoint, Region string
+	// Keys yields the pair of the pods of a namespace.
+	Keys func(ctx context.Context, namespace string) (access, secret string, err error)
 }
 
 // S3 gives pods that ask for it, by LabelS3, the way to a store: all variables
 // of a Secret, in every container. What a pod sets of its own, by env or
 // envFrom, wins by Kubernetes' own rules, since ours comes first.
 func S3(c client.Client, live client.Reader, s Store) (Rule, error) {
-	variables, err := s.variables()
-	if err != nil {
+	if _, err := s.variables("", ""); err != nil {
 		return Rule{}, err
 	}
-	keys := secrets{client: c, live: live, data: variables}
+	keys := secrets{client: c, live: live, store: s}
 	rule := givenToPods("s3", LabelS3, keys.give)
 	rule.begin = keys.refresh
 	return rule, nil
 }
 
 // variables are the names that programs and libraries look for the store under.
-func (s Store) variables() (map[string][]byte, error) {
+func (s Store) variables(access, secret string) (map[string][]byte, error) {
 	u, err := url.Parse(s.Endpoint)
 	if err != nil || u.Host == "" {
 		return nil, fmt.Errorf("S3 endpoint %q: give a URL, as http://10.0.0.1:9000", s.Endpoint)
@@ -57,12 +56,12 @@ func (s Store) variables() (map[string][]byte, error) {
 	}
 	words := map[string]string{
 		// boto3, and what follows it.
-		"AWS_ACCESS_KEY_ID": s.AccessKey, "AWS_SECRET_ACCESS_KEY": s.SecretKey,
+		"AWS_ACCESS_KEY_ID": access, "AWS_SECRET_ACCESS_KEY": secret,
 		"AWS_REGION": s.Region, "AWS_DEFAULT_REGION": s.Region, "AWS_ENDPOINT_URL": s.Endpoint,
 		// TensorFlow's own file system, which takes an address without a scheme.
 		"S3_ENDPOINT": u.Host, "S3_USE_HTTPS": secure, "S3_VERIFY_SSL": secure,
 		// Programs that hand boto3's arguments through by their names.
-		"endpoint_url": s.Endpoint, "aws_access_key_id": s.AccessKey, "aws_secret_access_key": s.SecretKey,
+		"endpoint_url": s.Endpoint, "aws_access_key_id": access, "aws_secret_access_key": secret,
 		"region_name": s.Region, "signature_version": "s3v4",
 	}
 	data := map[string][]byte{}
@@ -76,7 +75,7 @@ func (s Store) variables() (map[string][]byte, error) {
 type secrets struct {
 	client client.Client
 	live   client.Reader
-	data   map[string][]byte
+	store  Store
 }
 
 var secretSet = apply.Set{Name: "s3"}
@@ -115,9 +114,17 @@ func pointed(sources []corev1.EnvFromSource) []corev1.EnvFromSource {
 
 // keep makes the Secret of a namespace say what it should.
 func (k secrets) keep(ctx context.Context, namespace string) error {
+	access, secret, err := k.store.Keys(ctx, namespace)
+	if err != nil {
+		return fmt.Errorf("find keys of S3 for the pods of namespace %s: %w", namespace, err)
+	}
+	data, err := k.store.variables(access, secret)
+	if err != nil {
+		return err
+	}
 	there := &corev1.Secret{}
-	err := k.live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: SecretS3}, there)
-	if err == nil && equality.Semantic.DeepEqual(there.Data, k.data) {
+	err = k.live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: SecretS3}, there)
+	if err == nil && equality.Semantic.DeepEqual(there.Data, data) {
 		return nil
 	}
 	if err != nil && !apierrors.IsNotFound(err) {
@@ -126,7 +133,7 @@ func (k secrets) keep(ctx context.Context, namespace string) error {
 	return secretSet.Apply(ctx, k.client, &corev1.Secret{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: SecretS3},
-		Data:       maps.Clone(k.data),
+		Data:       data,
 	})
 }
 

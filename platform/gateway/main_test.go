@@ -12,6 +12,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,7 +39,11 @@ type door struct {
 	core    kubernetes.Interface
 	audit   *said
 	keys    gateway.Storage
+	closed  atomic.Bool // to pods: the buckets of no namespace
 }
+
+// codeBucket is that of the code that runs bring.
+const codeBucket = "runs-code"
 
 // said is what a log took.
 type said struct {
@@ -86,6 +91,7 @@ func newDoorWith(t *testing.T, settings func() *gateway.SignIn) *door {
 		t.Fatal(err)
 	}
 	d := &door{users: users, core: core, audit: &said{}, keys: storage(t, users)}
+	d.keys.Code, d.keys.Common = codeBucket, func() bool { return !d.closed.Load() }
 	d.gateway, err = gateway.New(gateway.Config{
 		REST: config, Identity: users, Audit: slog.New(slog.NewJSONHandler(d.audit, nil)), Authority: func(string) []byte { return certificate }, Storage: &d.keys,
 		TLS:     &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}},

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	authorization "k8s.io/api/authorization/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/weir-ml/weir/platform/gateway/identity"
 	"github.com/weir-ml/weir/platform/routes"
@@ -108,7 +110,7 @@ func (g *Gateway) serveSigned(w *counted, r *http.Request) {
 		refuseS3(w, http.StatusBadRequest, "InvalidRequest", err)
 		return
 	}
-	who, namespace, err := g.config.Identity.S3Key(r.Context(), access)
+	who, key, err := g.config.Identity.S3Key(r.Context(), access)
 	switch {
 	case g.store.keyed == nil || errors.Is(err, identity.ErrUnknown):
 		g.store.signed.ServeHTTP(w, r) // S3 knows its own keys, and that others are none.
@@ -124,7 +126,7 @@ func (g *Gateway) serveSigned(w *counted, r *http.Request) {
 		return
 	}
 	for _, n := range needs {
-		if err := g.mayByKey(r, n, namespace, v); err != nil {
+		if err := g.mayByKey(r, n, key, v); err != nil {
 			if !isForbidden(err) {
 				refuseS3(w, http.StatusServiceUnavailable, "ServiceUnavailable", err)
 				return
@@ -140,19 +142,52 @@ func (g *Gateway) serveSigned(w *counted, r *http.Request) {
 	defer cancel()
 	if len(needs) == 0 { // the list of buckets, of which some are shown
 		ctx = context.WithValue(ctx, listedKey{}, func(bucket string) bool {
-			return g.mayByKey(r, need{"list", bucket}, namespace, v) == nil
+			return g.mayByKey(r, need{"list", bucket}, key, v) == nil
 		})
 	}
 	lead(w, r.WithContext(ctx), g.store.keyed)
 }
 
-// mayByKey says whether somebody may do to a bucket what they ask by the keys for a
-// namespace.
-func (g *Gateway) mayByKey(r *http.Request, n need, namespace string, v *visitor) error {
-	if g.namespaceOf(r, n.bucket) != namespace {
-		return forbidden(fmt.Sprintf("these keys are for the buckets of namespace %s, as %[1]s-data", namespace))
+// mayByKey says whether a pair of keys, and whose it is, opens a bucket for what is
+// asked.
+func (g *Gateway) mayByKey(r *http.Request, n need, key *identity.S3Key, v *visitor) error {
+	of, err := g.namespaceOf(r, n.bucket)
+	if err != nil {
+		return err
+	}
+	if key.UID != "" {
+		return g.mayPods(r, n, of, key)
+	}
+	if of != key.Namespace {
+		return forbidden(fmt.Sprintf("these keys are for the buckets of namespace %s, as %[1]s-data", key.Namespace))
 	}
 	return g.allowed(r, g.overBucket(r, n.verb, n.bucket), v)
+}
+
+// mayPods says whether the pods of a namespace may do something to a bucket, which
+// is of another, or of none. Whoever makes pods run has a role by which they may
+// do as much.
+func (g *Gateway) mayPods(r *http.Request, n need, of string, key *identity.S3Key) error {
+	home, err := g.core.CoreV1().Namespaces().Get(r.Context(), key.Namespace, metav1.GetOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("look for namespace %s: %w", key.Namespace, err)
+	}
+	switch {
+	case err != nil || home.UID != key.UID:
+		return forbidden(fmt.Sprintf("these keys were for the pods of a namespace %s that is gone", key.Namespace))
+	case of == key.Namespace:
+		return nil
+	case of != "":
+		return forbidden(fmt.Sprintf("pods of namespace %s do not reach bucket %s, which is namespace %s's", key.Namespace, n.bucket, of))
+	case n.bucket == g.store.config.Code:
+		if n.verb == "get" {
+			return nil // by its name, which nobody guesses
+		}
+		return forbidden(fmt.Sprintf("pods only read single objects of bucket %s", n.bucket))
+	case g.store.config.Common != nil && !g.store.config.Common():
+		return forbidden(fmt.Sprintf("bucket %s is of no namespace, and weir.yaml keeps those from pods: take one whose name begins with %s-", n.bucket, key.Namespace))
+	}
+	return nil
 }
 
 // A need is a right to a bucket.

@@ -17,6 +17,8 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -176,10 +178,14 @@ func TestKeysOfS3(t *testing.T) {
 			return err
 		},
 	}
-	writers := []string{"editor", "admin", "owner"}
+	writers := []string{"editor", "admin", "owner", "pods"}
 	for _, name := range append([]string{"viewer"}, writers...) {
-		keys := d.keysOf(t, d.signIn(t, name), theirs)
-		if again := d.keysOf(t, d.signIn(t, name), theirs); again != keys {
+		ask := func() s3Keys { return d.keysOf(t, d.signIn(t, name), theirs) }
+		if name == "pods" {
+			ask = func() s3Keys { return d.keysOfPods(t, theirs) }
+		}
+		keys := ask()
+		if again := ask(); again != keys {
 			t.Errorf("%s: asked again the keys are others", name)
 		}
 		c := keys.client(d.url)
@@ -210,7 +216,7 @@ func TestKeysOfS3(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, b := range list.Buckets {
-			if !strings.HasPrefix(*b.Name, theirs+"-") {
+			if !strings.HasPrefix(*b.Name, theirs+"-") && (name != "pods" || strings.HasPrefix(*b.Name, others+"-")) {
 				t.Errorf("%s sees the bucket %s", name, *b.Name)
 			}
 		}
@@ -228,6 +234,101 @@ func TestKeysOfS3(t *testing.T) {
 	}
 	if log := d.audit.String(); strings.Contains(log, d.keysOf(t, owner, theirs).SecretKey) || !strings.Contains(log, `"keys of S3 shown","user":"viewer","namespace":"team"`) {
 		t.Errorf("the audit says:\n%s", log)
+	}
+}
+
+func (d *door) keysOfPods(t *testing.T, namespace string) s3Keys {
+	t.Helper()
+	n, err := d.core.CoreV1().Namespaces().Get(t.Context(), namespace, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := d.users.PodsS3Key(t.Context(), namespace, n.UID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s3Keys{Region: d.keys.Region, AccessKey: k.Access, SecretKey: k.Secret, Namespace: namespace}
+}
+
+// fill makes a bucket with an object.
+func (d *door) fill(t *testing.T, bucket string) {
+	t.Helper()
+	for _, path := range []string{bucket, bucket + "/there"} {
+		if a := d.ask(t, d.signIn(t, "owner"), "PUT", "/weir/s3/"+path, ""); a.code != http.StatusOK {
+			t.Fatalf("%s: %d %s", path, a.code, a.body)
+		}
+	}
+}
+
+// Pods reach the buckets of no namespace, unless the settings say no, and of the code
+// that runs bring what they know the name of.
+func TestPodsAtBucketsOfNobody(t *testing.T) {
+	d := newDoor(t)
+	d.people(t)
+	for _, bucket := range []string{"nobodys", codeBucket} {
+		d.fill(t, bucket)
+	}
+	c := d.keysOfPods(t, theirs).client(d.url)
+	do := func(bucket string) map[string]string {
+		_, list := c.ListObjectsV2(t.Context(), &awss3.ListObjectsV2Input{Bucket: &bucket})
+		_, get := c.GetObject(t.Context(), &awss3.GetObjectInput{Bucket: &bucket, Key: aws.String("there")})
+		_, put := c.PutObject(t.Context(), &awss3.PutObjectInput{Bucket: &bucket, Key: aws.String("new"), Body: strings.NewReader("x")})
+		_, remove := c.DeleteObject(t.Context(), &awss3.DeleteObjectInput{Bucket: &bucket, Key: aws.String("new")})
+		return map[string]string{"list": codeOf(list), "get": codeOf(get), "put": codeOf(put), "delete": codeOf(remove)}
+	}
+	const yes, no = "<nil>", "AccessDenied"
+	for name, tc := range map[string]struct {
+		bucket string
+		closed bool
+		want   map[string]string
+	}{
+		"Common": {"nobodys", false, map[string]string{"list": yes, "get": yes, "put": yes, "delete": yes}},
+		"Closed": {"nobodys", true, map[string]string{"list": no, "get": no, "put": no, "delete": no}},
+		"Code":   {codeBucket, false, map[string]string{"list": no, "get": yes, "put": no, "delete": no}},
+	} {
+		d.closed.Store(tc.closed)
+		if diff := cmp.Diff(tc.want, do(tc.bucket)); diff != "" {
+			t.Errorf("%s: -want, +got:\n%s", name, diff)
+		}
+	}
+}
+
+// The pair of a namespace's pods opens nothing once the namespace is gone, and not
+// what a later one of its name has.
+func TestKeysOfPodsEndWithTheirNamespace(t *testing.T) {
+	d := newDoor(t)
+	d.people(t)
+	name := fmt.Sprintf("short-%d", time.Now().UnixNano())
+	spaces := d.core.CoreV1().Namespaces()
+	made := func() {
+		if _, err := spaces.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list := func(k s3Keys) string {
+		_, err := k.client(d.url).ListObjectsV2(t.Context(), &awss3.ListObjectsV2Input{Bucket: aws.String(name + "-data")})
+		return codeOf(err)
+	}
+	made()
+	d.fill(t, name+"-data")
+	first := d.keysOfPods(t, name)
+	if got := list(first); got != "<nil>" {
+		t.Fatalf("while the namespace is there: %s", got)
+	}
+	if err := spaces.Delete(t.Context(), name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	clustertest.Until(t, "the keys open nothing", func() bool { return list(first) == "AccessDenied" })
+	made()
+	if got := list(first); got != "AccessDenied" {
+		t.Errorf("at a namespace of the same name: %s", got)
+	}
+	second := d.keysOfPods(t, name)
+	if got := list(second); got != "<nil>" {
+		t.Errorf("the pods of the second: %s", got)
+	}
+	if got := list(first); got != "InvalidAccessKeyId" {
+		t.Errorf("the keys of the first: %s", got)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	signer "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	authorization "k8s.io/api/authorization/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/weir-ml/weir/platform/routes"
@@ -30,6 +31,11 @@ type Storage struct {
 	// Dial connects to it where it knows the keys that Identity gives people; nil
 	// is an S3 that does not.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Code is the bucket of the code that runs bring: of no namespace, whatever it is
+	// called, and read by all pods that know what to ask for.
+	Code string
+	// Common says whether pods reach the buckets that are of no namespace; nil is yes.
+	Common func() bool
 }
 
 // A store leads to S3: as it is for those who sign requests themselves, and by
@@ -155,22 +161,31 @@ func verbOf(method, key string) string {
 }
 
 func (g *Gateway) overBucket(r *http.Request, verb, bucket string) authorization.SubjectAccessReviewSpec {
+	of, err := g.namespaceOf(r, bucket)
+	if err != nil {
+		of = "" // which is for those who may do it everywhere
+	}
 	return authorization.SubjectAccessReviewSpec{ResourceAttributes: &authorization.ResourceAttributes{
-		Verb: verb, Group: "weir-ml.github.io", Resource: "buckets", Namespace: g.namespaceOf(r, bucket), Name: bucket,
+		Verb: verb, Group: "weir-ml.github.io", Resource: "buckets", Namespace: of, Name: bucket,
 	}}
 }
 
-func (g *Gateway) namespaceOf(r *http.Request, bucket string) string {
-	if !bucketName.MatchString(bucket) {
-		return ""
+// namespaceOf is the namespace that a bucket is of; empty is none.
+func (g *Gateway) namespaceOf(r *http.Request, bucket string) (string, error) {
+	if !bucketName.MatchString(bucket) || bucket == g.store.config.Code {
+		return "", nil
 	}
 	for name := bucket; name != ""; {
-		if _, err := g.core.CoreV1().Namespaces().Get(r.Context(), name, metav1.GetOptions{}); err == nil {
-			return name
+		_, err := g.core.CoreV1().Namespaces().Get(r.Context(), name, metav1.GetOptions{})
+		if err == nil {
+			return name, nil
+		}
+		if !apierrors.IsNotFound(err) {
+			return "", fmt.Errorf("find the namespace of bucket %s: %w", bucket, err)
 		}
 		name = name[:max(strings.LastIndexByte(name, '-'), 0)]
 	}
-	return ""
+	return "", nil
 }
 
 // serveStorage is S3 for people.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -116,6 +117,45 @@ spec:
 		if got := files.get(key); got != string(bytes.Repeat([]byte{want}, 20_000_000)) {
 			t.Errorf("%s is %d bytes long, not what the pod stored", key, len(got))
 		}
+	}
+}
+
+// The keys that a pod finds are its namespace's: they open the namespace's buckets,
+// and none of another's.
+func TestS3OfAnotherNamespace(t *testing.T) {
+	s := begin(t)
+	s.weir.kubectl(t, "create", "namespace", s.namespace+"-other")
+	defer s.weir.kubectl(t, "delete", "namespace", s.namespace+"-other", "--wait=false")
+	s.bucket(t, s.namespace+"-other-data").put("key", "private")
+	s.apply(fmt.Sprintf(`
+apiVersion: v1
+kind: Pod
+metadata: {name: it, labels: {weir-ml.github.io/s3: "true"}}
+spec:
+  restartPolicy: Never
+  containers:
+  - name: main
+    image: tensorflow/tensorflow:2.21.0
+    command:
+    - python
+    - -c
+    - |
+      import boto3, botocore
+      s3 = boto3.client("s3")
+      s3.create_bucket(Bucket="%[1]s-data")
+      s3.put_object(Bucket="%[1]s-data", Key="mine", Body=b"mine")
+      assert "%[1]s-data" in [b["Name"] for b in s3.list_buckets()["Buckets"]]
+      assert "%[1]s-other-data" not in [b["Name"] for b in s3.list_buckets()["Buckets"]]
+      for what in [lambda b: s3.list_objects_v2(Bucket=b), lambda b: s3.get_object(Bucket=b, Key="key"),
+                   lambda b: s3.put_object(Bucket=b, Key="key", Body=b""), lambda b: s3.delete_object(Bucket=b, Key="key"),
+                   lambda b: s3.copy_object(Bucket="%[1]s-data", Key="taken", CopySource=b + "/key")]:
+          try:
+              what("%[1]s-other-data")
+          except botocore.exceptions.ClientError as e:
+              print(e.response["Error"]["Code"])
+`, s.namespace))
+	if got, want := s.ends("it", "Succeeded"), strings.Repeat("AccessDenied\n", 5); got != want {
+		t.Errorf("at a bucket of another namespace the pod is answered\n%s\nwant\n%s", got, want)
 	}
 }
 

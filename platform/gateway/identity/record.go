@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // A kind is what a record is of.
@@ -37,9 +38,10 @@ type record struct {
 	Expires  time.Time `json:"expires,omitzero"`
 	Password string    `json:"password,omitempty"` // of a user: its hash
 	// Of keys of S3. Signatures are looked at with the secret itself.
-	Namespace string `json:"namespace,omitempty"`
-	Access    string `json:"access,omitempty"`
-	Secret    string `json:"secret,omitempty"`
+	Namespace    string    `json:"namespace,omitempty"`
+	NamespaceUID types.UID `json:"namespaceUID,omitempty"` // where they are its pods'
+	Access       string    `json:"access,omitempty"`
+	Secret       string    `json:"secret,omitempty"`
 }
 
 func (r *record) kept(name string) (*corev1.Secret, error) {

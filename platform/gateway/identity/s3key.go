@@ -13,14 +13,20 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
+
+// ByPod is how pods come in, by the pair of their namespace.
+const ByPod = "pod"
 
 // An S3Key is a pair of keys by which somebody signs requests to the buckets of a
 // namespace.
 type S3Key struct {
 	Access, Secret string
 	Namespace      string
-	Expires        time.Time
+	// UID is that namespace's where the pair is its pods'; empty where a person's.
+	UID     types.UID
+	Expires time.Time
 }
 
 // accessLength is how long the part of an access key is that whose it is says. The
@@ -52,11 +58,11 @@ func (s *Store) S3KeyFor(ctx context.Context, who Subject, namespace string, las
 	name := s3KeyName(accessOf(who, namespace))
 	kept, err := s.core.Secrets(Namespace).Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		r.Access, r.Secret = accessOf(who, namespace)+rand.Text()[:10], rand.Text()+rand.Text()[:14]
+		r.Access, r.Secret = newPair(who, namespace)
 		if _, err := s.create(ctx, name, r); err != nil {
 			return nil, err
 		}
-		return &S3Key{r.Access, r.Secret, namespace, r.Expires}, nil
+		return r.pair(), nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the keys of S3 of %s: %w", who.User, err)
@@ -77,26 +83,78 @@ func (s *Store) S3KeyFor(ctx context.Context, who Subject, namespace string, las
 		}
 		s.shelf.put(kept)
 	}
-	return &S3Key{before.Access, before.Secret, namespace, r.Expires}, nil
+	return &S3Key{Access: before.Access, Secret: before.Secret, Namespace: namespace, Expires: r.Expires}, nil
 }
 
-// S3Key is who a pair is of, and for which namespace.
-func (s *Store) S3Key(ctx context.Context, access string) (*Pass, string, error) {
+// PodsS3Key is the pair of all pods of a namespace, which is made when it is first
+// asked for. It is of the namespace of that uid, and of no later one of its name.
+func (s *Store) PodsS3Key(ctx context.Context, namespace string, uid types.UID) (*S3Key, error) {
 	if err := s.ready(ctx); err != nil {
-		return nil, "", err
+		return nil, err
+	}
+	who := Subject{User: "system:serviceaccounts:" + namespace, Foreign: true}
+	name := s3KeyName(accessOf(who, namespace))
+	if e := s.shelf.get(s3key, name); e != nil && e.record.NamespaceUID == uid {
+		return e.record.pair(), nil
+	}
+	r := record{Kind: s3key, Subject: who, Via: ByPod, Namespace: namespace, NamespaceUID: uid, Made: s.now().UTC().Truncate(time.Second)}
+	r.Access, r.Secret = newPair(who, namespace)
+	_, err := s.create(ctx, name, r)
+	if err == nil {
+		return r.pair(), nil
+	}
+	if !apierrors.IsAlreadyExists(err) {
+		return nil, err
+	}
+	kept, err := s.core.Secrets(Namespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("read the keys of S3 of the pods of %s: %w", namespace, err)
+	}
+	before, err := recordOf(kept)
+	if err != nil {
+		return nil, err
+	}
+	if before.NamespaceUID == uid {
+		s.shelf.put(kept)
+		return before.pair(), nil
+	}
+	changed, err := r.kept(name)
+	if err != nil {
+		return nil, err
+	}
+	kept.Data = changed.Data
+	if kept, err = s.core.Secrets(Namespace).Update(ctx, kept, metav1.UpdateOptions{}); err != nil {
+		return nil, fmt.Errorf("keep the keys of S3 of the pods of %s: %w", namespace, err)
+	}
+	s.shelf.put(kept)
+	return r.pair(), nil
+}
+
+func newPair(who Subject, namespace string) (access, secret string) {
+	return accessOf(who, namespace) + rand.Text()[:10], rand.Text() + rand.Text()[:14]
+}
+
+func (r *record) pair() *S3Key {
+	return &S3Key{r.Access, r.Secret, r.Namespace, r.NamespaceUID, r.Expires}
+}
+
+// S3Key is the pair of an access key, and who it is of.
+func (s *Store) S3Key(ctx context.Context, access string) (*Pass, *S3Key, error) {
+	if err := s.ready(ctx); err != nil {
+		return nil, nil, err
 	}
 	if !strings.HasPrefix(access, "WEIR") {
-		return nil, "", ErrUnknown
+		return nil, nil, ErrUnknown
 	}
 	e, err := s.find(ctx, s3key, s3KeyName(access))
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	if !e.record.opens(access) {
-		return nil, "", ErrUnknown
+		return nil, nil, ErrUnknown
 	}
 	p, err := s.passOf(ctx, e)
-	return p, e.record.Namespace, err
+	return p, e.record.pair(), err
 }
 
 // S3Secret is the secret of a pair, for who has asked S3Key whose it is.
