@@ -165,7 +165,7 @@ func (r *Runtime) add(i *instance) error {
 	if err := i.sandbox.ready(); err != nil {
 		return err
 	}
-	r.instances[i.id] = i
+	r.instances.add(i.sandbox.pod(), i.id, i)
 	return nil
 }
 
@@ -239,7 +239,7 @@ func (r *Runtime) ListContainers(_ context.Context, f *runtimeapi.ContainerFilte
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var list []*runtimeapi.Container
-	for _, i := range r.instances {
+	for _, i := range r.instances.among(f.GetLabelSelector()) {
 		if !strings.HasPrefix(i.id, f.GetId()) || !strings.HasPrefix(i.sandbox.id, f.GetPodSandboxId()) ||
 			f.GetState() != nil && f.GetState().GetState() != i.state || !matches(f.GetLabelSelector(), i.config.GetLabels()) {
 			continue
@@ -265,7 +265,7 @@ func (r *Runtime) ListContainers(_ context.Context, f *runtimeapi.ContainerFilte
 func (r *Runtime) instance(id string) (*instance, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if i := byID(r.instances, id); i != nil {
+	if i := byID(r.instances.byID, id); i != nil {
 		return i, nil
 	}
 	return nil, status.Errorf(codes.NotFound, "container %q: not found", id)
@@ -280,7 +280,7 @@ func (r *Runtime) instancesIn(s *sandbox) []*instance {
 // of are the instances in s, the newest first. It is called with Runtime.mu held.
 func (r *Runtime) of(s *sandbox) []*instance {
 	var list []*instance
-	for _, i := range r.instances {
+	for _, i := range r.instances.byPod[s.pod()] {
 		if i.sandbox == s {
 			list = append(list, i)
 		}

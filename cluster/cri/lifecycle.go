@@ -270,8 +270,8 @@ func (r *Runtime) RemoveContainer(ctx context.Context, id string) error {
 	}
 	r.mu.Lock()
 	ran := i.starting != nil
-	_, there := r.instances[i.id]
-	delete(r.instances, i.id)
+	_, there := r.instances.byID[i.id]
+	r.instances.remove(i.id)
 	r.mu.Unlock()
 	if !there {
 		return nil

@@ -130,7 +130,8 @@ func (r *Runtime) recall() error {
 			}
 			continue
 		}
-		r.sandboxes[id] = &sandbox{id: id, config: config, created: record.Created, ip: record.IP, state: runtimeapi.PodSandboxState_SANDBOX_NOTREADY}
+		s := &sandbox{id: id, config: config, created: record.Created, ip: record.IP, state: runtimeapi.PodSandboxState_SANDBOX_NOTREADY}
+		r.sandboxes.add(s.pod(), id, s)
 	}
 
 	for id, data := range r.recorded(instanceRecords) {
@@ -139,7 +140,7 @@ func (r *Runtime) recall() error {
 			return err
 		}
 		if i != nil {
-			r.instances[id] = i
+			r.instances.add(i.sandbox.pod(), id, i)
 		}
 	}
 	return nil
@@ -152,7 +153,7 @@ func (r *Runtime) recallInstance(id string, data []byte) (*instance, error) {
 	var record instanceRecord
 	config := new(runtimeapi.ContainerConfig)
 	broken := json.Unmarshal(data, &record) != nil || relaxed.Unmarshal(record.Config, config) != nil
-	sandbox := r.sandboxes[record.Sandbox]
+	sandbox := r.sandboxes.byID[record.Sandbox]
 	if broken || sandbox == nil {
 		return nil, r.forget(instanceRecords, id)
 	}

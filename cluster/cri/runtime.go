@@ -64,9 +64,9 @@ type Runtime struct {
 	events  *events
 	now     func() time.Time
 
-	mu        sync.Mutex // guards the maps, and what sandboxes and instances say it guards
-	sandboxes map[string]*sandbox
-	instances map[string]*instance
+	mu        sync.Mutex // guards the tables, and what sandboxes and instances say it guards
+	sandboxes table[sandbox]
+	instances table[instance]
 	stopping  bool // Close was called: what ends now did not end by itself
 
 	running sync.WaitGroup // one for each goroutine that waits for a process
@@ -92,8 +92,8 @@ func New(c Config) (*Runtime, error) {
 		shares:    shares,
 		events:    newEvents(),
 		now:       time.Now,
-		sandboxes: map[string]*sandbox{},
-		instances: map[string]*instance{},
+		sandboxes: newTable[sandbox](),
+		instances: newTable[instance](),
 	}
 	if err := r.recall(); err != nil {
 		shares.close()
@@ -112,7 +112,7 @@ func New(c Config) (*Runtime, error) {
 func (r *Runtime) Close(ctx context.Context) error {
 	r.mu.Lock()
 	r.stopping = true // From now on nothing starts.
-	instances, sandboxes := slices.Collect(maps.Values(r.instances)), slices.Collect(maps.Values(r.sandboxes))
+	instances, sandboxes := slices.Collect(maps.Values(r.instances.byID)), slices.Collect(maps.Values(r.sandboxes.byID))
 	r.mu.Unlock()
 
 	var errs []error

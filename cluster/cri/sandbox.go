@@ -30,6 +30,9 @@ type sandbox struct {
 	attached   bool
 }
 
+// pod is the uid of the pod, as the kubelet's labels say it.
+func (s *sandbox) pod() string { return s.config.GetLabels()[podLabel] }
+
 // RunPodSandbox gives a pod its address and namespaces. What it had got when something
 // failed is given back.
 func (r *Runtime) RunPodSandbox(ctx context.Context, config *runtimeapi.PodSandboxConfig, handler string) (string, error) {
@@ -56,7 +59,7 @@ func (r *Runtime) RunPodSandbox(ctx context.Context, config *runtimeapi.PodSandb
 	r.mu.Lock()
 	stopping := r.stopping
 	if !stopping {
-		r.sandboxes[s.id] = s
+		r.sandboxes.add(s.pod(), s.id, s)
 	}
 	r.mu.Unlock()
 	if stopping {
@@ -176,7 +179,7 @@ func (r *Runtime) RemovePodSandbox(ctx context.Context, id string) error {
 	}
 
 	r.mu.Lock()
-	delete(r.sandboxes, s.id)
+	r.sandboxes.remove(s.id)
 	r.mu.Unlock()
 	r.changed(s, s.id, runtimeapi.ContainerEventType_CONTAINER_DELETED_EVENT)
 	return nil
@@ -220,7 +223,7 @@ func (r *Runtime) ListPodSandbox(_ context.Context, f *runtimeapi.PodSandboxFilt
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var list []*runtimeapi.PodSandbox
-	for _, s := range r.sandboxes {
+	for _, s := range r.sandboxes.among(f.GetLabelSelector()) {
 		if !strings.HasPrefix(s.id, f.GetId()) || f.GetState() != nil && f.GetState().GetState() != s.state || !matches(f.GetLabelSelector(), s.config.GetLabels()) {
 			continue
 		}
@@ -246,7 +249,7 @@ func (r *Runtime) UpdatePodSandboxResources(context.Context, *runtimeapi.UpdateP
 func (r *Runtime) sandbox(id string) (*sandbox, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if s := byID(r.sandboxes, id); s != nil {
+	if s := byID(r.sandboxes.byID, id); s != nil {
 		return s, nil
 	}
 	return nil, status.Errorf(codes.NotFound, "sandbox %q: not found", id)

@@ -84,7 +84,7 @@ func (r *Runtime) PodSandboxStats(_ context.Context, id string) (*runtimeapi.Pod
 func (r *Runtime) ListPodSandboxStats(_ context.Context, f *runtimeapi.PodSandboxStatsFilter) ([]*runtimeapi.PodSandboxStats, error) {
 	r.mu.Lock()
 	var sandboxes []*sandbox
-	for _, s := range r.sandboxes {
+	for _, s := range r.sandboxes.among(f.GetLabelSelector()) {
 		if s.state == runtimeapi.PodSandboxState_SANDBOX_READY && strings.HasPrefix(s.id, f.GetId()) && matches(f.GetLabelSelector(), s.config.GetLabels()) {
 			sandboxes = append(sandboxes, s)
 		}
@@ -114,7 +114,7 @@ func (r *Runtime) alive() []*instance {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var list []*instance
-	for _, i := range r.instances {
+	for _, i := range r.instances.byID {
 		if i.state == runtimeapi.ContainerState_CONTAINER_RUNNING {
 			list = append(list, i)
 		}

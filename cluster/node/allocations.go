@@ -15,9 +15,9 @@ import (
 	"k8s.io/kubernetes/pkg/kubelet/checkpointmanager"
 )
 
-// The kubelet keeps what it has allocated to pods, so that a pod whose resize
-// has to wait has the same after a restart. For each pod that comes it writes
-// that of all pods to a file and has the disk confirm it, one pod after another:
+// The kubelet keeps what it has allocated to pods, and what they have got of it,
+// so that a pod whose resize has to wait has the same after a restart. For each
+// pod that comes it writes that of all pods to a file and has the disk confirm it, one pod after another:
 // that takes longer than all else it does before a pod starts. Here the file is
 // written a moment later, once for all pods that have come meanwhile. If weir is
 // killed in that moment, a pod gets what it asks for, as any new pod.
@@ -25,29 +25,32 @@ const allocationsLater = time.Second
 
 // writeAllocationsLater is an option of the kubelet.
 func writeAllocationsLater(k *kubelet.Kubelet) {
-	if _, err := deferAllocations(reflect.ValueOf(k)); err != nil {
-		klog.Background().Error(err, "Many pods at once will start more slowly")
+	for _, at := range [][2]string{{"allocationManager", "allocated"}, {"containerRuntime", "actuatedState"}} {
+		if _, err := deferAllocations(reflect.ValueOf(k), at[0], at[1]); err != nil {
+			klog.Background().Error(err, "Many pods at once will start more slowly")
+		}
 	}
 }
 
-func deferAllocations(k reflect.Value) (*allocations, error) {
-	manager, err := field(k, "allocationManager")
+// deferAllocations defers those that a part of the kubelet has in a field.
+func deferAllocations(k reflect.Value, part, name string) (*allocations, error) {
+	holder, err := field(k, part)
 	if err != nil {
 		return nil, err
 	}
-	allocated, err := field(manager, "allocated")
+	allocated, err := field(holder, name)
 	if err != nil {
 		return nil, err
 	}
 	upstream, ok := allocated.Interface().(state.State)
 	if !ok {
-		return nil, fmt.Errorf("field allocated of the allocation manager holds %T", allocated.Interface())
+		return nil, fmt.Errorf("field %s of the kubelet's %s holds %T", name, part, allocated.Interface())
 	}
 	kept, err := field(allocated, "checkpointManager")
 	if err != nil {
 		return nil, err
 	}
-	name, err := field(allocated, "checkpointName")
+	file, err := field(allocated, "checkpointName")
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +60,7 @@ func deferAllocations(k reflect.Value) (*allocations, error) {
 	}
 	a := &allocations{
 		State: state.NewStateMemory(klog.Background(), upstream.GetPodResourceInfoMap()),
-		files: files, name: name.String(),
+		files: files, name: file.String(),
 	}
 	allocated.Set(reflect.ValueOf(a))
 	return a, nil

@@ -44,7 +44,7 @@ func TestAllocationsAreKeptAMomentLater(t *testing.T) {
 }
 
 func TestAllocationsThatAreGoneAreSaid(t *testing.T) {
-	if _, err := deferAllocations(reflect.ValueOf(&struct{ other int }{})); err == nil {
+	if _, err := deferAllocations(reflect.ValueOf(&struct{ other int }{}), "allocationManager", "allocated"); err == nil {
 		t.Error("a kubelet without an allocation manager was taken for one")
 	}
 }
@@ -58,7 +58,7 @@ func allocationsIn(t *testing.T, dir string) *allocations {
 		t.Fatal(err)
 	}
 	manager.Set(reflect.ValueOf(allocation.NewManager(dir, nil, nil, nil, nil, nil, record.NewFakeRecorder(1), klog.Background())))
-	a, err := deferAllocations(reflect.ValueOf(k))
+	a, err := deferAllocations(reflect.ValueOf(k), "allocationManager", "allocated")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -103,7 +103,8 @@ func dependencies(ctx context.Context, c Config, server *kubeletoptions.KubeletS
 	// that a single machine does not have.
 	kubelet.ContainerLogsDir = filepath.Join(c.Dir, "container-logs")
 	mounter := newMounter()
-	return &kubelet.Dependencies{
+	pods := newPodSource()
+	d := &kubelet.Dependencies{
 		Auth:                      auth,
 		KubeClient:                client,
 		HeartbeatClient:           heartbeatClient,
@@ -122,6 +123,8 @@ func dependencies(ctx context.Context, c Config, server *kubeletoptions.KubeletS
 		PodStartupLatencyTracker:  kubeletutil.NewPodStartupLatencyTracker(),
 		NodeStartupLatencyTracker: kubeletutil.NewNodeStartupLatencyTracker(klog.FromContext(ctx)),
 		TracerProvider:            nooptrace.NewTracerProvider(),
-		Options:                   []kubelet.Option{c.Relister.attach, shortenVolumeWaits, writeAllocationsLater},
-	}, nil
+		Options:                   []kubelet.Option{c.Relister.attach, shortenVolumeWaits, writeAllocationsLater, pods.attach},
+	}
+	d.PodConfig = pods.config(ctx, client, d, c.Name)
+	return d, nil
 }
