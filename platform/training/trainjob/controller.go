@@ -36,7 +36,7 @@ import (
 // +kubebuilder:rbac:groups=trainer.kubeflow.org,resources=trainingruntimes;clustertrainingruntimes,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=jobset.x-k8s.io,resources=jobsets,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=configmaps;secrets;persistentvolumeclaims,verbs=get;create;patch
-// +kubebuilder:rbac:groups=scheduling.volcano.sh;scheduling.x-k8s.io,resources=podgroups,verbs=get;create;patch
+// +kubebuilder:rbac:groups=scheduling.volcano.sh;scheduling.x-k8s.io,resources=podgroups,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // manager is who the API server says owns the fields we apply.
@@ -51,6 +51,7 @@ type Reconciler struct {
 	live     client.Reader
 	recorder events.EventRecorder
 	clock    clock.PassiveClock
+	watches  watches
 }
 
 // Reconcile reads, decides, writes, reports; in that order, once each.
@@ -78,6 +79,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, j *trainer.TrainJob) (reconc
 		if isUsers(err) {
 			err, result.RequeueAfter = nil, longestWait // Not all that may put it right is watched.
 		}
+	} else if js != nil && !ended(js) {
+		err = r.regather(ctx, j, js)
 	}
 	err = errors.Join(err, r.report(ctx, j, status(j, js, problem, r.clock.Now())))
 	if at, ok := deadline(j); ok {
@@ -114,11 +117,11 @@ func (r *Reconciler) jobSet(ctx context.Context, j *trainer.TrainJob) (*jobsetv1
 	return js, nil
 }
 
-// make brings into being what a TrainJob should be made of.
-func (r *Reconciler) make(ctx context.Context, j *trainer.TrainJob) error {
+// plan says what a TrainJob should be made of.
+func (r *Reconciler) plan(ctx context.Context, j *trainer.TrainJob) (plan, error) {
 	by, err := r.runtime(ctx, j)
 	if err != nil {
-		return err
+		return plan{}, err
 	}
 	var groups []string
 	if by.spec.PodGroupPolicy != nil {
@@ -126,7 +129,16 @@ func (r *Reconciler) make(ctx context.Context, j *trainer.TrainJob) error {
 	}
 	p, err := newPlan(j, by, r.options, groups)
 	if err != nil {
-		return users(reasonInvalid, err)
+		return plan{}, users(reasonInvalid, err)
+	}
+	return p, nil
+}
+
+// make brings into being what a TrainJob should be made of.
+func (r *Reconciler) make(ctx context.Context, j *trainer.TrainJob) error {
+	p, err := r.plan(ctx, j)
+	if err != nil {
+		return err
 	}
 	if p.keys {
 		if err := r.makeKeys(ctx, j); err != nil {

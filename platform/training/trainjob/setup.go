@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -12,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 	jobsetv1alpha2 "sigs.k8s.io/jobset/api/jobset/v1alpha2"
 
 	trainer "github.com/weir-ml/weir/api/trainer/v1alpha1"
@@ -47,7 +49,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		o.Concurrency = 5
 	}
 	r := &Reconciler{options: o, client: mgr.GetClient(), live: mgr.GetAPIReader(), recorder: mgr.GetEventRecorder("trainjob-controller"), clock: clock.RealClock{}}
-	return ctrl.NewControllerManagedBy(mgr).
+	c, err := ctrl.NewControllerManagedBy(mgr).
 		Named("trainjob").
 		For(&trainer.TrainJob{}).
 		Watches(&jobsetv1alpha2.JobSet{}, &handler.EnqueueRequestForObject{}). // It has the TrainJob's name, also where it is another's.
@@ -58,7 +60,15 @@ func Setup(mgr ctrl.Manager, o Options) error {
 			SkipNameValidation:      new(true), // A process may hold one manager after another.
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](shortestWait, longestWait),
 		}).
-		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
+		Build(reconcile.AsReconciler(mgr.GetClient(), r))
+	if err != nil {
+		return fmt.Errorf("set up TrainJobs: %w", err)
+	}
+	r.watches.begin = func(kind schema.GroupVersionKind) error {
+		return c.Watch(source.Kind(mgr.GetCache(), client.Object(groupMeta(kind)),
+			handler.EnqueueRequestForOwner(mgr.GetScheme(), mgr.GetRESTMapper(), &trainer.TrainJob{}, handler.OnlyControllerOwner()), onlyDeletions()))
+	}
+	return nil
 }
 
 // waiting are the TrainJobs that something keeps from being made, and that run

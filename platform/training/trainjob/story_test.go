@@ -380,6 +380,15 @@ func TestPodGroup(t *testing.T) {
 			if c := l.job("t").Status.Conditions; len(c) > 0 {
 				t.Errorf("conditions: %v", c)
 			}
+
+			first := group.GetUID()
+			if err := l.Client.Delete(t.Context(), group); err != nil {
+				t.Fatal(err)
+			}
+			l.Until("another group", func() bool { return l.get("t", group) && group.GetUID() != first })
+			if diff := cmp.Diff(tc.want, group.Object["spec"]); diff != "" {
+				t.Errorf("a group that was deleted came back: -want, +got:\n%s", diff)
+			}
 		})
 	}
 }
