@@ -93,6 +93,10 @@ bench-gateway: build ## Measure the front door, beside nginx and HAProxy where t
 bench-build: build ## Measure weir image build, beside buildah where there is one
 	@go run ./bench -only build
 
+.PHONY: bench-images
+bench-images: build ## Measure push, pull and unpacking of images, beside cp and tar, and environments
+	@go run ./bench -only images
+
 .PHONY: bench-training
 bench-training: build ## Measure bursts of training jobs, up to 2,000 jobs and 1,000 workers
 	@go run ./bench -only training

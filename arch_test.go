@@ -27,7 +27,7 @@ var rooms = map[string]struct {
 	"kit":      {shuns: []string{"k8s.io/", "sigs.k8s.io/"}, why: "a part that has never heard of Kubernetes can be used and tested anywhere"},
 	"platform": {uses: []string{"api", "kit"}, why: "the same controllers run on any cluster, so they must not know ours"},
 	"cluster":  {uses: []string{"kit"}, why: "the cluster we carry runs pods; what the pods are for is not its business"},
-	"bench":    {why: "it measures the program from outside, as its users meet it"},
+	"bench":    {uses: []string{"kit"}, why: "it measures the program from outside, as its users meet it, and parts that stand alone"},
 	"hack":     {why: "tools that write code run before it can be built"},
 	"install":  {why: "the program and kubectl apply use the same bytes, so they stand by themselves"},
 	"test":     {why: "it uses the program from outside, as its users do"},
