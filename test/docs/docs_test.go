@@ -24,6 +24,8 @@ func TestReadme(t *testing.T) { follow(t, "README.md") }
 
 func TestRunning(t *testing.T) { follow(t, "docs/run.md") }
 
+func TestImages(t *testing.T) { follow(t, "docs/images.md") }
+
 // Nobody finds the way with a link that leads nowhere.
 func TestLinks(t *testing.T) {
 	documents := []string{"../../README.md"}
