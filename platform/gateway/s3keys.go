@@ -17,6 +17,7 @@ import (
 	"time"
 
 	authorization "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -158,7 +159,7 @@ func (g *Gateway) mayByKey(r *http.Request, n need, key *identity.S3Key, v *visi
 	if key.UID != "" {
 		return g.mayPods(r, n, of, key)
 	}
-	if of != key.Namespace {
+	if of.Name != key.Namespace {
 		return forbidden(fmt.Sprintf("these keys are for the buckets of namespace %s, as %[1]s-data", key.Namespace))
 	}
 	return g.allowed(r, g.overBucket(r, n.verb, n.bucket), v)
@@ -167,18 +168,22 @@ func (g *Gateway) mayByKey(r *http.Request, n need, key *identity.S3Key, v *visi
 // mayPods says whether the pods of a namespace may do something to a bucket, which
 // is of another, or of none. Whoever makes pods run has a role by which they may
 // do as much.
-func (g *Gateway) mayPods(r *http.Request, n need, of string, key *identity.S3Key) error {
-	home, err := g.core.CoreV1().Namespaces().Get(r.Context(), key.Namespace, metav1.GetOptions{})
-	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("look for namespace %s: %w", key.Namespace, err)
+func (g *Gateway) mayPods(r *http.Request, n need, of *corev1.Namespace, key *identity.S3Key) error {
+	if of.Name != "" && of.Name != key.Namespace {
+		return forbidden(fmt.Sprintf("pods of namespace %s do not reach bucket %s, which is namespace %s's", key.Namespace, n.bucket, of.Name))
+	}
+	home := of
+	if of.Name == "" {
+		var err error
+		if home, err = g.core.CoreV1().Namespaces().Get(r.Context(), key.Namespace, metav1.GetOptions{}); err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("look for namespace %s: %w", key.Namespace, err)
+		}
 	}
 	switch {
-	case err != nil || home.UID != key.UID:
+	case home.UID != key.UID:
 		return forbidden(fmt.Sprintf("these keys were for the pods of a namespace %s that is gone", key.Namespace))
-	case of == key.Namespace:
+	case of.Name != "":
 		return nil
-	case of != "":
-		return forbidden(fmt.Sprintf("pods of namespace %s do not reach bucket %s, which is namespace %s's", key.Namespace, n.bucket, of))
 	case n.bucket == g.store.config.Code:
 		if n.verb == "get" {
 			return nil // by its name, which nobody guesses

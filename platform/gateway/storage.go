@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	signer "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	authorization "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -163,29 +164,29 @@ func verbOf(method, key string) string {
 func (g *Gateway) overBucket(r *http.Request, verb, bucket string) authorization.SubjectAccessReviewSpec {
 	of, err := g.namespaceOf(r, bucket)
 	if err != nil {
-		of = "" // which is for those who may do it everywhere
+		of = &corev1.Namespace{} // none, which is for those who may do it everywhere
 	}
 	return authorization.SubjectAccessReviewSpec{ResourceAttributes: &authorization.ResourceAttributes{
-		Verb: verb, Group: "weir-ml.github.io", Resource: "buckets", Namespace: of, Name: bucket,
+		Verb: verb, Group: "weir-ml.github.io", Resource: "buckets", Namespace: of.Name, Name: bucket,
 	}}
 }
 
-// namespaceOf is the namespace that a bucket is of; empty is none.
-func (g *Gateway) namespaceOf(r *http.Request, bucket string) (string, error) {
+// namespaceOf is the namespace that a bucket is of; one without a name is none.
+func (g *Gateway) namespaceOf(r *http.Request, bucket string) (*corev1.Namespace, error) {
 	if !bucketName.MatchString(bucket) || bucket == g.store.config.Code {
-		return "", nil
+		return &corev1.Namespace{}, nil
 	}
 	for name := bucket; name != ""; {
-		_, err := g.core.CoreV1().Namespaces().Get(r.Context(), name, metav1.GetOptions{})
+		of, err := g.core.CoreV1().Namespaces().Get(r.Context(), name, metav1.GetOptions{})
 		if err == nil {
-			return name, nil
+			return of, nil
 		}
 		if !apierrors.IsNotFound(err) {
-			return "", fmt.Errorf("find the namespace of bucket %s: %w", bucket, err)
+			return nil, fmt.Errorf("find the namespace of bucket %s: %w", bucket, err)
 		}
 		name = name[:max(strings.LastIndexByte(name, '-'), 0)]
 	}
-	return "", nil
+	return &corev1.Namespace{}, nil
 }
 
 // serveStorage is S3 for people.

@@ -198,7 +198,7 @@ spec:
 		t.Errorf("weights in an old format were fetched too:\n%s", out)
 	}
 
-	for name, tc := range map[string]struct{ why, hub, uri, says string }{
+	cases := map[string]struct{ why, hub, uri, says string }{
 		"none": {
 			why: "What the hub does not have may also be private.", hub: "http://hub", uri: "hf://ada/none",
 			says: "hf://ada/none: http://hub has no model ada/none, or not for us: check the name, and set ACCESS_TOKEN if it is private or gated",
@@ -211,7 +211,8 @@ spec:
 			why: "A hub may be out of reach.", hub: "http://hub.nowhere", uri: "hf://ada/net",
 			says: "name another hub in HF_ENDPOINT, or put it into S3 and give s3://bucket/folder",
 		},
-	} {
+	}
+	for name, tc := range cases {
 		s.apply(strings.NewReplacer("NAME", name, "URI", tc.uri, "HUB", tc.hub).Replace(`
 apiVersion: trainer.kubeflow.org/v1alpha1
 kind: TrainJob
@@ -221,6 +222,8 @@ spec:
   initializer: {model: {storageUri: "URI", env: [{name: HF_ENDPOINT, value: "HUB"}]}}
   trainer: {image: "python:3.11", command: ["true"]}
 `))
+	}
+	for name, tc := range cases {
 		s.eventually(tensorflowFor, tc.why, func() (bool, string) {
 			a := s.ask(t, "", "explain", "trainjob/"+name, "-n", s.namespace)
 			return strings.Contains(a.out, tc.says), a.out + a.err
