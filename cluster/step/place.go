@@ -1,10 +1,13 @@
 package step
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,7 +29,7 @@ func takePlace(dir string) (*place, error) {
 		return nil, fmt.Errorf("make room for builds: %w", err)
 	}
 	defer all.Close()
-	if err := bury(dir); err != nil {
+	if err := errors.Join(bury(dir), forget(dir)); err != nil {
 		return nil, fmt.Errorf("remove what builds left: %w", err)
 	}
 	p := &place{}
@@ -68,6 +71,58 @@ func bury(dir string) error {
 		}
 	}
 	return nil
+}
+
+// caches is the folder of what commands keep for later ones.
+func (p *place) caches() string { return filepath.Join(filepath.Dir(p.dir), cachesFolder) }
+
+const (
+	cachesFolder = "caches"
+	cacheStays   = 14 * 24 * time.Hour
+)
+
+// forget removes the caches that nobody has used for long.
+func forget(dir string) error {
+	locks, err := filepath.Glob(filepath.Join(dir, cachesFolder, "*.lock"))
+	if err != nil {
+		return err
+	}
+	for _, l := range locks {
+		info, err := os.Stat(l)
+		if err != nil || time.Since(info.ModTime()) < cacheStays {
+			continue
+		}
+		held, err := lock(l, unix.LOCK_EX|unix.LOCK_NB)
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		err = errors.Join(os.RemoveAll(strings.TrimSuffix(l, ".lock")), os.Remove(l))
+		held.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lockUntil is lock, but gives up when ctx ends.
+func lockUntil(ctx context.Context, file string, how int) (*os.File, error) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		f, err := lock(file, how|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return f, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-tick.C:
+		}
+	}
 }
 
 // lock opens a file, which is made if need be, and locks it until it is closed.

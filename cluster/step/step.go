@@ -7,8 +7,8 @@ import (
 	"io"
 	"net/netip"
 	"os"
-	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -94,11 +94,11 @@ func (r *Runner) Close() error {
 func (r *Runner) Run(ctx context.Context, c dockerfile.Command, output io.Writer, keep func(oci.Layer) error) error {
 	r.number++
 	id := "step-" + strconv.Itoa(r.number)
-	w, err := r.lay(id, c)
-	if err != nil {
+	w := newWork(r.place, id, c)
+	defer w.remove()
+	if err := w.lay(ctx); err != nil {
 		return err
 	}
-	defer os.RemoveAll(w.dir)
 	attached, err := r.network.Attach(ctx, id, nil)
 	if err != nil {
 		return err
@@ -131,12 +131,8 @@ func (r *Runner) Run(ctx context.Context, c dockerfile.Command, output io.Writer
 
 // spec is the container of a command.
 func (r *Runner) spec(id string, c dockerfile.Command, w *work) (container.Spec, error) {
-	image := w.image(c)
-	accounts, err := image.Accounts()
-	if err != nil {
-		return container.Spec{}, err
-	}
-	who, err := accounts.Whose(c.User)
+	image := imageOf(append(slices.Clone(c.Root), w.empty))
+	who, err := whose(image, c.User)
 	if err != nil {
 		return container.Spec{}, err
 	}
@@ -146,7 +142,7 @@ func (r *Runner) spec(id string, c dockerfile.Command, w *work) (container.Spec,
 	}
 	s := container.Spec{
 		ID: id, Image: image, Mounts: w.mounts, Hostname: "build", ResolvConf: r.resolvConf(),
-		Argv: c.Argv, Env: c.Env, Dir: c.Dir,
+		Argv: c.Argv, Env: append(slices.Clone(c.Proxies), c.Env...), Dir: c.Dir,
 		UID: who.UID, GID: who.GID, Groups: who.Groups,
 		Capabilities: usual, FilterCalls: true,
 	}
@@ -203,77 +199,21 @@ func (r *running) end(ctx context.Context) error {
 	return nil
 }
 
-// A work is what there is for a command besides its image.
-type work struct {
-	dir     string
-	empty   string          // a folder below the image, where what is mounted has a place
-	mounted map[string]bool // those places, by their names below the root
-	mounts  []container.Mount
+// imageOf is an image with a root.
+func imageOf(root []string) *rootfs.Image {
+	return &rootfs.Image{Reference: "of this step", Packed: &oci.Image{}, Variables: map[string]string{}, Layers: root}
 }
 
-// lay lays out what a command needs.
-func (r *Runner) lay(id string, c dockerfile.Command) (*work, error) {
-	w := &work{dir: filepath.Join(r.place.dir, id), mounted: map[string]bool{}}
-	w.empty = filepath.Join(w.dir, "empty")
-	for _, folder := range []string{"proc", "sys", "dev"} {
-		if err := w.makeFolder(c, folder); err != nil {
-			return w, err
-		}
+func whose(image *rootfs.Image, name string) (rootfs.Person, error) {
+	accounts, err := image.Accounts()
+	if err != nil {
+		return rootfs.Person{}, err
 	}
-	for _, file := range []string{"etc/hostname", "etc/resolv.conf"} {
-		if err := w.makeFile(c, file); err != nil {
-			return w, err
-		}
-	}
-	return w, w.write(c.Scripts)
+	return accounts.Whose(name)
 }
 
-// place is where something is mounted, in the folder that lies below the image: who
-// looks there finds it, and nothing is made for it that would be in the layer.
-func (w *work) place(c dockerfile.Command, name string) string {
-	to := strings.TrimPrefix(layers.Resolve(c.Root, name), "/")
-	w.mounted[to] = true
-	return filepath.Join(w.empty, to)
-}
-
-func (w *work) makeFolder(c dockerfile.Command, name string) error {
-	return os.MkdirAll(w.place(c, name), 0o755)
-}
-
-func (w *work) makeFile(c dockerfile.Command, name string) error {
-	file := w.place(c, name)
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(file, nil, 0o644)
-}
-
-// write writes the scripts of a command.
-func (w *work) write(scripts []dockerfile.Script) error {
-	if len(scripts) == 0 {
-		return nil
-	}
-	dir := filepath.Join(w.dir, "scripts")
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		return err
-	}
-	for _, s := range scripts {
-		file := filepath.Join(dir, path.Base(s.Name))
-		if err := os.WriteFile(file, s.Text, 0o755); err != nil {
-			return err
-		}
-		if err := os.Chmod(file, 0o755); err != nil { // the umask had its say
-			return err
-		}
-	}
-	w.mounts = append(w.mounts, container.Mount{Source: dir, Target: dockerfile.ScriptFolder, ReadOnly: true})
-	return nil
-}
-
-// image is the root of a command.
-func (w *work) image(c dockerfile.Command) *rootfs.Image {
-	return &rootfs.Image{
-		Reference: "of this step", Packed: &oci.Image{}, Variables: map[string]string{},
-		Layers: append(append([]string{}, c.Root...), w.empty),
-	}
+// Whose is dockerfile.Runner's.
+func (r *Runner) Whose(root []string, name string) (user, group int, err error) {
+	who, err := whose(imageOf(root), name)
+	return int(who.UID), int(who.GID), err
 }

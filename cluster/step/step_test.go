@@ -97,8 +97,10 @@ func (r *rig) leavesNothing() {
 	r.Helper()
 	left, err := os.ReadDir(filepath.Dir(r.runner.place.dir))
 	must(r.T, err)
-	if len(left) != 1 { // the lock
-		r.Errorf("it has left %v", left)
+	for _, e := range left {
+		if e.Name() != "lock" && e.Name() != cachesFolder {
+			r.Errorf("it has left %s", e)
+		}
 	}
 }
 
@@ -108,7 +110,7 @@ func (r *rig) write(name, text string) {
 }
 
 // base begins every Dockerfile of the tests.
-const base = `FROM scratch
+const base = `FROM scratch AS base
 COPY busybox /bin/busybox
 RUN ["/bin/busybox", "--install", "-s", "/bin"]
 RUN mkdir -p /etc /home/ada && echo root:x:0:0::/root:/bin/sh > /etc/passwd
@@ -122,7 +124,7 @@ func (r *rig) build(ctx context.Context, text string, change ...func(*dockerfile
 	var said bytes.Buffer
 	o := dockerfile.Options{
 		Architecture: runtime.GOARCH, Runner: r.runner, Output: &said,
-		Base:     func(_ context.Context, name string) (*oci.Image, error) { return r.store.Find(name) },
+		Base:     func(_ context.Context, name, _ string) (*oci.Image, error) { return r.store.Find(name) },
 		Progress: func(string) {},
 	}
 	entries, err := os.ReadDir(r.dir)
@@ -135,7 +137,7 @@ func (r *rig) build(ctx context.Context, text string, change ...func(*dockerfile
 	for _, c := range change {
 		c(&o)
 	}
-	_, err = f.Build(ctx, r.store, "built", o)
+	_, _, err = f.Build(ctx, r.store, "built", o)
 	return said.String(), err
 }
 
@@ -200,6 +202,9 @@ func TestCommandIsAsTheDockerfileSays(t *testing.T) {
 		"HereFiles":  {"RUN cat <<A - <<B\none\nA\ntwo\nB\n", "two\n"},
 		"Errors":     {"RUN echo no >&2\n", "no\n"},
 		"OwnFiles":   {"RUN grep -c nameserver /etc/resolv.conf; test ! -e /.dockerenv && cat /etc/hostname\n", "0\nbuild\n"},
+		"FromStage":  {"RUN mkdir -p /out/empty && echo made > /out/f && chmod 750 /out/empty && ln -s f /out/l && touch -d @5 /out/f\nFROM base\nCOPY --from=0 /out /got\nCOPY --from=0 /out/l /one\nRUN cat /got/l /one; stat -c '%a' /got/empty; stat -c %Y /got/f; ls -A /got\n", "made\nmade\n750\n5\nempty\nf\nl\n"},
+		"NotNeeded":  {"FROM base AS never\nRUN echo never; exit 1\nFROM base\nRUN echo ok\n", "ok\n"},
+		"Triggered":  {"FROM base AS it\nONBUILD RUN echo triggered\nFROM it\nRUN echo after\n", "triggered\nafter\n"},
 		"Alone":      {"RUN echo $$; ls /home\n", "1\nada\n"},
 	}
 	for name, c := range cases {
@@ -216,6 +221,35 @@ func TestCommandIsAsTheDockerfileSays(t *testing.T) {
 	}
 }
 
+// What is mounted is there while a command runs, and in no layer.
+func TestMounts(t *testing.T) {
+	r := newRig(t)
+	r.write("in", "1")
+	cases := map[string]struct{ text, want string }{
+		"Cache":     {"RUN --mount=type=cache,target=/c/deep echo 1 > /c/deep/x\nRUN ls /c 2>&1; true\nRUN --mount=type=cache,target=/other,id=/c/deep,sharing=locked cat /other/x\n", "ls: /c: No such file or directory\n1\n"},
+		"CacheMode": {"RUN --mount=type=cache,target=/m,mode=700 stat -c %a /m\n", "700\n"},
+		"Tmpfs":     {"RUN --mount=type=tmpfs,target=/t touch /t/x && ls /t\nRUN ls /t 2>&1; true\n", "x\nls: /t: No such file or directory\n"},
+		"File":      {"RUN --mount=source=in,target=/in cat /in; echo 2 > /in; true\nRUN ls /in 2>&1; true\n", "1/bin/sh: can't create /in: Read-only file system\nls: /in: No such file or directory\n"},
+		"Folder":    {"WORKDIR /w\nRUN --mount=target=.,rw ls in && rm in && touch made\nRUN --mount=target=/w ls /w | grep -c made; true\nRUN ls /w\n", "in\n0\n"},
+		"Stage":     {"RUN mkdir /out && echo made > /out/f\nFROM base\nRUN --mount=from=0,source=/out,target=/got cat /got/f; touch /got/x 2>&1; true\nRUN --mount=from=0,source=/out/f,target=/f cat /f\n", "made\ntouch: /got/x: Read-only file system\nmade\n"},
+		"Secret":    {"RUN --mount=type=secret,id=key cat /run/secrets/key; stat -c %a /run/secrets/key\nRUN ls /run 2>&1; true\n", "sesame\n400\nls: /run: No such file or directory\n"},
+		"NoSecret":  {"RUN --mount=type=secret,id=other ls /run/secrets/other 2>&1; true\n", "ls: /run/secrets/other: No such file or directory\n"},
+		"Proxy":     {"RUN echo $HTTP_PROXY $https_proxy\n", "http://p\n"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			r.T = t
+			got, err := r.build(t.Context(), c.text, func(o *dockerfile.Options) {
+				o.Secrets = map[string][]byte{"key": []byte("sesame\n")}
+				o.Args = map[string]string{"HTTP_PROXY": "http://p"}
+			})
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("error %v (-want +got)\n%s", err, diff)
+			}
+		})
+	}
+}
+
 // Users are looked up in the image.
 func TestUsers(t *testing.T) {
 	r := newRig(t)
@@ -224,6 +258,9 @@ func TestUsers(t *testing.T) {
 	}
 	got, err := r.build(t.Context(), "RUN echo ada:x:7:8::/home/ada:/bin/sh >> /etc/passwd; echo them:x:9:ada > /etc/group; chown ada /home/ada\nUSER ada\nRUN id -u; id -g; id -G; echo $HOME; touch ~/x\nUSER 10:them\nRUN id -u; id -g; touch /x || echo denied\n")
 	if want := "7\n8\n8 9\n/home/ada\n10\n9\ntouch: /x: Permission denied\ndenied\n"; err != nil || got != want {
+		t.Errorf("error %v: %s", err, got)
+	}
+	if got, err := r.build(t.Context(), "RUN echo ada:x:7:8::/home/ada:/bin/sh >> /etc/passwd; echo them:x:9: > /etc/group\nCOPY --chown=ada busybox /1\nCOPY --chown=ada:them busybox /2\nRUN stat -c %u:%g /1 /2\n"); err != nil || got != "7:7\n7:9\n" {
 		t.Errorf("error %v: %s", err, got)
 	}
 	if _, err := r.build(t.Context(), "USER eve\nRUN true\n"); err == nil || !strings.Contains(err.Error(), `Dockerfile:6: RUN: user "eve"`) {

@@ -194,7 +194,7 @@ func newImageInspectCommand(f *folder) *cobra.Command {
 			out.SetIndent("", "  ")
 			return out.Encode(map[string]any{
 				"name": i.Name.String(), "digest": i.Target.Digest, "id": i.ID,
-				"pulled": i.Pulled, "layers": i.Layers, "unpacked": u.Folders, "config": i.Config,
+				"pulled": i.Pulled, "layers": i.Layers, "unpacked": u.Folders, "config": i.Config, "docker": i.Docker,
 			})
 		},
 	}

@@ -27,7 +27,7 @@ type buildOptions struct {
 	tag, base, command, workdir, user, platform string
 	env, secrets                                []string
 	file, target                                string
-	args                                        []string
+	args, given                                 []string
 	fresh                                       bool
 }
 
@@ -76,6 +76,7 @@ Procfile or a script of pyproject.toml says, or --command.`,
 	flags.StringVarP(&o.file, "file", "f", "", "Dockerfile, in place of DIR/Dockerfile")
 	flags.StringVar(&o.target, "target", "", "stage of the Dockerfile to build, in place of its last")
 	flags.StringArrayVar(&o.args, "build-arg", nil, "value of an ARG of the Dockerfile, as KEY=VALUE; may be repeated")
+	flags.StringArrayVar(&o.given, "secret", nil, "secret for RUN --mount=type=secret, as id=NAME,src=FILE or id=NAME,env=VARIABLE; may be repeated")
 	flags.BoolVar(&o.fresh, "no-cache", false, "run the commands of the Dockerfile that have run before")
 	cobra.CheckErr(cmd.MarkFlagRequired("tag"))
 	return cmd
@@ -275,18 +276,18 @@ func (b *builder) base(ctx context.Context, declared requirements.List) (*oci.Im
 	case isArchive(name):
 		return b.archive(ctx, name)
 	}
-	image, err := b.named(ctx, name)
+	image, err := b.named(ctx, name, b.architecture)
 	if err == nil && len(declared.Packages) > 0 {
 		b.say("the packages of %s are not installed into %s: it has to have them", declared.From, name)
 	}
 	return image, err
 }
 
-// named is the image that a name means, as for a pod.
-func (b *builder) named(ctx context.Context, name string) (*oci.Image, error) {
-	image, err := b.store.FindFor(name, b.architecture)
-	if errors.As(err, new(*oci.NotFoundError)) {
-		return b.absentBase(ctx, name)
+// named is the image that a name means, as for a pod, for machines of an architecture.
+func (b *builder) named(ctx context.Context, name, architecture string) (*oci.Image, error) {
+	image, err := b.store.FindFor(name, architecture)
+	if errors.As(err, new(*oci.NotFoundError)) || errors.As(err, new(*oci.BrokenError)) { // here, but for others
+		return b.absentBase(ctx, name, architecture)
 	}
 	return image, err
 }
@@ -309,18 +310,22 @@ func (b *builder) archive(ctx context.Context, file string) (*oci.Image, error) 
 }
 
 // absentBase makes an image of an environment, or takes one from its registry.
-func (b *builder) absentBase(ctx context.Context, name string) (*oci.Image, error) {
+func (b *builder) absentBase(ctx context.Context, name, architecture string) (*oci.Image, error) {
 	environments, err := openRecipes(b.weir)
 	if err != nil {
 		return nil, err
 	}
-	if recipe, ok := environments.Find(name); ok {
-		return b.environment(ctx, environments, recipe)
+	if recipe, ok := environments.Find(name); ok && architecture == runtime.GOARCH {
+		return b.environment(ctx, environments, recipe, architecture)
 	}
-	if b.architecture != runtime.GOARCH {
-		return nil, fmt.Errorf("--base %s: only images for this machine, linux/%s, are pulled: load an archive of the one for linux/%s", name, runtime.GOARCH, b.architecture)
+	image, err := b.store.Pull(ctx, name, oci.Remote{Architecture: architecture, Progress: func(text string) { b.say("%s", text) }})
+	if err != nil {
+		return nil, fmt.Errorf("image %s: none for linux/%s is in weir's folder or in the catalogue of environments, and its registry does not give it: %w", name, architecture, err)
 	}
-	return b.store.Pull(ctx, name, oci.Remote{Progress: func(text string) { b.say("%s", text) }})
+	if image.Config.Architecture != architecture {
+		return nil, fmt.Errorf("image %s: its registry has it for linux/%s, not linux/%s", name, image.Config.Architecture, architecture)
+	}
+	return image, nil
 }
 
 // declaredBase is a Python with the packages that the folder declares.
@@ -340,7 +345,7 @@ func (b *builder) declaredBase(ctx context.Context, declared requirements.List) 
 	if !ok {
 		return nil, fmt.Errorf("no environment is called %s", name)
 	}
-	return b.environment(ctx, environments, recipe)
+	return b.environment(ctx, environments, recipe, b.architecture)
 }
 
 // variablesIn are those of an environment, with the path of its programs.

@@ -44,37 +44,48 @@ func (b *builder) dockerfile(ctx context.Context, dir, file string) (*oci.Image,
 	if err != nil {
 		return nil, err
 	}
-	var base *oci.Image
+	secrets, err := secretsOf(b.options.given)
+	if err != nil {
+		return nil, err
+	}
+	fetched, err := b.fetches()
+	if err != nil {
+		return nil, err
+	}
+	defer fetched.remove()
 	o := dockerfile.Options{
-		Architecture: b.architecture, Target: b.options.target, Args: args, Context: entriesBelow("", program),
-		Base: func(ctx context.Context, name string) (found *oci.Image, err error) {
-			found, err = b.named(ctx, name)
-			base = found
-			return found, err
-		},
+		Architecture: b.architecture, Target: b.options.target, Args: args, Secrets: secrets, Context: entriesBelow("", program),
+		Base:     b.named,
 		Progress: func(text string) { b.say("%s", text) },
+		Fetch:    fetched.fetch,
 		Output:   b.said, Fresh: b.options.fresh,
 	}
 	if _, _, inside := namespaces.Inside(); inside {
-		finish, err := b.prepareRuns(ctx, &o)
+		runner, err := b.newRunner(ctx)
 		if err != nil {
 			return nil, err
 		}
-		defer finish()
+		defer runner.close()
+		o.Runner = runner
 	} else {
 		needs, err := f.Rehearse(ctx, b.store, o)
 		if err != nil {
 			return nil, err
 		}
-		if needs.Runs != "" {
-			return nil, b.goInside(ctx, needs.Runs)
+		if needs.Runner != "" {
+			return nil, b.goInside(ctx, needs.Runner)
 		}
 	}
-	image, err := f.Build(ctx, b.store, b.options.tag, o)
+	image, from, err := f.Build(ctx, b.store, b.options.tag, o)
+	if r, ok := o.Runner.(*buildRunner); ok && errors.As(err, new(*dockerfile.ExitError)) {
+		for _, m := range r.Missing() {
+			b.say("%s", m)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
-	return image, b.writeDown(image, base, requirements.List{})
+	return image, b.writeDown(image, from, requirements.List{})
 }
 
 // errInside says that the build has been done by an inner process, which has said so.
@@ -92,8 +103,13 @@ func (b *builder) goInside(ctx context.Context, why string) error {
 	return errInside
 }
 
-// prepareRuns makes commands run, in the inner process.
-func (b *builder) prepareRuns(ctx context.Context, o *dockerfile.Options) (finish func(), err error) {
+// A buildRunner runs commands in the inner process, and keeps unpacked layers meanwhile.
+type buildRunner struct {
+	*step.Runner
+	close func()
+}
+
+func (b *builder) newRunner(ctx context.Context) (*buildRunner, error) {
 	h, err := enter()
 	if err != nil {
 		return nil, err
@@ -112,11 +128,39 @@ func (b *builder) prepareRuns(ctx context.Context, o *dockerfile.Options) (finis
 		release()
 		return nil, err
 	}
-	o.Runner = runner
-	return func() {
+	return &buildRunner{runner, func() {
 		if err := runner.Close(); err != nil {
 			b.say("%v", err)
 		}
 		release()
-	}, nil
+	}}, nil
+}
+
+// secretsOf reads id=NAME,src=FILE and id=NAME,env=VARIABLE.
+func secretsOf(flags []string) (map[string][]byte, error) {
+	all := map[string][]byte{}
+	for _, f := range flags {
+		fields := map[string]string{}
+		for part := range strings.SplitSeq(f, ",") {
+			key, value, _ := strings.Cut(part, "=")
+			fields[key] = value
+		}
+		id, file := fields["id"], firstOf(fields["src"], fields["source"])
+		value, isSet := os.LookupEnv(firstOf(fields["env"], id))
+		switch {
+		case id == "":
+			return nil, fmt.Errorf("--secret %s: write it as id=NAME,src=FILE or id=NAME,env=VARIABLE", f)
+		case file != "":
+			content, err := os.ReadFile(file)
+			if err != nil {
+				return nil, fmt.Errorf("--secret %s: %w", f, err)
+			}
+			all[id] = content
+		case isSet:
+			all[id] = []byte(value)
+		default:
+			return nil, fmt.Errorf("--secret %s: there is no variable %s", f, firstOf(fields["env"], id))
+		}
+	}
+	return all, nil
 }

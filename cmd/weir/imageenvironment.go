@@ -32,9 +32,9 @@ func openRecipes(f *folder) (*environment.Store, error) {
 const portableFormat = "2"
 
 // environment makes an image of an environment that runs anywhere, once.
-func (b *builder) environment(ctx context.Context, environments *environment.Store, recipe environment.Recipe) (*oci.Image, error) {
-	if b.architecture != runtime.GOARCH {
-		return nil, fmt.Errorf("an environment is made of this machine's programs, which are for linux/%s: for linux/%s name an image with --base", runtime.GOARCH, b.architecture)
+func (b *builder) environment(ctx context.Context, environments *environment.Store, recipe environment.Recipe, architecture string) (*oci.Image, error) {
+	if architecture != runtime.GOARCH {
+		return nil, fmt.Errorf("an environment is made of this machine's programs, which are for linux/%s: for linux/%s name an image with --base", runtime.GOARCH, architecture)
 	}
 	e, err := environments.Build(ctx, recipe, func(text string) { b.say("%s", text) })
 	if err != nil {
@@ -54,7 +54,7 @@ func (b *builder) environment(ctx context.Context, environments *environment.Sto
 	}
 	b.say("packing the environment as %s, once", name)
 	d := oci.Draft{Layers: oci.Layers(entriesOf(parts)...)}
-	d.Config.OS, d.Config.Architecture = "linux", b.architecture
+	d.Config.OS, d.Config.Architecture = "linux", architecture
 	c := &d.Config.Config
 	c.Entrypoint, c.Cmd, c.WorkingDir, c.User = e.Entrypoint, e.Command, e.WorkingDir, e.User
 	c.Env = variablesIn(e.Variables, e.Path)

@@ -37,7 +37,7 @@ weir does this once a day.`,
 			} else {
 				fmt.Fprintf(cmd.ErrOrStderr(), "images without a name stay, since objects may name them: %v\n", err)
 			}
-			freed, err := pruneImages(store, age, named)
+			freed, err := pruneImages(store, age, age, named)
 			if err == nil {
 				fmt.Fprintf(cmd.OutOrStdout(), "%s are free again\n", megabytes(freed))
 			}
@@ -48,8 +48,15 @@ weir does this once a day.`,
 	return cmd
 }
 
-// pruneImages removes what no name and no object leads to.
-func pruneImages(store *oci.Store, age time.Duration, named func(string) (bool, error)) (freed int64, err error) {
+// stepsStay is how long a build may not have used what one made before.
+const stepsStay = 14 * 24 * time.Hour
+
+// pruneImages removes what no name and no object leads to, and of builds what has not
+// been used for some time.
+func pruneImages(store *oci.Store, age, unused time.Duration, named func(string) (bool, error)) (freed int64, err error) {
+	if _, err := store.ForgetSteps(unused); err != nil {
+		return 0, err
+	}
 	var problem error
 	freed, err = store.Collect(age, func(d digest.Digest) bool {
 		is, err := named(d.Encoded())
@@ -95,7 +102,7 @@ func (c *cleaner) run(ctx context.Context) {
 
 func (c *cleaner) clean(ctx context.Context) error {
 	named := mention.Of(ctx, c.cluster)
-	freed, err := pruneImages(c.images, oci.PushTime, named)
+	freed, err := pruneImages(c.images, oci.PushTime, stepsStay, named)
 	if c.code != nil {
 		store, failed := c.code()
 		if failed == nil {

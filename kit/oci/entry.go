@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/weir-ml/weir/kit/oci/layers"
 )
 
 // An Entry is a file, a folder or a link in a layer that is made.
@@ -25,6 +27,10 @@ type Entry struct {
 	Size    int64       // of a file
 	// User and Group are whose it is.
 	User, Group int
+	// Modified is when it was changed; the zero value is the time 0.
+	Modified time.Time
+	// Attributes are extended ones.
+	Attributes map[string]string
 }
 
 // Layers are layers of entries. The same entries make the same bytes, whoever has
@@ -48,15 +54,31 @@ func Layers(groups ...[]Entry) []Layer {
 }
 
 func (e Entry) write(out *tar.Writer) error {
-	h := &tar.Header{Typeflag: tar.TypeReg, Name: e.Name, Size: e.Size, Mode: int64(e.Mode.Perm()), Uid: e.User, Gid: e.Group, ModTime: time.Unix(0, 0), Format: tar.FormatPAX}
+	h := &tar.Header{Typeflag: tar.TypeReg, Name: e.Name, Size: e.Size, Mode: int64(e.Mode.Perm()), Uid: e.User, Gid: e.Group, ModTime: e.Modified, Format: tar.FormatPAX}
+	if e.Modified.IsZero() {
+		h.ModTime = time.Unix(0, 0)
+	}
+	for _, special := range []struct {
+		is   fs.FileMode
+		mode int64
+	}{{fs.ModeSetuid, 0o4000}, {fs.ModeSetgid, 0o2000}, {fs.ModeSticky, 0o1000}} {
+		if e.Mode&special.is != 0 {
+			h.Mode |= special.mode
+		}
+	}
+	for name, value := range e.Attributes {
+		if h.PAXRecords == nil {
+			h.PAXRecords = map[string]string{}
+		}
+		h.PAXRecords[layers.AttributePrefix+name] = value
+	}
 	switch {
 	case e.Mode.IsDir():
 		h.Typeflag, h.Name, h.Size = tar.TypeDir, e.Name+"/", 0
-		if e.Mode&fs.ModeSticky != 0 {
-			h.Mode |= 0o1000
-		}
 	case e.Mode&fs.ModeSymlink != 0:
 		h.Typeflag, h.Linkname, h.Size, h.Mode = tar.TypeSymlink, e.Link, 0, 0o777
+	case e.Mode&fs.ModeNamedPipe != 0:
+		h.Typeflag, h.Size = tar.TypeFifo, 0
 	}
 	if err := out.WriteHeader(h); err != nil || h.Size == 0 {
 		return err

@@ -61,7 +61,7 @@ func (s *Store) eachEntry(l ocispec.Descriptor, visit func(*tar.Header)) error {
 		return err
 	}
 	defer blob.Close()
-	plain, err := plainLayer(blob)
+	plain, err := Plain(blob)
 	if err != nil {
 		return err
 	}

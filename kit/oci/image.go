@@ -21,6 +21,7 @@ type Image struct {
 	Manifest ocispec.Descriptor // the manifest for this machine
 	ID       digest.Digest      // of the config
 	Config   ocispec.Image
+	Docker   Docker
 	Layers   []ocispec.Descriptor // the lowest first
 	Pulled   bool                 // it can be had again from where it came
 }
@@ -106,9 +107,11 @@ func (s *Store) image(target ocispec.Descriptor, architecture string) (*Image, e
 	if err := s.read(i.Manifest, &m); err != nil {
 		return nil, err
 	}
-	if err := s.read(m.Config, &i.Config); err != nil {
+	var docker struct{ Config Docker }
+	if err := errors.Join(s.read(m.Config, &i.Config), s.read(m.Config, &docker)); err != nil {
 		return nil, err
 	}
+	i.Docker = docker.Config
 	i.ID, i.Layers = m.Config.Digest, m.Layers
 	for _, l := range m.Layers {
 		if !s.Has(l.Digest) {

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
 
 	"github.com/klauspost/compress/gzip"
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -69,7 +71,22 @@ func (u unlessDone) Write(p []byte) (int, error) { return len(p), u.ctx.Err() }
 type Draft struct {
 	Base   *Image        // in the store, whose layers lie below; nil is none
 	Config ocispec.Image // gets the layers' digests
+	Docker Docker
 	Layers []Layer
+}
+
+// Docker is what a config says that OCI's does not know, and others read.
+type Docker = dockerspec.DockerOCIImageConfigExt
+
+// config is the whole config.
+func (d Draft) config() any {
+	if reflect.ValueOf(d.Docker).IsZero() {
+		return d.Config
+	}
+	return dockerspec.DockerOCIImage{
+		Image:  d.Config,
+		Config: dockerspec.DockerOCIImageConfig{ImageConfig: d.Config.Config, DockerOCIImageConfigExt: d.Docker},
+	}
 }
 
 // Make makes an image of a config and layers, and gives it a name.
@@ -130,7 +147,7 @@ func (s *Store) build(ctx context.Context, d Draft) (ocispec.Descriptor, error) 
 		m.Layers, d.Config.RootFS.DiffIDs = append(m.Layers, l.descriptor), append(d.Config.RootFS.DiffIDs, l.diff)
 	}
 	var err error
-	if m.Config, err = s.putJSON(d.Config, ocispec.MediaTypeImageConfig); err != nil {
+	if m.Config, err = s.putJSON(d.config(), ocispec.MediaTypeImageConfig); err != nil {
 		return ocispec.Descriptor{}, err
 	}
 	return s.putJSON(m, m.MediaType)

@@ -2,6 +2,7 @@ package oci
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,6 +39,9 @@ type Remote struct {
 	Client *http.Client
 	// Progress is told in sentences what is done; nil tells nobody.
 	Progress func(string)
+	// Architecture is that of the machines whose part is taken of an image for several;
+	// "" is this one's.
+	Architecture string
 }
 
 // side is how many blobs are moved side by side.
@@ -79,7 +83,7 @@ func (o Remote) say(format string, args ...any) {
 }
 
 // Pull takes an image from the registry that its name begins with. Of an image for
-// several machines it takes the part for this one. What an earlier pull that was
+// several machines it takes the part for one. What an earlier pull that was
 // broken off has taken is not taken again.
 func (s *Store) Pull(ctx context.Context, name string, o Remote) (*Image, error) {
 	n, err := s.parse(name)
@@ -96,6 +100,7 @@ func (s *Store) Pull(ctx context.Context, name string, o Remote) (*Image, error)
 	}
 	defer release()
 	o.Plain = o.Plain || slices.Contains(s.plain, host)
+	o.Architecture = cmp.Or(o.Architecture, runtime.GOARCH)
 	repo, err := o.repository(n)
 	if err == nil {
 		p := &pull{store: s, remote: o, repo: repo}
@@ -104,7 +109,7 @@ func (s *Store) Pull(ctx context.Context, name string, o Remote) (*Image, error)
 	if err != nil {
 		return nil, fmt.Errorf("pull %s: %w", n.Familiar(), s.roomy(plainly(err)))
 	}
-	return s.find(n)
+	return s.findFor(n, o.Architecture)
 }
 
 // A pull is at work on one image.
@@ -136,7 +141,7 @@ func (p *pull) image(ctx context.Context, n Name) error {
 		if err := p.store.read(target, &index); err != nil {
 			return err
 		}
-		if manifest, err = p.store.choose(target, index, runtime.GOARCH, func(ocispec.Descriptor) bool { return true }); err != nil {
+		if manifest, err = p.store.choose(target, index, p.remote.Architecture, func(ocispec.Descriptor) bool { return true }); err != nil {
 			return err
 		}
 		if err := p.fetchDocument(ctx, manifest); err != nil {

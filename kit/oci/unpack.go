@@ -165,7 +165,7 @@ func (s *Store) unpackLayer(ctx context.Context, work string, l ocispec.Descript
 	if err != nil {
 		return err
 	}
-	plain, err := plainLayer(blob)
+	plain, err := Plain(blob)
 	if err != nil {
 		return err
 	}
@@ -204,8 +204,9 @@ func limitsOf(dir string) (layers.Limits, error) {
 	return l, nil
 }
 
-// plainLayer is a layer without the compression around it.
-func plainLayer(blob io.Reader) (io.ReadCloser, error) {
+// Plain is a layer, or another archive, without the compression around it: gzip, zstd
+// or none.
+func Plain(blob io.Reader) (io.ReadCloser, error) {
 	b := bufio.NewReaderSize(blob, 1<<20)
 	magic, err := b.Peek(4)
 	if err != nil && !errors.Is(err, io.EOF) {

@@ -19,7 +19,8 @@ type Options struct {
 	// Image says that the files are for an image: .dockerignore counts, too.
 	Image bool
 	// Dockerfile says that they are for one: .dockerignore counts alone, as docker
-	// has it, and only what looks like a secret is left out besides.
+	// has it, and only what looks like a secret is left out besides. Folders are there
+	// too.
 	Dockerfile bool
 }
 
@@ -34,7 +35,7 @@ type Folder struct {
 type File struct {
 	Name string // with slashes, below the folder
 	Size int64
-	Mode fs.FileMode // its permissions, and whether it is a link
+	Mode fs.FileMode // its permissions, and whether it is a link or a folder
 	Link string      // where a link leads
 }
 
@@ -144,6 +145,9 @@ func (r *reader) read(below string, above []pattern) error {
 		}
 		if _, err := os.Stat(filepath.Join(r.folder.Dir, name, "pyvenv.cfg")); err == nil && !r.dockerfile {
 			continue // an environment of Python
+		}
+		if r.dockerfile && !ignored(r.forImage, name, true) {
+			r.folder.Files = append(r.folder.Files, File{Name: name, Mode: fs.ModeDir | 0o755})
 		}
 		if err := r.read(name, all); err != nil {
 			return err

@@ -1,10 +1,11 @@
 package dockerfile
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
+	"maps"
 	"path"
 	"strconv"
 	"strings"
@@ -17,29 +18,37 @@ import (
 // A copying is what COPY and ADD have in common.
 type copying struct {
 	instructions.SourcesAndDest
+	from        string // a stage or an image; "" is the folder
 	owner, mode string
-	adds        bool
+	fetched     picked // besides the sources
 }
 
-// copy makes a layer of files of the folder.
-func (b *builder) copy(s *stage, c copying) error {
-	who, err := ownerOf(c.owner)
+// A picked file or folder is going to be somewhere below the destination; "" is that
+// itself.
+type picked map[string]oci.Entry
+
+// copy makes a layer of files of the folder, of another stage or of an image.
+func (b *builder) copy(ctx context.Context, s *stage, c copying) error {
+	mode, err := modeOf(c.mode)
 	if err != nil {
 		return err
 	}
-	var mode fs.FileMode
-	if c.mode != "" {
-		n, err := strconv.ParseUint(c.mode, 8, 12)
-		if err != nil {
-			return fmt.Errorf("--chmod=%s: write it in numbers, as 755", c.mode)
-		}
-		mode = fs.FileMode(n & 0o777)
+	who, err := b.ownerOf(ctx, s, c.owner)
+	if err != nil {
+		return err
 	}
-	files := map[string]oci.Entry{} // by where they are going to be, below the destination; "" is itself
+	from, err := b.origin(ctx, c.from)
+	if err != nil || from == nil {
+		return err
+	}
+	files, single := picked{}, len(c.SourcePaths)+len(c.SourceContents)+len(c.fetched) == 1
+	maps.Copy(files, c.fetched)
 	for _, source := range c.SourcePaths {
-		if err := b.match(source, files); err != nil {
+		one, err := from.pick(source, files)
+		if err != nil {
 			return err
 		}
+		single = single && one
 	}
 	for _, inline := range c.SourceContents {
 		files[path.Base(inline.Path)] = oci.Entry{Mode: 0o644, Content: []byte(inline.Data), Size: int64(len(inline.Data))}
@@ -47,113 +56,128 @@ func (b *builder) copy(s *stage, c copying) error {
 	if b.rehearsal != nil {
 		return nil
 	}
-	at := s.within(c.DestPath)
-	single := len(files) == 1 && len(c.SourcePaths)+len(c.SourceContents) == 1
-	rename := ""
-	if single && !strings.HasSuffix(c.DestPath, "/") && path.Base(c.DestPath) != "." {
-		for name, f := range files {
-			if f.Name == name || f.Source == "" || !b.isFolder(c.SourcePaths[0]) {
-				rename = name
-			}
-		}
+	at, rename, err := b.destination(s, c.DestPath, single)
+	if err != nil {
+		return err
 	}
-	if rename != "" {
-		folder, err := s.isFolder(b.store, at)
-		if err != nil {
-			return err
-		}
-		if folder {
-			rename = ""
-		}
-	}
-	var layer []oci.Entry
+	var entries []oci.Entry
 	for name, f := range files {
-		if c.adds && f.Source != "" && isArchive(f.Source) {
-			return fmt.Errorf("%s is an archive, which it would unpack: COPY it, or unpack it in the folder", name)
-		}
 		f.Name = path.Join(at, name)
-		if rename != "" {
+		if rename {
 			f.Name = at
 		}
 		if f.Name == "" {
 			return errors.New("a file cannot be the root: name a folder")
 		}
-		f.User, f.Group = who.user, who.group
-		if mode != 0 && f.Mode.IsRegular() {
-			f.Mode = mode
+		if who != nil {
+			f.User, f.Group = who.user, who.group
 		}
-		layer = append(layer, f)
+		if mode != nil && f.Mode&fs.ModeSymlink == 0 {
+			f.Mode = f.Mode.Type() | *mode
+		}
+		entries = append(entries, f)
 	}
-	s.layers = append(s.layers, withFoldersBelow(at, layer, who))
+	s.add(withFoldersBelow(at, entries, who))
 	return nil
+}
+
+// destination is where something is copied to, and whether it is what one file is to
+// be called, in place of the folder that it goes into.
+func (b *builder) destination(s *stage, dest string, single bool) (at string, rename bool, err error) {
+	at = s.within(dest)
+	if !single || strings.HasSuffix(dest, "/") || path.Base(dest) == "." || path.Base(dest) == ".." {
+		return at, false, nil
+	}
+	folder, err := s.isFolder(b.store, at)
+	return at, !folder, err
+}
+
+// modeOf reads what --chmod says; nil is nothing.
+func modeOf(text string) (*fs.FileMode, error) {
+	if text == "" {
+		return nil, nil
+	}
+	n, err := strconv.ParseUint(text, 8, 12)
+	if err != nil {
+		return nil, fmt.Errorf("--chmod=%s: write it in numbers, as 755", text)
+	}
+	mode := fs.FileMode(n & 0o777)
+	for bit, special := range map[uint64]fs.FileMode{0o4000: fs.ModeSetuid, 0o2000: fs.ModeSetgid, 0o1000: fs.ModeSticky} {
+		if n&bit != 0 {
+			mode |= special
+		}
+	}
+	return &mode, nil
+}
+
+// An owner is who files belong to.
+type owner struct{ user, group int }
+
+// ownerOf reads what --chown says; nil is nothing. Names are looked up in the stage.
+func (b *builder) ownerOf(ctx context.Context, s *stage, text string) (*owner, error) {
+	if text == "" {
+		return nil, nil
+	}
+	user, group, both := strings.Cut(text, ":")
+	if !both {
+		group = user
+	}
+	if o, ok := numbers(user, group); ok {
+		return &o, nil
+	}
+	if can, err := b.canRun(); !can {
+		return nil, err
+	}
+	root, _, err := b.root(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	uid, gid, err := b.Runner.Whose(root, text)
+	if !both {
+		gid = uid
+	}
+	return &owner{uid, gid}, err
+}
+
+// numbers reads an owner that need not be looked up.
+func numbers(user, group string) (o owner, ok bool) {
+	for _, p := range []struct {
+		text string
+		to   *int
+	}{{user, &o.user}, {group, &o.group}} {
+		if p.text == "root" {
+			continue
+		}
+		n, err := strconv.ParseUint(p.text, 10, 32)
+		if err != nil {
+			return o, false
+		}
+		*p.to = int(n)
+	}
+	return o, true
 }
 
 // withFoldersBelow adds the folders between a destination and what is copied there.
 // Those above are as they are in the base, or root's.
-func withFoldersBelow(at string, layer []oci.Entry, who owner) []oci.Entry {
-	all := oci.WithFolders(at, layer)
+func withFoldersBelow(at string, entries []oci.Entry, who *owner) []oci.Entry {
+	given := map[string]bool{}
+	for _, e := range entries {
+		given[e.Name] = true
+	}
+	all := oci.WithFolders(at, entries)
 	kept := all[:0]
 	for _, e := range all {
-		if e.Mode.IsDir() && e.Name == at && who == (owner{}) {
-			continue
+		if !given[e.Name] {
+			if e.Name == at && who == nil {
+				continue
+			}
+			if who != nil {
+				e.User, e.Group = who.user, who.group
+			}
 		}
-		e.User, e.Group = who.user, who.group
 		kept = append(kept, e)
 	}
 	return kept
-}
-
-// isFolder says whether a source is a folder as a whole.
-func (b *builder) isFolder(source string) bool {
-	prefix := clean(source) + "/"
-	for _, f := range b.Context {
-		if prefix == "./" || strings.HasPrefix(f.Name, prefix) {
-			return true
-		}
-	}
-	return false
-}
-
-// clean is a source by its name from the folder's top.
-func clean(source string) string {
-	if p := strings.TrimPrefix(path.Clean("/"+source), "/"); p != "" {
-		return p
-	}
-	return "."
-}
-
-// match finds what a source means: files, and folders, of which what they hold is
-// copied.
-func (b *builder) match(source string, to map[string]oci.Entry) error {
-	pattern, found := clean(source), false
-	depth := strings.Count(pattern, "/") + 1
-	for _, f := range b.Context {
-		if pattern == "." {
-			to[f.Name], found = f, true
-			continue
-		}
-		parts := strings.Split(f.Name, "/")
-		if len(parts) < depth {
-			continue
-		}
-		ok, err := path.Match(pattern, strings.Join(parts[:depth], "/"))
-		if err != nil {
-			return fmt.Errorf("%s: %w", source, err)
-		}
-		if !ok {
-			continue
-		}
-		found = true
-		if len(parts) == depth {
-			to[path.Base(f.Name)] = f
-		} else {
-			to[strings.Join(parts[depth:], "/")] = f
-		}
-	}
-	if !found {
-		return fmt.Errorf("%s: there is no such file in the folder, or .dockerignore names it", source)
-	}
-	return nil
 }
 
 // isFolder says whether the stage has a folder somewhere.
@@ -162,35 +186,20 @@ func (s *stage) isFolder(store *oci.Store, name string) (bool, error) {
 		return true, nil
 	}
 	for _, l := range s.layers {
-		for _, e := range l {
+		for _, e := range l.entries {
 			if e.Name == name && e.Mode.IsDir() || strings.HasPrefix(e.Name, name+"/") {
 				return true, nil
 			}
 		}
 	}
-	if s.folders == nil && s.base != nil {
+	if s.base == nil {
+		return false, nil
+	}
+	if s.folders == nil {
 		var err error
 		if s.folders, err = store.Folders(s.base); err != nil {
 			return false, err
 		}
 	}
 	return s.folders[name], nil
-}
-
-// isArchive says whether ADD would unpack a file.
-func isArchive(file string) bool {
-	f, err := os.Open(file)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	head := make([]byte, 512)
-	n, _ := f.Read(head)
-	head = head[:n]
-	for _, magic := range []string{"\x1f\x8b", "BZh", "\xfd7zXZ\x00", "\x28\xb5\x2f\xfd"} {
-		if strings.HasPrefix(string(head), magic) {
-			return true
-		}
-	}
-	return n == 512 && string(head[257:262]) == "ustar"
 }

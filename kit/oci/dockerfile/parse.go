@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
@@ -21,6 +20,7 @@ import (
 // A File is a Dockerfile of which all can be done.
 type File struct {
 	name   string
+	text   []byte
 	stages []instructions.Stage
 	args   []instructions.ArgCommand // before the first stage
 	escape rune
@@ -29,7 +29,7 @@ type File struct {
 // Parse reads a Dockerfile. The error names the line that is wrong, or that asks for
 // something that cannot be done.
 func Parse(name string, text []byte) (*File, error) {
-	f := &File{name: name}
+	f := &File{name: name, text: text}
 	parsed, err := parser.Parse(bytes.NewReader(text))
 	if err != nil {
 		return nil, f.located(err)
@@ -45,7 +45,7 @@ func Parse(name string, text []byte) (*File, error) {
 	for _, s := range f.stages {
 		for _, c := range s.Commands {
 			if why := refused(c); why != "" {
-				return nil, f.at(c, errors.New(why))
+				return nil, f.on(c, errors.New(why))
 			}
 		}
 	}
@@ -65,72 +65,46 @@ func (f *File) located(err error) error {
 	return fmt.Errorf("%s: %s", f.name, said)
 }
 
-// at is an error about a command.
-func (f *File) at(c instructions.Command, err error) error {
-	if err == nil {
-		return nil
-	}
+// place is where a command stands, and its name.
+func (f *File) place(c instructions.Command) string {
 	line := 0
 	if at := c.Location(); len(at) > 0 {
 		line = at[0].Start.Line
 	}
-	return fmt.Errorf("%s:%d: %s: %w", f.name, line, strings.ToUpper(c.Name()), err)
+	return fmt.Sprintf("%s:%d: %s", f.name, line, strings.ToUpper(c.Name()))
 }
+
+// on is an error about a command, unless it is about one already, of another stage.
+func (f *File) on(c instructions.Command, err error) error {
+	if err == nil || errors.As(err, new(*placedError)) {
+		return err
+	}
+	return &placedError{f.place(c), err}
+}
+
+// A placedError says where it happened.
+type placedError struct {
+	place string
+	err   error
+}
+
+func (e *placedError) Error() string { return e.place + ": " + e.err.Error() }
+func (e *placedError) Unwrap() error { return e.err }
 
 // refused says why a command cannot be done, or nothing.
 func refused(c instructions.Command) string {
 	switch c := c.(type) {
 	case *instructions.RunCommand:
 		return refusedRun(c)
-	case *instructions.OnbuildCommand:
-		return "it is about images that others build of this one, which OCI's do not know: write it there"
 	case *instructions.CopyCommand:
 		switch {
-		case c.From != "":
-			return "files are copied from the folder only, and not from stages and images"
 		case c.Parents:
 			return "--parents is not known: name the folder to copy to"
 		case len(c.ExcludePatterns) > 0:
 			return "--exclude is not known: name what to leave out in .dockerignore"
 		}
 	case *instructions.AddCommand:
-		for _, s := range c.SourcePaths {
-			if strings.Contains(s, "://") || strings.HasPrefix(s, "git@") {
-				return "nothing is fetched while an image is built: fetch " + s + " into the folder, and COPY it"
-			}
-		}
-		if len(c.ExcludePatterns) > 0 {
-			return "--exclude is not known: name what to leave out in .dockerignore"
-		}
+		return refusedAdd(c)
 	}
 	return ""
-}
-
-// An owner is who files belong to.
-type owner struct{ user, group int }
-
-// ownerOf reads what --chown says.
-func ownerOf(text string) (owner, error) {
-	if text == "" {
-		return owner{}, nil
-	}
-	user, group, both := strings.Cut(text, ":")
-	if !both {
-		group = user
-	}
-	var o owner
-	for _, p := range []struct {
-		text string
-		to   *int
-	}{{user, &o.user}, {group, &o.group}} {
-		if p.text == "root" {
-			continue
-		}
-		n, err := strconv.Atoi(p.text)
-		if err != nil || n < 0 {
-			return o, fmt.Errorf("--chown=%s: %q is looked up nowhere: write its number", text, p.text)
-		}
-		*p.to = n
-	}
-	return o, nil
 }

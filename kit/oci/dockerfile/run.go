@@ -29,26 +29,25 @@ type Runner interface {
 	// layer that can be written until keep returns. The error is an *ExitError when
 	// the command fails. Nothing of the command is left when Run returns.
 	Run(ctx context.Context, c Command, output io.Writer, keep func(oci.Layer) error) error
+	// Whose looks up in a root, of which these are the folders of the layers, who is
+	// called so, as "name" or "name:group".
+	Whose(root []string, name string) (user, group int, err error)
 }
 
 // A Command is one to be run.
 type Command struct {
-	Root    []string // the folders of the root's layers, the topmost first
-	Argv    []string
-	Env     []string
-	Dir     string // made if missing
-	User    string // as in a Dockerfile: a name or a number, with :GROUP or without
-	Scripts []Script
+	Root   []string // the folders of the root's layers, the topmost first
+	Argv   []string
+	Env    []string
+	Dir    string // made if missing
+	User   string // as in a Dockerfile: a name or a number, with :GROUP or without
+	Mounts []Mount
+	// Proxies are further variables, on which what the command makes does not depend.
+	Proxies []string `json:"-"`
 }
 
-// A Script is a file that there is in Scripts's folder while a command runs.
-type Script struct {
-	Name string
-	Text []byte
-}
-
-// ScriptFolder is where a command finds its scripts.
-const ScriptFolder = "/dev/pipes"
+// scriptFolder is where a command finds its script, as docker has it.
+const scriptFolder = "/dev/pipes"
 
 // An ExitError says how a command ended that failed.
 type ExitError struct{ Code int }
@@ -61,7 +60,9 @@ func refusedRun(c *instructions.RunCommand) string {
 		return err.Error()
 	}
 	for _, m := range instructions.GetMounts(c) {
-		return fmt.Sprintf("--mount=type=%s is not known", m.Type)
+		if why := refusedMount(m); why != "" {
+			return why
+		}
 	}
 	if n := instructions.GetNetwork(c); n != instructions.NetworkDefault {
 		return fmt.Sprintf("--network=%s is not known: commands have a network of their own that leads out", n)
@@ -80,18 +81,26 @@ func (b *builder) run(ctx context.Context, s *stage, c *instructions.RunCommand)
 	if arch := s.config.Architecture; arch != runtime.GOARCH {
 		return fmt.Errorf("this machine is a linux/%s and runs no programs for linux/%s: build on one of those, or take a base that has what it makes", runtime.GOARCH, arch)
 	}
-	if b.rehearsal != nil {
-		if b.rehearsal.Runs == "" {
-			b.rehearsal.Runs = strings.TrimSuffix(b.at(c, errors.New("")).Error(), ": ")
-		}
-		return nil
-	}
-	if b.Runner == nil {
-		return errors.New("nothing is run here")
-	}
 	command, err := s.command(c)
 	if err != nil {
 		return err
+	}
+	for _, m := range instructions.GetMounts(c) {
+		mount, err := b.mount(ctx, s, m)
+		if err != nil {
+			return err
+		}
+		if mount != nil {
+			command.Mounts = append(command.Mounts, *mount)
+		}
+	}
+	if can, err := b.canRun(); !can {
+		return err
+	}
+	for _, name := range proxies() {
+		if value, ok := b.Args[name]; ok {
+			command.Proxies = append(command.Proxies, name+"="+value)
+		}
 	}
 	base, err := b.commit(ctx, s)
 	if err != nil {
@@ -114,11 +123,9 @@ func (b *builder) run(ctx context.Context, s *stage, c *instructions.RunCommand)
 }
 
 func (b *builder) execute(ctx context.Context, step oci.Step, base *oci.Image, command Command) (made *oci.Image, err error) {
-	unpacked, err := b.store.Unpack(ctx, base, b.Progress)
-	if err != nil {
+	if command.Root, _, err = b.root(ctx, &stage{base: base}); err != nil {
 		return nil, err
 	}
-	command.Root = unpacked.Folders
 	said := &lastLines{to: b.Output}
 	err = b.Runner.Run(ctx, command, said, func(l oci.Layer) error {
 		made, err = b.store.BuildStep(ctx, step, oci.Draft{Base: base, Config: base.Config, Layers: []oci.Layer{l}})
@@ -148,9 +155,9 @@ func (s *stage) command(c *instructions.RunCommand) (Command, error) {
 		text := documentOf(c.Files[0])
 		switch {
 		case heredoc != nil && strings.HasPrefix(text, "#!"):
-			script := Script{Name: c.Files[0].Name, Text: []byte(text)}
-			command.Scripts = []Script{script}
-			line.CmdLine = []string{path.Join(ScriptFolder, script.Name)}
+			script := oci.Entry{Name: c.Files[0].Name, Mode: 0o755, Content: []byte(text), Size: int64(len(text))}
+			command.Mounts = []Mount{{Target: scriptFolder, ReadOnly: true, Entries: []oci.Entry{script}, Holds: digest.FromString(text)}}
+			line.CmdLine = []string{path.Join(scriptFolder, script.Name)}
 		case heredoc != nil:
 			line.CmdLine = []string{text}
 		default: // The shell is to see them.
@@ -166,6 +173,15 @@ func (s *stage) command(c *instructions.RunCommand) (Command, error) {
 		return command, errors.New("it names no command")
 	}
 	return command, nil
+}
+
+// proxies are arguments that need not be declared, as docker has it.
+func proxies() []string {
+	var all []string
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"} {
+		all = append(all, name, strings.ToLower(name))
+	}
+	return all
 }
 
 func documentOf(f instructions.ShellInlineFile) string {
@@ -193,7 +209,7 @@ func (b *builder) commit(ctx context.Context, s *stage) (*oci.Image, error) {
 	if s.base != nil {
 		diffs = slices.Clone(s.base.Config.RootFS.DiffIDs)
 	}
-	layers := oci.Layers(s.layers...)
+	layers := s.packed()
 	for _, l := range layers {
 		sum := digest.Canonical.Digester()
 		if err := l(sum.Hash()); err != nil {

@@ -455,8 +455,8 @@ func unlessUnknown(err error) error {
 	return err
 }
 
-// attributePrefix begins the names of extended attributes in a tar.
-const attributePrefix = "SCHILY.xattr."
+// AttributePrefix begins the names of extended attributes in a tar.
+const AttributePrefix = "SCHILY.xattr."
 
 // isKept says whether layers have an extended attribute: users' own and capabilities.
 // Others are the machine's business, and those of overlays would say what lies where.
@@ -467,7 +467,7 @@ func isKept(attribute string) bool {
 // extend sets extended attributes.
 func extend(fd int, h *tar.Header) error {
 	for key, value := range h.PAXRecords {
-		name, ok := strings.CutPrefix(key, attributePrefix)
+		name, ok := strings.CutPrefix(key, AttributePrefix)
 		if !ok || !isKept(name) {
 			continue
 		}

@@ -98,7 +98,7 @@ func (p *packer) mark(mark, hidden string) error {
 func (p *packer) folder(file string, h *tar.Header) error {
 	name := h.Name
 	h.Typeflag, h.Name = tar.TypeDir, name+"/"
-	if err := attributesOf(file, h); err != nil {
+	if err := addAttributes(file, h); err != nil {
 		return err
 	}
 	if err := p.out.WriteHeader(h); err != nil || !isOpaque(file) {
@@ -117,7 +117,7 @@ func (p *packer) file(file string, h *tar.Header, st *unix.Stat_t) error {
 		}
 		p.links[i] = h.Name
 	}
-	if err := attributesOf(file, h); err != nil {
+	if err := addAttributes(file, h); err != nil {
 		return err
 	}
 	if err := p.out.WriteHeader(h); err != nil {
@@ -132,38 +132,53 @@ func (p *packer) file(file string, h *tar.Header, st *unix.Stat_t) error {
 	return err
 }
 
-// attributesOf are those that Unpack sets.
-func attributesOf(file string, h *tar.Header) error {
-	names, err := listAttributes(file)
-	if err != nil {
-		return err
-	}
-	for name := range bytes.SplitSeq(names, []byte{0}) {
-		if !isKept(string(name)) {
-			if strings.HasSuffix(string(name), ".overlay.redirect") || strings.HasSuffix(string(name), ".overlay.metacopy") {
-				return errors.New("the overlay keeps a part of it elsewhere")
-			}
-			continue
-		}
-		value := make([]byte, 64<<10)
-		n, err := unix.Lgetxattr(file, string(name), value)
-		if err != nil {
-			return fmt.Errorf("attribute %s: %w", name, err)
-		}
+// addAttributes gives an entry those of its file.
+func addAttributes(file string, h *tar.Header) error {
+	all, err := attributesOf(file)
+	for name, value := range all {
 		if h.PAXRecords == nil {
 			h.PAXRecords = map[string]string{}
 		}
-		h.PAXRecords[attributePrefix+string(name)] = string(value[:n])
+		h.PAXRecords[AttributePrefix+name] = value
 	}
-	return nil
+	return err
+}
+
+// attributesOf are the extended attributes of a file that Unpack sets.
+func attributesOf(file string) (map[string]string, error) {
+	names, err := listAttributes(file)
+	if err != nil {
+		return nil, err
+	}
+	var all map[string]string
+	for word := range bytes.SplitSeq(names, []byte{0}) {
+		name := string(word)
+		if strings.HasSuffix(name, ".overlay.redirect") || strings.HasSuffix(name, ".overlay.metacopy") {
+			return nil, errors.New("the overlay keeps a part of it elsewhere")
+		}
+		if !isKept(name) {
+			continue
+		}
+		value := make([]byte, 64<<10)
+		n, err := unix.Lgetxattr(file, name, value)
+		if err != nil {
+			return nil, fmt.Errorf("attribute %s: %w", name, err)
+		}
+		if all == nil {
+			all = map[string]string{}
+		}
+		all[name] = string(value[:n])
+	}
+	return all, nil
 }
 
 func listAttributes(file string) ([]byte, error) {
-	names := make([]byte, 64<<10)
-	n, err := unix.Llistxattr(file, names)
-	if errors.Is(err, unix.ENOTSUP) {
+	size, err := unix.Llistxattr(file, nil)
+	if errors.Is(err, unix.ENOTSUP) || err == nil && size == 0 {
 		return nil, nil
 	}
+	names := make([]byte, 64<<10)
+	n, err := unix.Llistxattr(file, names)
 	if err != nil {
 		return nil, fmt.Errorf("list attributes: %w", err)
 	}
