@@ -1,6 +1,7 @@
 package container
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/weir-ml/weir/cluster/rootfs"
+	"github.com/weir-ml/weir/kit/oci"
 )
 
 // Each case is a promise, and a container that tries to break it. An empty
@@ -185,6 +187,30 @@ func TestWithoutOverlays(t *testing.T) {
 	if _, err := os.Lstat("/opt/poison"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("/opt/poison is on the machine: %v", err)
 	}
+	imageWithoutOverlays(t, r, dir)
+}
+
+// imageWithoutOverlays runs an image of two layers, which each container has a copy of.
+func imageWithoutOverlays(t *testing.T, r *Runtime, dir string) {
+	t.Helper()
+	box, err := os.ReadFile("/bin/busybox")
+	if err != nil || bytes.Contains(box[:min(len(box), 4096)], []byte("ld-linux")) {
+		t.Log("a busybox that stands alone (Debian's busybox-static) is not here")
+		return
+	}
+	for name, content := range map[string]string{"base/bin/sh": string(box), "base/data/old": "old", "over/data/new": "new"} {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(content), 0o755)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := shell(t, "cd /data; echo *; (echo x > more) 2>/dev/null && echo *; (echo x > /more) 2>/dev/null && echo wrote; [ -e /usr ] || echo own")
+	s.Image = &rootfs.Image{Reference: "ada/box", Layers: []string{dir + "/over", dir + "/base"}, Packed: &oci.Image{}, Volumes: []string{"/data"}}
+	for range 2 {
+		asks(t, r, s, "new old\nmore new old\nwrote\nown")
+	}
+	s.ReadOnlyRoot = true // but for the volume
+	asks(t, r, s, "new old\nmore new old\nown")
 }
 
 // A folder that weir must hide is hidden although it lies in a system folder.

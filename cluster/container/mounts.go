@@ -44,6 +44,10 @@ func (c *Container) mount(l *launch, own map[string]string) error {
 			return err
 		}
 		for _, v := range volumes {
+			if v.Upper == "" {
+				e.Mounts = append(e.Mounts, entry.Mount{Source: v.Lower, Target: v.Target, Propagation: syscall.MS_PRIVATE, Flags: unix.MOUNT_ATTR_NODEV})
+				continue
+			}
 			if err := c.mountVolume(l, v); err != nil {
 				return err
 			}

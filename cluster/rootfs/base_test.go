@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/weir-ml/weir/kit/oci"
 )
 
 // machine makes a root of a machine with these files. A mode is 0644 unless the
@@ -198,6 +200,43 @@ func TestWithoutOverlays(t *testing.T) {
 	}
 	if r.Layers[1].Upper != "" {
 		t.Errorf("layer %+v, want a read-only one", r.Layers[1])
+	}
+}
+
+// Nor is there one for an image: its root is a copy, of which the volumes are a part.
+func TestImageWithoutOverlays(t *testing.T) {
+	b, err := Prepare(filepath.Join(t.TempDir(), "base"), Options{Machine: machine(t, nil), Mountable: func(Layer) error { return errors.New("refused") }, Roots: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := storeIn(t)
+	images := NewImages(nil, store)
+	made(t, store, "ada/box", "content")
+	image, err := images.Pull(t.Context(), "ada/box", oci.Remote{}, func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	image.Volumes = []string{"/data"}
+	r, err := b.New(filepath.Join(t.TempDir(), "c"), image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := r.Layers[0].Lower
+	if got, err := os.ReadFile(filepath.Join(own, "file")); err != nil || string(got) != "content" {
+		t.Errorf("the copy has %q, %v", got, err)
+	}
+	volumes, err := r.Volumes(image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]Layer{{Target: "/data", Lower: filepath.Join(own, "data")}}, volumes); diff != "" {
+		t.Errorf("volumes (-want +got)\n%s", diff)
+	}
+	if err := os.WriteFile(filepath.Join(own, "file"), []byte("changed"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(filepath.Join(image.Layers[0], "file")); err != nil || string(got) != "content" {
+		t.Errorf("what a container writes is in the image: %q, %v", got, err)
 	}
 }
 

@@ -68,6 +68,14 @@ func (r *Root) Volumes(image *Image) ([]Layer, error) {
 	}
 	var all []Layer
 	for i, target := range image.Volumes {
+		if r.Layers[0].Upper == "" { // The copy's own folder is written to.
+			own := filepath.Join(r.Layers[0].Lower, layers.Resolve(image.Layers, target))
+			if err := os.MkdirAll(own, 0o755); err != nil {
+				return nil, fmt.Errorf("volume %s of image %s: %w", target, image.Reference, err)
+			}
+			all = append(all, Layer{Target: target, Lower: own})
+			continue
+		}
 		folders, err := layers.Folders(image.Layers, target)
 		if errors.Is(err, fs.ErrNotExist) {
 			empty := filepath.Join(r.Dir, "empty")
@@ -130,8 +138,8 @@ func (r *Root) make(b *Base) error {
 
 // newOwn makes the folders of a root that is the image's own.
 func (b *Base) newOwn(dir string, image *Image) (*Root, error) {
-	if why := b.fixed["/"]; why != nil {
-		return nil, fmt.Errorf("image %s has a root of its own, and no overlay can be mounted here to show it: %w", image.Reference, why)
+	if b.fixed["/"] != nil {
+		return b.copyOwn(dir, image)
 	}
 	lowers := image.Layers
 	if len(lowers) == 0 {
@@ -148,6 +156,19 @@ func (b *Base) newOwn(dir string, image *Image) (*Root, error) {
 	}
 	r := &Root{Dir: dir, Layers: []Layer{root}}
 	if err := root.make(); err != nil {
+		return nil, errors.Join(fmt.Errorf("make root: %w", err), r.Remove())
+	}
+	return r, nil
+}
+
+// copyOwn copies the image's root, where no overlay can be mounted.
+func (b *Base) copyOwn(dir string, image *Image) (*Root, error) {
+	if err := os.MkdirAll(dir, 0o711); err != nil {
+		return nil, fmt.Errorf("make root: %w", err)
+	}
+	own := filepath.Join(dir, "copy")
+	r := &Root{Dir: dir, Layers: []Layer{{Target: "/", Lower: own}}}
+	if err := layers.Copy(image.Layers, own); err != nil {
 		return nil, errors.Join(fmt.Errorf("make root: %w", err), r.Remove())
 	}
 	return r, nil

@@ -124,6 +124,9 @@ func (r *Runner) Run(ctx context.Context, c dockerfile.Command, output io.Writer
 	err = run.end(ctx)
 	if err == nil {
 		upper := run.container.Changes()
+		if upper == "" {
+			return errors.Join(errors.New("what a command changes cannot be told, since no overlay can be mounted here: have weir's folder on a disk with ext4 or xfs"), run.container.Remove())
+		}
 		err = keep(func(out io.Writer) error { return layers.Pack(out, upper, c.Root, w.mounted) })
 	}
 	return errors.Join(err, run.container.Remove())

@@ -179,7 +179,25 @@ func TestUnpack(t *testing.T) {
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("%s (-want +got)\n%s", c.why, diff)
 			}
+			sameAsOverlay(t, stack)
 		})
+	}
+}
+
+// sameAsOverlay looks whether a copy of layers has what the kernel shows of them.
+func sameAsOverlay(t *testing.T, stack []string) {
+	t.Helper()
+	mounted, copied := t.TempDir(), filepath.Join(t.TempDir(), "copy")
+	if err := unix.Mount("overlay", mounted, "overlay", 0, "lowerdir="+strings.Join(stack, ":")); err != nil {
+		t.Log("no overlay can be mounted here:", err)
+		return
+	}
+	defer unix.Unmount(mounted, unix.MNT_DETACH)
+	if err := Copy(stack, copied); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(contents(t, mounted), contents(t, copied)); diff != "" {
+		t.Errorf("a copy (-overlay +copy)\n%s", diff)
 	}
 }
 
