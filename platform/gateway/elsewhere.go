@@ -18,6 +18,8 @@ import (
 
 // An elsewhere is where people are sent to say who they are, and come back from.
 type elsewhere interface {
+	// at is the host where they say it.
+	at() string
 	// client is what we are there, for those who come back to an address, and a
 	// context to ask in.
 	client(ctx context.Context, back string) (context.Context, *oauth2.Config, error)
@@ -78,7 +80,8 @@ func (g *Gateway) sendTo(way string) http.HandlerFunc {
 		}
 		_, client, err := there.client(r.Context(), backTo(r, way))
 		if err != nil {
-			fail(w, err)
+			g.config.Audit.Warn("sign-in refused", "via", way, "from", from(r), "error", err.Error())
+			http.Redirect(w, r, "/sign-in?problem=unreachable", http.StatusSeeOther)
 			return
 		}
 		j := journey{way, rand.Text(), rand.Text(), oauth2.GenerateVerifier()}

@@ -56,6 +56,8 @@ func (h *GitHub) addresses() (site, api string) {
 	return scheme + h.Host, scheme + h.Host + "/api/v3"
 }
 
+func (h *GitHub) at() string { return cmp.Or(h.Host, "github.com") }
+
 func (h *GitHub) client(ctx context.Context, back string) (context.Context, *oauth2.Config, error) {
 	site, _ := h.addresses()
 	ctx = context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Timeout: elsewhereTimeout})

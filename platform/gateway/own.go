@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/weir-ml/weir/platform/routes"
@@ -66,13 +68,37 @@ func (g *Gateway) showPage(w http.ResponseWriter, r *http.Request) {
 	g.config.Pages.ServeHTTP(w, r)
 }
 
+// A Way is one by which people sign in.
+type Way struct {
+	Way string `json:"way"` // password, oidc or github
+	// Path takes a name and a password by POST, or leads elsewhere by GET.
+	Path string `json:"path"`
+	// At is who knows people there: a host, if that is not weir alone.
+	At string `json:"at,omitempty"`
+}
+
 // showWays says by what the page of sign-in can sign somebody in.
 func (g *Gateway) showWays(w http.ResponseWriter, _ *http.Request) {
-	ways := map[string]string{"password": "/session"}
-	for way := range g.elsewheres() {
-		ways[way] = elsewherePath + way
+	s := g.signIns()
+	password := Way{Way: "password", Path: "/session"}
+	if s.LDAP != nil {
+		password.At = hostOf(s.LDAP.URL)
 	}
-	routes.Respond(w, http.StatusOK, ways)
+	ways := []Way{password}
+	for way, there := range g.elsewheres() {
+		ways = append(ways, Way{way, elsewherePath + way, there.at()})
+	}
+	slices.SortFunc(ways[1:], func(a, b Way) int { return strings.Compare(a.Way, b.Way) })
+	routes.Respond(w, http.StatusOK, map[string]any{"items": ways})
+}
+
+// hostOf is the host of an address that has been checked.
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
 }
 
 // showMachine says how the installation fares.

@@ -79,6 +79,8 @@ type oidcWay struct {
 
 var _ elsewhere = (*oidcWay)(nil)
 
+func (o *oidcWay) at() string { return hostOf(o.Issuer) }
+
 func (o *oidcWay) client(ctx context.Context, back string) (context.Context, *oauth2.Config, error) {
 	// The provider's keys are asked for again later, so this does not end with the
 	// request.

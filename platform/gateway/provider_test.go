@@ -129,6 +129,45 @@ func TestSignInByAProvider(t *testing.T) {
 	}
 }
 
+// The page of sign-in learns by what people can sign in, from the settings as they are.
+func TestWaysToSignIn(t *testing.T) {
+	var s gateway.SignIn
+	d := newDoorWith(t, func() *gateway.SignIn { return &s })
+	for name, c := range map[string]struct {
+		signIn gateway.SignIn
+		want   string
+	}{
+		"Passwords": {gateway.SignIn{}, `[{"way":"password","path":"/session"}]`},
+		"Directory": {gateway.SignIn{LDAP: &gateway.LDAP{URL: "ldaps://ldap.example.com:636"}}, `[{"way":"password","path":"/session","at":"ldap.example.com"}]`},
+		"Elsewhere": {
+			gateway.SignIn{OIDC: &gateway.Provider{Issuer: "https://accounts.example.com/x"}, GitHub: &gateway.GitHub{}},
+			`[{"way":"password","path":"/session"},{"way":"github","path":"/sign-in/github","at":"github.com"},{"way":"oidc","path":"/sign-in/oidc","at":"accounts.example.com"}]`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s = c.signIn
+			if got, want := strings.TrimSpace(d.ask(t, person{}, "GET", "/sign-in/ways", "").body), `{"items":`+c.want+`}`; got != want {
+				t.Errorf("ways\n%s, want\n%s", got, want)
+			}
+		})
+	}
+}
+
+// Who is sent to a provider that does not answer is told so on the page, and the
+// audit why.
+func TestProviderThatDoesNotAnswer(t *testing.T) {
+	p := newProvider(t)
+	p.Close()
+	d := newDoorWith(t, func() *gateway.SignIn { return &gateway.SignIn{OIDC: &gateway.Provider{Issuer: p.URL, ClientID: "weir"}} })
+	a := d.ask(t, person{}, "GET", "/sign-in/oidc", "")
+	if a.code != http.StatusSeeOther || a.header.Get("Location") != "/sign-in?problem=unreachable" {
+		t.Errorf("answer %d to %s", a.code, a.header.Get("Location"))
+	}
+	if !strings.Contains(d.audit.String(), "connection refused") {
+		t.Errorf("the audit does not say why:\n%s", d.audit)
+	}
+}
+
 // comesBack signs in by a provider, as a user of these groups with commas between;
 // or nobody, if that is "refused".
 func (d *door) comesBack(t *testing.T, way, name, want string) {
@@ -244,9 +283,6 @@ func TestSignInByGitHub(t *testing.T) {
 			login, organizations, teams = c.login, c.organizations, c.teams
 			d.comesBack(t, "github", "github:ada", c.want)
 		})
-	}
-	if got := d.ask(t, person{}, "GET", "/sign-in/ways", "").body; !strings.Contains(got, `"github":"/sign-in/github"`) {
-		t.Errorf("ways: %s", got)
 	}
 	if strings.Contains(d.audit.String(), "the-code") || strings.Contains(d.audit.String(), "of-github") {
 		t.Errorf("the audit has secrets:\n%s", d.audit)

@@ -18,12 +18,15 @@ export class Weir {
     return stdout
   }
 
-  /** apply writes an object as a person with kubectl does. */
-  async apply(object: object) {
-    const child = run(binary, ['--dir', this.dir, 'kubectl', 'apply', '-f', '-'])
-    child.child.stdin?.end(JSON.stringify(object))
+  /** told is weir with something on its standard input. */
+  async told(input: string, ...args: string[]) {
+    const child = run(binary, ['--dir', this.dir, ...args], { timeout: 120_000 })
+    child.child.stdin?.end(input)
     await child
   }
+
+  /** apply writes an object as a person with kubectl does. */
+  apply = (object: object) => this.told(JSON.stringify(object), 'kubectl', 'apply', '-f', '-')
 
   /** put writes a file into a bucket, as whoever is signed in on a page. The bucket is made if need be. */
   async put(page: Page, bucket: string, key: string, data: Buffer) {
