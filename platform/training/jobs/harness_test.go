@@ -2,7 +2,9 @@ package jobs_test
 
 import (
 	"context"
+	"flag"
 	"os"
+	"strconv"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -21,7 +23,15 @@ import (
 	"github.com/weir-ml/weir/platform/training/stage"
 )
 
-func TestMain(m *testing.M) { os.Exit(clustertest.Main(m)) }
+// Tests here wait more than they work, for real timers: all kinds are tried at
+// once, however few processors there are.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", strconv.Itoa(len(kinds))); err != nil {
+		panic(err)
+	}
+	os.Exit(clustertest.Main(m))
+}
 
 // A lab is a stage for jobs of one kind.
 type lab struct {
