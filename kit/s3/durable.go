@@ -35,6 +35,7 @@ type durable struct {
 const oldest = "us-east-1"
 
 func (d *durable) PutObject(ctx context.Context, in s3response.PutObjectInput) (s3response.PutObjectOutput, error) {
+	in.Body = wholly(in.Body, in.ContentLength)
 	out, err := d.Posix.PutObject(ctx, in)
 	if err != nil {
 		return out, err
@@ -59,6 +60,7 @@ func (d *durable) CreateMultipartUpload(ctx context.Context, in s3response.Creat
 }
 
 func (d *durable) UploadPart(ctx context.Context, in *s3.UploadPartInput) (*s3.UploadPartOutput, error) {
+	in.Body = wholly(in.Body, in.ContentLength)
 	out, err := d.Posix.UploadPart(ctx, in)
 	if err != nil {
 		return out, err
