@@ -43,6 +43,7 @@ func (g *Gateway) ownRoutes() []Route {
 			Route{Owner: "s3", Pattern: "GET " + storagePath, Rule: routes.SignedIn, Handler: http.HandlerFunc(g.listBuckets)},
 			Route{Owner: "s3", Pattern: "GET " + storagePath + "/{$}", Rule: routes.SignedIn, Handler: http.HandlerFunc(g.listBuckets)},
 			Route{Owner: "s3", Pattern: storagePath, Tree: true, Rule: routes.May(g.mayStore), Handler: http.HandlerFunc(g.serveStorage)},
+			Route{Owner: "s3", Pattern: linksPath, Tree: true, Rule: routes.May(g.mayLink), Handler: http.HandlerFunc(g.makeLink)},
 			Route{Owner: "s3", Pattern: "PUT /weir/s3-keys/{namespace}", Rule: overKeys(), Handler: http.HandlerFunc(g.makeKeys)},
 			Route{Owner: "s3", Pattern: "DELETE /weir/s3-keys/{namespace}", Rule: routes.SignedIn, Handler: http.HandlerFunc(g.revokeKeys)},
 			Route{Owner: "s3", Pattern: "GET /weir/s3-keys", Rule: overUsers("get"), Handler: http.HandlerFunc(g.showKeys)},

@@ -49,6 +49,11 @@ var below = map[string][]struct {
 		{"PUT", "/weir/s3/nobodys", []string{"owner"}},
 		{"GET", "/weir/s3/teamwork?list-type=2", []string{"owner"}},
 	},
+	"/weir/s3-links": {
+		{"POST", "/weir/s3-links/team-data/there", []string{"viewer", "editor", "admin", "owner"}},
+		{"POST", "/weir/s3-links/other-data/there", []string{"owner"}},
+		{"POST", "/weir/s3-links/teamwork/there", []string{"owner"}},
+	},
 	"/version": {{"GET", "/version", nil}}, "/healthz": {{"GET", "/healthz", nil}},
 	"/livez": {{"GET", "/livez", nil}}, "/readyz": {{"GET", "/readyz", nil}},
 	"/api":     {{"GET", "/api/v1/namespaces/team/pods", nil}, {"POST", "/api/v1/namespaces/team/configmaps", nil}, {"GET", "/api/v1/nodes", nil}},

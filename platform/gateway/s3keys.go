@@ -38,28 +38,37 @@ func overKeys() *routes.Rule {
 	})
 }
 
-// makeKeys shows the caller their keys for the buckets of a namespace, which are
-// made when they are first asked for.
-func (g *Gateway) makeKeys(w http.ResponseWriter, r *http.Request) {
+// keysFor are the caller's keys for the buckets of a namespace, which are made when
+// they are first asked for. Whoever gets none is told why.
+func (g *Gateway) keysFor(w http.ResponseWriter, r *http.Request, namespace string) (*identity.S3Key, bool) {
 	v := visitorOf(r)
 	if len(v.Scopes) > 0 || v.Via == "account" {
 		routes.Refuse(w, http.StatusForbidden, "a token that is good for some things only, or is a service account's, gets no keys of S3")
-		return
+		return nil, false
 	}
 	if g.store.config.Dial == nil {
 		routes.Refuse(w, http.StatusNotImplemented, "this S3 is not weir's own, and does not ask weir whose keys are whose: make keys there")
-		return
+		return nil, false
 	}
 	var lasts time.Duration
 	if v.Subject.Foreign {
 		lasts = foreignKeysLast
 	}
-	k, err := g.config.Identity.S3KeyFor(r.Context(), v.Subject, r.PathValue("namespace"), lasts)
+	k, err := g.config.Identity.S3KeyFor(r.Context(), v.Subject, namespace, lasts)
 	if err != nil {
 		fail(w, err)
+		return nil, false
+	}
+	return k, true
+}
+
+// makeKeys shows the caller their keys for the buckets of a namespace.
+func (g *Gateway) makeKeys(w http.ResponseWriter, r *http.Request) {
+	k, ok := g.keysFor(w, r, r.PathValue("namespace"))
+	if !ok {
 		return
 	}
-	g.config.Audit.Info("keys of S3 shown", "user", v.Name, "namespace", k.Namespace, "access", k.Access)
+	g.config.Audit.Info("keys of S3 shown", "user", visitorOf(r).Name, "namespace", k.Namespace, "access", k.Access)
 	answer := map[string]any{
 		"endpoint": schemeOf(r) + "://" + r.Host, "region": g.store.config.Region,
 		"accessKey": k.Access, "secretKey": k.Secret, "namespace": k.Namespace,

@@ -88,7 +88,7 @@ const storagePath = "/weir/s3"
 var (
 	storageQueries = []string{
 		"list-type", "prefix", "delimiter", "continuation-token", "start-after", "max-keys", "encoding-type",
-		"uploads", "uploadId", "partNumber", "response-content-disposition",
+		"uploads", "uploadId", "partNumber", "part-number-marker", "max-parts", "response-content-disposition",
 	}
 	storageHeaders = []string{
 		"Accept", "Content-Type", "Content-Encoding", "Content-Disposition", "Cache-Control", "Content-Md5", "Range", "Expect",

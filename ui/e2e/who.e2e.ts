@@ -52,7 +52,7 @@ test('an editor runs, stops and deletes what is in the namespace', async ({ as }
   await ed.getByRole('button', { name: 'Make' }).click()
   await ed.getByRole('link', { name: 'team-data' }).click()
   await ed.getByLabel('Files to upload').setInputFiles({ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('epoch 7') })
-  await expect(ed.getByRole('row', { name: /notes.txt/ }).getByRole('button', { name: 'Delete notes.txt' })).toBeVisible()
+  await expect(ed.getByRole('row', { name: /notes.txt/ }).getByRole('checkbox')).toBeVisible()
 })
 
 test('a viewer looks at everything, and is told why there is nothing to press', async ({ as }) => {
@@ -91,6 +91,7 @@ test('a viewer looks at everything, and is told why there is nothing to press', 
   await expect(vi.getByRole('row', { name: /notes.txt/ })).toBeVisible()
   await expect(onlyLooks(vi)).toBeVisible()
   await expect(vi.getByRole('button', { name: /Upload|Delete/ })).toHaveCount(0)
+  await expect(vi.getByRole('checkbox')).toHaveCount(0)
   await vi.getByRole('row', { name: /notes.txt/ }).getByRole('link').click()
   await expect(vi.getByText('epoch 7')).toBeVisible()
 

@@ -53,8 +53,8 @@ const storage = createRoute({
   path: '/storage',
   validateSearch: (search: Record<string, unknown>): Place => {
     const text = (name: string) => (typeof search[name] === 'string' ? search[name] : undefined)
-    const [bucket, prefix, file] = [text('bucket'), text('prefix'), text('file')]
-    return { ...(bucket && { bucket }), ...(prefix && { prefix }), ...(file && { file }) }
+    const [bucket, prefix, file, q, sort] = [text('bucket'), text('prefix'), text('file'), text('q'), text('sort')]
+    return { ...(bucket && { bucket }), ...(prefix && { prefix }), ...(file && { file }), ...(q && { q }), ...(sort && { sort }) }
   },
   component: lazyRouteComponent(() => import('./storage/StoragePage'), 'StoragePage'),
 })

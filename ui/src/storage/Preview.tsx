@@ -2,7 +2,6 @@ import { useQuery } from '@tanstack/react-query'
 import type { ReactNode } from 'react'
 import { ChartGrid } from '../curves/ChartGrid'
 import { linesOf, type Answer } from '../curves/series'
-import { Icon } from '../house/Icon'
 import { Loading, Notice, Problem } from '../house/Notice'
 import { bytes, count } from '../house/say'
 import { problemOf, send } from '../live/client'
@@ -28,21 +27,17 @@ interface File {
 /** Preview shows what is in a file, as far as it can be shown. */
 export function Preview({ bucket, path }: { bucket: string; path: string }) {
   const kind = previewOf(path)
-  const address = addressOf(bucket, path)
   const shown = useQuery({
     queryKey: ['file', bucket, path],
     queryFn: ({ signal }) => show[kind]({ bucket, path, signal }),
     retry: false,
   })
   return (
-    <div className={s.folder}>
-      <div className={house.row}>
-        <a href={address} download className={house.button}><Icon name="download" />Download</a>
-      </div>
+    <>
       {shown.error && <Problem problem={problemOf(shown.error)} what="this file" />}
       {shown.isLoading && <Loading what="the file" />}
       {shown.data}
-    </div>
+    </>
   )
 }
 

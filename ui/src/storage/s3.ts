@@ -1,4 +1,4 @@
-import { send } from '../live/client'
+import { call, send } from '../live/client'
 
 /** An Entry is what a bucket or a folder in it holds. */
 export interface Entry {
@@ -50,28 +50,43 @@ export function listingOf(xml: Document, prefix: string): Listing {
   return { entries: [...folders, ...files], ...(more && { more }) }
 }
 
-async function read(path: string, signal: AbortSignal): Promise<Document> {
-  return new DOMParser().parseFromString(await (await send('GET', path, undefined, { signal })).text(), 'application/xml')
+async function read(path: string, signal?: AbortSignal): Promise<Document> {
+  return new DOMParser().parseFromString(await (await send('GET', path, undefined, signal ? { signal } : {})).text(), 'application/xml')
 }
 
 export const makeBucket = (name: string) => send('PUT', `/weir/s3/${encodeURIComponent(name)}`)
 export const removeFile = (bucket: string, key: string) => send('DELETE', keyPath(bucket, key))
 
-/** upload sends a file, and tells how much of it has gone. */
-export function upload(bucket: string, key: string, file: File, progress: (part: number) => void): Promise<void> {
-  return new Promise((done, fail) => {
-    // fetch does not tell how far it is.
-    const request = new XMLHttpRequest()
-    request.open('PUT', keyPath(bucket, key))
-    if (file.type) request.setRequestHeader('Content-Type', file.type)
-    request.upload.onprogress = (e) => progress(e.total > 0 ? e.loaded / e.total : 0)
-    request.onload = () => (request.status < 300 ? done() : fail(new Error(`${file.name}: ${messageOf(request.responseText) || request.statusText}`)))
-    request.onerror = () => fail(new Error(`${file.name}: the connection was lost`))
-    request.send(file)
-  })
+/** everything are all files below a prefix, also those in folders, a thousand at a time. */
+export async function* everything(bucket: string, prefix: string, signal?: AbortSignal): AsyncGenerator<Entry[]> {
+  let after = ''
+  do {
+    const query = new URLSearchParams({ 'list-type': '2', prefix, 'max-keys': '1000', ...(after && { 'continuation-token': after }) })
+    const { entries, more = '' } = listingOf(await read(`/weir/s3/${encodeURIComponent(bucket)}?${query}`, signal), prefix)
+    yield entries
+    after = more
+  } while (after !== '')
 }
 
-const messageOf = (answer: string) => /<Message>([^<]*)/.exec(answer)?.[1] ?? /"message":"([^"]*)"/.exec(answer)?.[1] ?? ''
+/** removeBucket takes a bucket away that nothing lies in. */
+export const removeBucket = (name: string) => send('DELETE', `/weir/s3/${encodeURIComponent(name)}`)
+
+/** linkTo makes a link by which anyone reads a file, for so many seconds. */
+export const linkTo = (bucket: string, key: string, seconds: number) =>
+  call<{ url: string; expires: string }>('POST', `${keyPath(bucket, key).replace('/weir/s3/', '/weir/s3-links/')}?expires=${seconds}`)
+
+/** Keys are by which programs sign what they ask of S3. */
+export interface Keys {
+  endpoint: string
+  region: string
+  accessKey: string
+  secretKey: string
+  namespace: string
+  expires?: string
+}
+
+export const keysFor = (namespace: string) => call<Keys>('PUT', `/weir/s3-keys/${encodeURIComponent(namespace)}`)
+export const takeBackKeys = (namespace: string) => send('DELETE', `/weir/s3-keys/${encodeURIComponent(namespace)}`)
 
 /** A Kind is how a file can be shown. */
 export type Kind = 'text' | 'image' | 'table' | 'json' | 'numpy' | 'keras' | 'scalars' | 'none'
