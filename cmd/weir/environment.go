@@ -201,7 +201,7 @@ func newEnvironmentListCommand(f *folder) *cobra.Command {
 			}
 			fmt.Fprintln(out, "\nID\tFIRST BUILT FOR\tSIZE")
 			for _, e := range entries {
-				fmt.Fprintf(out, "%s\t%s\t%d MB\n", e.ID[:len("sha256:")+12], e.Image, e.Size>>20)
+				fmt.Fprintf(out, "%s\t%s\t%s\n", e.ID[:len("sha256:")+12], e.Image, inBytes(e.Size))
 			}
 			return out.Flush()
 		},

@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"github.com/weir-ml/weir/kit/oci"
@@ -158,9 +159,9 @@ func newImageListCommand(f *folder) *cobra.Command {
 				}
 				unpacked := "no"
 				if u, ok := store.Unpacked(i); ok {
-					unpacked = megabytes(u.Size)
+					unpacked = inBytes(u.Size)
 				}
-				fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\n", i.Name.Familiar(), i.ID.Encoded()[:12], made, megabytes(i.Size()), unpacked)
+				fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\n", i.Name.Familiar(), i.ID.Encoded()[:12], made, inBytes(i.Size()), unpacked)
 			}
 			return out.Flush()
 		},
@@ -177,7 +178,8 @@ func findImage(f *folder, name string) (*oci.Store, *oci.Image, error) {
 	return store, i, err
 }
 
-func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
+// inBytes is an amount in few letters, such as 1.2 GB.
+func inBytes(n int64) string { return humanize.Bytes(uint64(max(n, 0))) }
 
 func newImageInspectCommand(f *folder) *cobra.Command {
 	return &cobra.Command{
@@ -237,7 +239,7 @@ func newImageRemoveCommand(f *folder) *cobra.Command {
 				return nil
 			}
 			if err == nil && freed > 0 {
-				fmt.Fprintf(cmd.OutOrStdout(), "%s are free again\n", megabytes(freed))
+				fmt.Fprintf(cmd.OutOrStdout(), "%s are free again\n", inBytes(freed))
 			}
 			return err
 		},

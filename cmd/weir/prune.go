@@ -39,7 +39,7 @@ weir does this once a day.`,
 			}
 			freed, err := pruneImages(store, age, age, named)
 			if err == nil {
-				fmt.Fprintf(cmd.OutOrStdout(), "%s are free again\n", megabytes(freed))
+				fmt.Fprintf(cmd.OutOrStdout(), "%s are free again\n", inBytes(freed))
 			}
 			return err
 		},

@@ -384,16 +384,3 @@ func (r *runner) bring(ctx context.Context, store *packaging.Store, dir string) 
 	}
 	return bundle.URL(), nil
 }
-
-// inBytes is an amount in few letters.
-func inBytes(n int64) string {
-	for _, u := range []struct {
-		size int64
-		name string
-	}{{1 << 30, "GB"}, {1 << 20, "MB"}, {1 << 10, "KB"}} {
-		if n >= u.size {
-			return fmt.Sprintf("%.1f %s", float64(n)/float64(u.size), u.name)
-		}
-	}
-	return fmt.Sprintf("%d B", n)
-}

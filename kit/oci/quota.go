@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/dustin/go-humanize"
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sys/unix"
 )
@@ -23,7 +24,7 @@ type QuotaError struct {
 func (e *QuotaError) Is(target error) bool { return target == unix.EDQUOT }
 
 func (e *QuotaError) Error() string {
-	return fmt.Sprintf("namespace %s may have %.1f MB of images, and has %.1f MB: remove images that nobody needs, or ask for more", e.Namespace, float64(e.Limit)/1e6, float64(e.Used)/1e6)
+	return fmt.Sprintf("namespace %s may have %s of images, and has %s: remove images that nobody needs, or ask for more", e.Namespace, humanize.Bytes(uint64(e.Limit)), humanize.Bytes(uint64(e.Used)))
 }
 
 // A namespaceUse is what a namespace has of what it may have.

@@ -177,7 +177,7 @@ func TestQuota(t *testing.T) {
 		{"Other namespaces have no limit.", whole, "bob/one", blob("e", 5000), 201},
 		{"Nor has who is in none.", inParts, "one", blob("f", 5000), 201},
 	} {
-		if answer, said := c.push(c.repository, c.content); answer.StatusCode != c.status || c.status == 403 && !(strings.Contains(said, `"DENIED"`) && strings.Contains(said, "namespace ada may have 0.0 MB of images")) {
+		if answer, said := c.push(c.repository, c.content); answer.StatusCode != c.status || c.status == 403 && !(strings.Contains(said, `"DENIED"`) && strings.Contains(said, "namespace ada may have 1.0 kB of images")) {
 			t.Errorf("%s Answer %s: %s, want %d", c.why, answer.Status, said, c.status)
 		}
 	}

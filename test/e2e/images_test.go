@@ -226,7 +226,7 @@ func TestRegistry(t *testing.T) {
 	s.kubectl("create", "quota", "images", "--hard=images.weir-ml.github.io/storage=1k")
 	s.eventually(time.Minute, "a namespace that has its share is refused more", func() (bool, string) {
 		out, err := ask(account, push...)
-		return err != nil && strings.Contains(out, "namespace "+s.namespace+" may have 0.0 MB of images"), out
+		return err != nil && strings.Contains(out, "namespace "+s.namespace+" may have 1.0 kB of images"), out
 	})
 	if out := s.weir.must(t, "image", "prune"); !strings.Contains(out, "are free again") {
 		t.Errorf("prune says %q", out)
