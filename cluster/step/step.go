@@ -91,7 +91,7 @@ func (r *Runner) Close() error {
 }
 
 // Run is dockerfile.Runner's.
-func (r *Runner) Run(ctx context.Context, c dockerfile.Command, output io.Writer, keep func(oci.Layer) error) error {
+func (r *Runner) Run(ctx context.Context, c dockerfile.Command, output io.Writer, keep func(dockerfile.Changes) error) error {
 	r.number++
 	id := "step-" + strconv.Itoa(r.number)
 	w := newWork(r.place, id, c)
@@ -127,9 +127,30 @@ func (r *Runner) Run(ctx context.Context, c dockerfile.Command, output io.Writer
 		if upper == "" {
 			return errors.Join(errors.New("what a command changes cannot be told, since no overlay can be mounted here: have weir's folder on a disk with ext4 or xfs"), run.container.Remove())
 		}
-		err = keep(func(out io.Writer) error { return layers.Pack(out, upper, c.Root, w.mounted) })
+		err = keep(&changes{folder: upper, work: w})
 	}
 	return errors.Join(err, run.container.Remove())
+}
+
+// changes are what a command wrote over its root.
+type changes struct {
+	folder string
+	work   *work
+	packed layers.Packed
+}
+
+// Pack is dockerfile.Changes's.
+func (c *changes) Pack(out io.Writer) (err error) {
+	c.packed, err = layers.Pack(out, c.folder, c.work.command.Root, c.work.mounted)
+	return err
+}
+
+// Unpacked is dockerfile.Changes's.
+func (c *changes) Unpacked() (folder string, size int64) {
+	if !c.packed.Whole {
+		return "", 0
+	}
+	return c.folder, c.packed.Bytes
 }
 
 // spec is the container of a command.

@@ -61,6 +61,7 @@ func must(t *testing.T, err error) {
 type rig struct {
 	*testing.T
 	dir    string // of files to copy from
+	images string // of the store
 	store  *oci.Store
 	runner *Runner
 }
@@ -76,9 +77,9 @@ func newRig(t *testing.T) *rig {
 	if box == "" {
 		t.Skip("a busybox that stands alone (Debian's busybox-static) is not here")
 	}
-	r := &rig{T: t, dir: t.TempDir()}
+	r := &rig{T: t, dir: t.TempDir(), images: t.TempDir()}
 	var err error
-	r.store, err = oci.Open(t.TempDir())
+	r.store, err = oci.Open(r.images)
 	must(t, err)
 	r.runner, err = New(t.Context(), Config{Dir: filepath.Join(t.TempDir(), "builds")})
 	must(t, err)
@@ -154,7 +155,10 @@ func TestLayerIsWhatTheCommandSaw(t *testing.T) {
 		`mkdir /many; for i in $(seq 1000); do echo $i > /many/$i; done; rm /bin/vi; mkdir -p /tmp/x; rmdir /tmp/x; truncate -s 1M /sparse; mkdir -p /c/d/again` + "\n"
 	live, err := r.build(t.Context(), before+strings.TrimSuffix(script, "\n")+"; "+strings.TrimPrefix(list, "RUN "))
 	must(t, err)
-	packed, err := r.build(t.Context(), before+script+list)
+	kept, err := r.build(t.Context(), before+script+list)
+	must(t, err)
+	must(t, os.RemoveAll(filepath.Join(r.images, "layers")))
+	packed, err := r.build(t.Context(), before+script+strings.TrimSuffix(list, "\n")+"; true\n")
 	must(t, err)
 	withoutTimes := func(s string) string { // of what was made at another time
 		var lines []string
@@ -169,8 +173,10 @@ func TestLayerIsWhatTheCommandSaw(t *testing.T) {
 		}
 		return strings.Join(lines, "\n")
 	}
-	if diff := cmp.Diff(withoutTimes(live), withoutTimes(packed)); diff != "" {
-		t.Errorf("files (-as the command saw them +in the layer)\n%s", diff)
+	for how, got := range map[string]string{"kept": kept, "unpacked": packed} {
+		if diff := cmp.Diff(withoutTimes(live), withoutTimes(got)); diff != "" {
+			t.Errorf("files of a layer that was %s (-as the command saw them +in the layer)\n%s", how, diff)
+		}
 	}
 	if !strings.Contains(packed, "/w i t h/ moved") || !strings.Contains(packed, "981173106") || strings.Contains(packed, "/opaque/old") {
 		t.Errorf("files:\n%s", packed)
@@ -179,6 +185,9 @@ func TestLayerIsWhatTheCommandSaw(t *testing.T) {
 	must(t, err)
 	u, err := r.store.Unpack(t.Context(), image, func(string) {})
 	must(t, err)
+	if len(u.Folders) != 6 {
+		t.Errorf("%d layers", len(u.Folders))
+	}
 	for _, dir := range u.Folders {
 		for _, name := range []string{"proc", "sys", "dev", "etc/hostname", "etc/resolv.conf"} {
 			if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {

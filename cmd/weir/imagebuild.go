@@ -320,7 +320,7 @@ func (b *builder) absentBase(ctx context.Context, name, architecture string) (*o
 	}
 	image, err := b.store.Pull(ctx, name, oci.Remote{Architecture: architecture, Progress: func(text string) { b.say("%s", text) }})
 	if err != nil {
-		return nil, fmt.Errorf("image %s: none for linux/%s is in weir's folder or in the catalogue of environments, and its registry does not give it: %w", name, architecture, err)
+		return nil, fmt.Errorf("image %s: none for linux/%s is in weir's folder or in the catalogue of environments, and its registry does not give it: %w; weir image pull takes a name and a password", name, architecture, err)
 	}
 	if image.Config.Architecture != architecture {
 		return nil, fmt.Errorf("image %s: its registry has it for linux/%s, not linux/%s", name, image.Config.Architecture, architecture)

@@ -9,9 +9,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/opencontainers/image-spec/specs-go"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/weir-ml/weir/kit/registry"
 )
@@ -312,5 +316,38 @@ func TestPushAttached(t *testing.T) {
 	must(t, err)
 	if !strings.Contains(string(data), `"artifactType":"application/example"`) {
 		t.Errorf("what refers to it: %s", data)
+	}
+}
+
+// Of an image for several machines each has its own part, under one name.
+func TestPullForOtherMachines(t *testing.T) {
+	f := newFar(t, nil)
+	index := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex}
+	other := map[string]string{"amd64": "arm64", "arm64": "amd64"}[runtime.GOARCH]
+	for _, arch := range []string{runtime.GOARCH, other} {
+		c := config()
+		c.Architecture = arch
+		i, err := f.store.Make("far.example/ada/box:"+arch, c, files(map[string]string{"for": arch}))
+		must(t, err)
+		i.Manifest.Platform = &ocispec.Platform{OS: "linux", Architecture: arch}
+		index.Manifests = append(index.Manifests, i.Manifest)
+	}
+	target, err := f.store.putJSON(index, index.MediaType)
+	must(t, err)
+	n, err := ParseName("far.example/ada/box:v1")
+	must(t, err)
+	must(t, f.store.name(n, tag{Target: target}))
+
+	here := open(t)
+	for _, arch := range []string{other, runtime.GOARCH} {
+		if _, err := here.FindFor(f.name("ada/box:v1"), arch); err == nil {
+			t.Errorf("the part for %s is here before it was pulled", arch)
+		}
+		i, err := here.Pull(t.Context(), f.name("ada/box:v1"), Remote{Architecture: arch})
+		must(t, err)
+		found, err := here.FindFor(f.name("ada/box:v1"), arch)
+		if err != nil || i.Config.Architecture != arch || found.ID != i.ID {
+			t.Errorf("for %s: pulled one for %s, found %v", arch, i.Config.Architecture, err)
+		}
 	}
 }

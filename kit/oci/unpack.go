@@ -129,6 +129,56 @@ func (s *Store) unpack(ctx context.Context, i *Image, progress func(string)) err
 	return nil
 }
 
+// Adopt makes a folder the topmost layer of an image, unpacked, if the others are. Who
+// calls it says that the folder holds what the layer does, as an overlay would have it,
+// and how many bytes; nobody may have it mounted. A folder of another file system is
+// left alone.
+func (s *Store) Adopt(ctx context.Context, i *Image, folder string, size int64) error {
+	top := len(i.Layers) - 1
+	dir := s.chain(i, top)
+	held, err := hold(ctx, s.path("layers", "lock"))
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	work := s.path("layers", layersAtWork, filepath.Base(dir))
+	if err := errors.Join(os.RemoveAll(work), os.MkdirAll(work, 0o755)); err != nil {
+		return err
+	}
+	files := filepath.Join(work, filesFolder)
+	err = os.Rename(folder, files)
+	if errors.Is(err, unix.EXDEV) {
+		return os.RemoveAll(work)
+	}
+	if err == nil && top > 0 { // Nobody's layer says how the root of all is.
+		err = likeRoot(files, filepath.Join(s.chain(i, top-1), filesFolder))
+	}
+	if err == nil {
+		err = writeJSON(filepath.Join(work, layerRecord), unpackedLayer{Size: size})
+	}
+	if err == nil {
+		err = syncAll(s.path("layers"))
+	}
+	if err == nil {
+		err = os.Rename(work, dir)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("keep the layer unpacked: %w", err), os.RemoveAll(work))
+	}
+	return nil
+}
+
+func likeRoot(files, below string) error {
+	var st unix.Stat_t
+	if err := unix.Stat(below, &st); err != nil {
+		return err
+	}
+	return errors.Join(os.Chown(files, int(st.Uid), int(st.Gid)), unix.Chmod(files, st.Mode&0o7777))
+}
+
 // inUserNamespace says whether root is root here only.
 func inUserNamespace() (bool, error) {
 	users, err := os.ReadFile("/proc/self/uid_map")

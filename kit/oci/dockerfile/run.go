@@ -25,13 +25,22 @@ import (
 
 // A Runner runs commands in roots of images.
 type Runner interface {
-	// Run runs a command to its end, and then gives keep what that has changed: as a
-	// layer that can be written until keep returns. The error is an *ExitError when
-	// the command fails. Nothing of the command is left when Run returns.
-	Run(ctx context.Context, c Command, output io.Writer, keep func(oci.Layer) error) error
+	// Run runs a command to its end, and then gives keep what that has changed, for as
+	// long as that works. The error is an *ExitError when the command fails. Nothing of
+	// the command is left when Run returns.
+	Run(ctx context.Context, c Command, output io.Writer, keep func(Changes) error) error
 	// Whose looks up in a root, of which these are the folders of the layers, who is
 	// called so, as "name" or "name:group".
 	Whose(root []string, name string) (user, group int, err error)
+}
+
+// Changes are what a command has changed.
+type Changes interface {
+	// Pack is an oci.Layer.
+	Pack(io.Writer) error
+	// Unpacked is, after Pack, the folder with what was packed, as overlays have it,
+	// which who asks may move, and how many bytes it holds; "" is none.
+	Unpacked() (folder string, size int64)
 }
 
 // A Command is one to be run.
@@ -127,9 +136,15 @@ func (b *builder) execute(ctx context.Context, step oci.Step, base *oci.Image, c
 		return nil, err
 	}
 	said := &lastLines{to: b.Output}
-	err = b.Runner.Run(ctx, command, said, func(l oci.Layer) error {
-		made, err = b.store.BuildStep(ctx, step, oci.Draft{Base: base, Config: base.Config, Layers: []oci.Layer{l}})
-		return err
+	err = b.Runner.Run(ctx, command, said, func(c Changes) error {
+		made, err = b.store.BuildStep(ctx, step, oci.Draft{Base: base, Config: base.Config, Layers: []oci.Layer{c.Pack}})
+		if err != nil {
+			return err
+		}
+		if folder, size := c.Unpacked(); folder != "" {
+			return b.store.Adopt(ctx, made, folder, size)
+		}
+		return nil
 	})
 	if errors.As(err, new(*ExitError)) {
 		err = said.after(err)

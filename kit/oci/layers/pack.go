@@ -17,12 +17,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Packed says what Pack has packed.
+type Packed struct {
+	Bytes int64 // that files hold
+	Whole bool  // it is all that the folder has, so that this is the layer unpacked
+}
+
 // Pack writes a layer, as an uncompressed tar, of what an overlay's upper folder
 // holds: what was written over the layers below, the topmost first. Names that except
 // has are left out, with all that is in them. So are sockets, which live as long as
 // who listens, and devices, which no layer may have.
-func Pack(w io.Writer, dir string, below []string, except map[string]bool) error {
-	p := &packer{out: tar.NewWriter(w), dir: dir, below: below, links: map[inode]string{}}
+func Pack(w io.Writer, dir string, below []string, except map[string]bool) (Packed, error) {
+	p := &packer{out: tar.NewWriter(w), dir: dir, below: below, links: map[inode]string{}, packed: Packed{Whole: true}}
 	err := filepath.WalkDir(dir, func(file string, _ fs.DirEntry, err error) error {
 		if err != nil || file == dir {
 			return err
@@ -34,6 +40,7 @@ func Pack(w io.Writer, dir string, below []string, except map[string]bool) error
 		}
 		isFolder := st.Mode&unix.S_IFMT == unix.S_IFDIR
 		if except[name] {
+			p.packed.Whole = false
 			if isFolder {
 				return fs.SkipDir
 			}
@@ -45,17 +52,18 @@ func Pack(w io.Writer, dir string, below []string, except map[string]bool) error
 		return nil
 	})
 	if err != nil {
-		return err
+		return Packed{}, err
 	}
-	return p.out.Close()
+	return p.packed, p.out.Close()
 }
 
 // A packer is at work on one layer.
 type packer struct {
-	out   *tar.Writer
-	dir   string
-	below []string
-	links map[inode]string // the first name of files that have several
+	out    *tar.Writer
+	dir    string
+	below  []string
+	links  map[inode]string // the first name of files that have several
+	packed Packed
 }
 
 type inode struct{ dev, ino uint64 }
@@ -84,12 +92,14 @@ func (p *packer) entry(file, name string, st *unix.Stat_t) error {
 	if isWhiteout(st) {
 		return p.mark(path.Join(path.Dir(name), hides+path.Base(name)), name)
 	}
+	p.packed.Whole = false
 	return nil
 }
 
 // mark says that something of the layers below is hidden, if there is anything.
 func (p *packer) mark(mark, hidden string) error {
 	if _, ok := lookup(p.below, hidden); !ok {
+		p.packed.Whole = p.packed.Whole && path.Base(mark) == opaque // which hides nothing
 		return nil
 	}
 	return p.out.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: mark, ModTime: time.Unix(0, 0), Format: tar.FormatPAX})
@@ -128,6 +138,7 @@ func (p *packer) file(file string, h *tar.Header, st *unix.Stat_t) error {
 		return err
 	}
 	defer f.Close()
+	p.packed.Bytes += st.Size
 	_, err = io.CopyN(p.out, f, st.Size)
 	return err
 }
