@@ -114,6 +114,9 @@ func (s *Store) build(ctx context.Context, r Recipe, progress func(string)) (*En
 	if rec.Packages, err = u.fill(ctx, r, python, dir, progress); err != nil {
 		return nil, err
 	}
+	if err := s.compile(ctx, u, python, filepath.Join(dir, "files"), progress); err != nil {
+		return nil, fmt.Errorf("compile the packages of %s: %w", r.Image, err)
+	}
 	if err := s.finish(id, dir, &rec); err != nil {
 		return nil, fmt.Errorf("finish environment for %s: %w", r.Image, err)
 	}
@@ -136,11 +139,6 @@ func (u uv) fill(ctx context.Context, r Recipe, python interpreter, dir string, 
 		return nil, err
 	}
 	args := []string{"pip", "install", "--python", filepath.Join(files, "bin", "python"), "-r", requirements}
-	if python.minor() >= 7 { // uv's compiler asks for it
-		// Containers keep what they write to themselves, so each would compile
-		// all it imports at each start: four seconds for TensorFlow.
-		args = append(args, "--compile-bytecode")
-	}
 	if out := excluded(r.Requirements); out != nil {
 		overrides := filepath.Join(dir, "overrides.txt")
 		for i := range out {

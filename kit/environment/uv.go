@@ -63,10 +63,9 @@ func recent(ctx context.Context, program string) bool {
 	return major > 0 || minor >= 5
 }
 
-// run runs uv and tells progress what it says that is worth telling. The error
-// is a *BuildError about image unless the context ended.
-func (u uv) run(ctx context.Context, image string, progress func(string), args ...string) (said string, err error) {
-	cmd := exec.CommandContext(ctx, u.program, args...)
+// command is one that ends with the build, and those that it starts.
+func (u uv) command(ctx context.Context, program string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = u.environ
 	cmd.Dir = "/" // a project's settings, found from its folder, are not ours
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -75,6 +74,13 @@ func (u uv) run(ctx context.Context, image string, progress func(string), args .
 	if u.held != nil {
 		cmd.ExtraFiles = []*os.File{u.held}
 	}
+	return cmd
+}
+
+// run runs uv and tells progress what it says that is worth telling. The error
+// is a *BuildError about image unless the context ended.
+func (u uv) run(ctx context.Context, image string, progress func(string), args ...string) (said string, err error) {
+	cmd := u.command(ctx, u.program, args...)
 	r, w := io.Pipe()
 	var all bytes.Buffer
 	out := io.MultiWriter(&all, w)
@@ -116,8 +122,7 @@ var steps = []struct {
 	{regexp.MustCompile(`^\s*Downloading (\S+) \(([\d.]+)([KMG]iB)\)`), "downloading $1 ($2 $3)"},
 	{regexp.MustCompile(`^\s*Building (\S+)`), "compiling $1"},
 	{regexp.MustCompile(`^Prepared (\d+ packages?) in (\S+)`), "downloaded $1 in $2, installing"},
-	{regexp.MustCompile(`^Installed (\d+ packages?) in (\S+)`), "installed $1 in $2, compiling"},
-	{regexp.MustCompile(`^Bytecode compiled (\d+ files?) in (\S+)`), "compiled $1 in $2"},
+	{regexp.MustCompile(`^Installed (\d+ packages?) in (\S+)`), "installed $1 in $2"},
 }
 
 // sentence is what to tell of a line of uv's, "" for nothing.
