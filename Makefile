@@ -89,6 +89,10 @@ bench: build ## Measure start, memory, pods and jobs
 bench-gateway: build ## Measure the front door, beside nginx and HAProxy where there are
 	@go run ./bench -only gateway
 
+.PHONY: bench-pages
+bench-pages: build ## Measure the pages in Chromium: the first one, and a list of 10,000 jobs
+	@go run ./bench -only pages
+
 .PHONY: bench-build
 bench-build: build ## Measure weir image build, beside buildah where there is one
 	@go run ./bench -only build

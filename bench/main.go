@@ -53,6 +53,7 @@ func measurements() []measurement {
 		{name: "build", run: (*bench).ofBuild},
 		{name: "images", run: (*bench).ofImages, apart: true},
 		{name: "gateway", run: (*bench).ofGateway, apart: true},
+		{name: "pages", run: (*bench).ofPages, apart: true},
 		{name: "training", run: (*bench).ofTraining, apart: true},
 	}
 }
@@ -76,7 +77,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	bursts := flags.String("bursts", "100,500,2000", "training jobs at once, for the part training")
 	flags.Int64Var(&b.workers, "workers", 1000, "workers of the largest job, for the part training; 0 is none")
 	nodes := flags.String("nodes", standInName+","+realName, "who runs the pods, one after another, for the part training")
-	only := flags.String("only", "", "parts to measure, with commas between; all but images, gateway and training if empty")
+	only := flags.String("only", "", "parts to measure, with commas between; all but images, gateway, pages and training if empty")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

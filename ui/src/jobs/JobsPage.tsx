@@ -93,7 +93,7 @@ export function JobsPage() {
         </select>
         <ColumnChooser all={columns} shown={shownColumns} fixed="name" onChoose={choose} />
         {comparable && <LinkButton {...comparable}>Compare {chosen.length}</LinkButton>}
-        {chosen.length > 0 && chosen.every((j) => may('delete', j.kind)) && (
+        {chosen.length > 0 && [...new Set(chosen.map((j) => j.kind))].every((kind) => may('delete', kind)) && (
           <Button look="danger" onClick={() => ask(jobActions.removeAll(chosen))}>Delete {chosen.length}</Button>
         )}
       </div>
