@@ -254,10 +254,10 @@ func TestDoorSettingsThatChange(t *testing.T) {
 	}
 }
 
-// signsInFor is for how long a link signs the owner in.
-func (w *weir) signsInFor(t *testing.T) time.Duration {
+// signsInFor is for how long a link signs somebody in, the owner without flags.
+func (w *weir) signsInFor(t *testing.T, flags ...string) time.Duration {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), "GET", strings.TrimSpace(w.must(t, "link")), nil)
+	r, err := http.NewRequestWithContext(t.Context(), "GET", strings.TrimSpace(w.must(t, append([]string{"link"}, flags...)...)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -317,6 +317,9 @@ func TestFrontDoorOfACluster(t *testing.T) {
 		return strings.TrimSpace(w.must(t, "token", "create", "test", "--user", user, "--kubeconfig", kubeconfig))
 	}
 	ada, root := of("ada"), of("root")
+	if got := w.signsInFor(t, "--user", "ada", "--kubeconfig", kubeconfig, "--at", "http://"+address); got <= 0 {
+		t.Errorf("the link signs ada in for %s", got)
+	}
 	for _, c := range []struct{ path, token, want string }{
 		{"/", "", "<!doctype html>"},
 		{"/session", ada, `"namespaces":["default"]`},
