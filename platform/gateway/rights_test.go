@@ -223,6 +223,8 @@ func TestNothingOfOthersIsReached(t *testing.T) {
 		{"GET", "/api/v1/nodes", nil}, {"GET", "/api/v1/nodes/weir/proxy/", nil}, {"DELETE", "/api/v1/namespaces/" + others, nil},
 		{"POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", nil}, {"POST", "/api/v1/namespaces/" + identity.Namespace + "/secrets", nil},
 		{"GET", "/weir/s3/other-data?list-type=2", nil}, {"GET", "/weir/s3/other-data/there", nil}, {"PUT", "/weir/s3/other-data/there", nil}, {"DELETE", "/weir/s3/other-data/there", nil},
+		{"POST", "/weir/s3/other-data/x?uploads", nil}, {"PUT", "/weir/s3/other-data/x?partNumber=1&uploadId=x", nil}, {"GET", "/weir/s3/other-data/x?uploadId=x&part-number-marker=0&max-parts=1", nil},
+		{"POST", "/weir/s3-links/other-data/there", nil}, {"POST", "/weir/s3-links/other-data/none?expires=1", nil}, {"POST", "/weir/s3-links/teamwork/there", nil}, {"POST", "/weir/s3-links/weir-code/x", nil},
 		{"GET", "/weir/users", nil}, {"POST", "/weir/users", nil}, {"PATCH", "/weir/users/owner", nil}, {"DELETE", "/weir/users/owner", nil}, {"GET", "/weir/s3-keys", nil}, {"PUT", "/weir/s3-keys/" + others, nil}, {"PUT", "/weir/s3-keys/" + identity.Namespace, nil},
 	}...)
 	for _, name := range []string{"stranger", "viewer", "editor", "admin"} {
