@@ -105,7 +105,7 @@ func openFrontDoor(ctx context.Context, dir string, k *cluster.Cluster, m *machi
 	if err != nil {
 		return nil, err
 	}
-	f.gateway, err = gateway.New(c, append(registryRoutes(ctx, images, quotas), menuRoute(f.settings))...)
+	f.gateway, err = gateway.New(c, append(slices.Concat(registryRoutes(ctx, images, quotas), (&shelf{dir, images, f.settings}).routes()), menuRoute(f.settings))...)
 	return f, err
 }
 

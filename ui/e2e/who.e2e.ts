@@ -111,7 +111,7 @@ test('a viewer looks at everything, and is told why there is nothing to press', 
 
 test('who has no role is told whom to ask, on every page', async ({ as }) => {
   const nobody = await as('nobody')
-  for (const path of ['/', '/jobs', shared, '/pods', '/pods/team/shared-master-0', '/storage', '/machine', '/jobs/new']) {
+  for (const path of ['/', '/jobs', shared, '/pods', '/pods/team/shared-master-0', '/storage', '/images', '/machine', '/jobs/new']) {
     await at(nobody, path)
     await expect(nobody.getByRole('heading', { name: 'You are nobody, and have no role in any namespace' })).toBeVisible()
   }

@@ -58,6 +58,7 @@ const storage = createRoute({
   },
   component: lazyRouteComponent(() => import('./storage/StoragePage'), 'StoragePage'),
 })
+const images = createRoute({ getParentRoute: () => root, path: '/images', component: lazyRouteComponent(() => import('./images/ImagesPage'), 'ImagesPage') })
 const machine = createRoute({ getParentRoute: () => root, path: '/machine', component: lazyRouteComponent(() => import('./machine/MachinePage'), 'MachinePage') })
 const settings = createRoute({ getParentRoute: () => root, path: '/settings', component: lazyRouteComponent(() => import('./settings/SettingsPage'), 'SettingsPage') })
 
@@ -92,7 +93,7 @@ function Lost() {
 }
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, jobs, newJob, job.addChildren([overview, curves, logs, events, manifest]), podList, pod, storage, machine, settings]),
+  routeTree: root.addChildren([home, jobs, newJob, job.addChildren([overview, curves, logs, events, manifest]), podList, pod, storage, images, machine, settings]),
   defaultPreload: 'intent',
   defaultPendingMs: 200,
   scrollRestoration: true,

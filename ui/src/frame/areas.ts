@@ -3,7 +3,7 @@ import type { IconName } from '../house/Icon'
 /** An Area stands in the rail. An area appears there when it exists. */
 export interface Area {
   word: string
-  to: '/' | '/jobs' | '/pods' | '/storage' | '/machine' | '/settings'
+  to: '/' | '/jobs' | '/pods' | '/storage' | '/images' | '/machine' | '/settings'
   icon: IconName
   /** The letter that leads there after g. */
   key: string
@@ -14,6 +14,7 @@ export const areas: readonly Area[] = [
   { word: 'Jobs', to: '/jobs', icon: 'jobs', key: 'j' },
   { word: 'Pods', to: '/pods', icon: 'pods', key: 'p' },
   { word: 'Storage', to: '/storage', icon: 'storage', key: 'b' },
+  { word: 'Images', to: '/images', icon: 'images', key: 'i' },
   { word: 'Machine', to: '/machine', icon: 'machine', key: 'm' },
   { word: 'Settings', to: '/settings', icon: 'settings', key: 's' },
 ]

@@ -55,6 +55,8 @@ const all: Rights = Object.assign(() => true, { known: true })
 /** Things that are offered or not by the right to them, besides jobs. */
 export const shells = { group: '', plural: 'pods/exec' }
 export const bucketRights = { group: 'weir-ml.github.io', plural: 'buckets' }
+export const imageRights = { group: 'weir-ml.github.io', plural: 'images' }
+export const environmentRights = { group: 'weir-ml.github.io', plural: 'environments' }
 export const tensorboards = { group: 'tensorboard.kubeflow.org', plural: 'tensorboards' }
 export const podMetrics = { group: 'metrics.k8s.io', plural: 'pods' }
 export const nodeMetrics = { group: 'metrics.k8s.io', plural: 'nodes' }
