@@ -28,7 +28,7 @@ const (
 	// A start ends soon, and what it leaves behind is given back by settle.
 	garbageAtStart = 200
 	// often is how soon one collection follows another while much happens.
-	often = 3 * time.Second
+	often = 8 * time.Second
 )
 
 // collections are paced by how soon they follow one another.
