@@ -86,12 +86,19 @@ func (d *durable) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMu
 
 func (d *durable) CreateBucket(ctx context.Context, in *s3.CreateBucketInput, acl []byte) error {
 	err := d.Posix.CreateBucket(ctx, in, acl)
-	var known s3err.BucketError
-	again := errors.As(err, &known) && known.Code == s3err.GetAPIError(s3err.ErrBucketAlreadyOwnedByYou).Code
-	if err != nil && !(again && d.region == oldest) {
+	if isBucketError(err, s3err.ErrBucketAlreadyExists) {
+		// Buckets are of all who come here with a right to them, whose keys made them.
+		err = s3err.GetBucketErr(s3err.ErrBucketAlreadyOwnedByYou, *in.Bucket)
+	}
+	if err != nil && !(d.region == oldest && isBucketError(err, s3err.ErrBucketAlreadyOwnedByYou)) {
 		return err
 	}
 	return d.keep(*in.Bucket, "")
+}
+
+func isBucketError(err error, code s3err.ErrorCode) bool {
+	var known s3err.BucketError
+	return errors.As(err, &known) && known.Code == s3err.GetAPIError(code).Code
 }
 
 func (d *durable) DeleteBucket(ctx context.Context, bucket string) error {

@@ -136,6 +136,11 @@ func TestKeysOfS3(t *testing.T) {
 			return err
 		},
 	}
+	// Whose keys have made a bucket makes no difference to others who may.
+	writes["BucketAgain"] = func(c *awss3.Client, bucket *string) error {
+		_, err := c.CreateBucket(t.Context(), &awss3.CreateBucketInput{Bucket: bucket})
+		return err
+	}
 	never := map[string]func(*awss3.Client, *string) error{
 		"CopyOfOthers": func(c *awss3.Client, bucket *string) error {
 			_, err := c.CopyObject(t.Context(), &awss3.CopyObjectInput{Bucket: in, Key: aws.String("taken"), CopySource: aws.String("other-data/there")})
