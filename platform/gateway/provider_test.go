@@ -158,7 +158,9 @@ func TestWaysToSignIn(t *testing.T) {
 func TestProviderThatDoesNotAnswer(t *testing.T) {
 	p := newProvider(t)
 	p.Close()
-	d := newDoorWith(t, func() *gateway.SignIn { return &gateway.SignIn{OIDC: &gateway.Provider{Issuer: p.URL, ClientID: "weir"}} })
+	d := newDoorWith(t, func() *gateway.SignIn {
+		return &gateway.SignIn{OIDC: &gateway.Provider{Issuer: p.URL, ClientID: "weir"}}
+	})
 	a := d.ask(t, person{}, "GET", "/sign-in/oidc", "")
 	if a.code != http.StatusSeeOther || a.header.Get("Location") != "/sign-in?problem=unreachable" {
 		t.Errorf("answer %d to %s", a.code, a.header.Get("Location"))
