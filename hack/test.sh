@@ -7,30 +7,13 @@ export GOFLAGS="${GOFLAGS:-} -trimpath"
 
 say() { printf '\n== %s (%s)\n' "$1" "$(date +%T)"; }
 
-# A browser waits for what it shows, and controllers wait for clocks: side by side
-# they take little longer than one of them.
-pages() {
-	cd ui
-	npm run --silent check
-	npm run --silent unit
-	if [ -x "${CHROMIUM:=/usr/bin/chromium}" ]; then npm run --silent e2e; else echo "no Chromium at $CHROMIUM: the pages are not driven; apt-get install chromium"; fi
-}
-said=$(mktemp)
-set -m # a group of its own, which ends as one
-(set -e; pages) >"$said" 2>&1 &
-beside=$!
-set +m
-trap 'kill -- -$beside 2>/dev/null || true; rm -f "$said"' EXIT
-
 say "rules and units"
 go vet ./...
 go test -timeout 20m . ./kit/... ./api/... ./platform/... ./cmd/...
 
-say "the pages, which began with them"
-passed=0
-wait $beside || passed=$?
-cat "$said"
-[ $passed = 0 ]
+say "the pages"
+(cd ui && npm run --silent check && npm run --silent unit)
+if [ -x "${CHROMIUM:=/usr/bin/chromium}" ]; then (cd ui && npm run --silent e2e); else echo "no Chromium at $CHROMIUM: the pages are not driven; apt-get install chromium"; fi
 
 say "the cluster's rooms"
 go test -timeout 20m ./cluster/...

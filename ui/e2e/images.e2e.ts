@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, expectAccessible, picture, test } from './weir'
+import { expect, expectAccessible, give, picture, test } from './weir'
 import type { Page } from '@playwright/test'
 
 // What pods run in: images and environments, what is made of them, who uses them, and who may take them away.
@@ -27,9 +27,9 @@ test('an archive is loaded, and the image removed', async ({ weir, owner }) => {
   await expect(owner.getByText('There are none.')).toBeVisible()
   await expectAccessible(owner)
   await picture(owner, 'images-empty')
-  await owner.getByLabel('Archive of images').setInputFiles(join(folder, 'Dockerfile'))
+  await give(owner, 'Archive of images', join(folder, 'Dockerfile'))
   await expect(owner.getByRole('alert')).toContainText('The archive was not loaded')
-  await owner.getByLabel('Archive of images').setInputFiles(archive)
+  await give(owner, 'Archive of images', archive)
   await expect(row(owner, 'team-i/hello:v1')).toContainText('no pod')
   await owner.reload()
   await expect(row(owner, 'team-i/hello:v1')).toBeVisible()

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { expect, expectAccessible, picture, test } from './weir'
+import { expect, expectAccessible, give, picture, test } from './weir'
 import type { Page } from '@playwright/test'
 
 const run = promisify(execFile)
@@ -72,7 +72,7 @@ test('a folder is uploaded, and goes on after a reload', async ({ weir, owner })
     parts.push(Number(new URL(route.request().url()).searchParams.get('partNumber')))
     await route.continue()
   })
-  await owner.getByLabel('Folder to upload').setInputFiles(made)
+  await give(owner, 'Folder to upload', made)
   const status = owner.getByRole('status').filter({ hasText: /of 21/ })
   await expect(status).toContainText('20 files of 21')
   await expect.poll(() => parts.length).toBe(2)
@@ -87,7 +87,7 @@ test('a folder is uploaded, and goes on after a reload', async ({ weir, owner })
   await expect(notice).toContainText('21 files')
   await expectAccessible(owner)
   await picture(owner, 'storage-upload')
-  await owner.getByLabel('Folder to upload').setInputFiles(made)
+  await give(owner, 'Folder to upload', made)
   await expect(notice).toHaveCount(0)
   await expect(owner.getByRole('link', { name: 'run/', exact: true })).toBeVisible()
   await expect.poll(() => fetched(owner, 'default-up/in/run/weights.bin')).toBe(hash(large))
@@ -129,7 +129,7 @@ test('an upload waits for a lost connection, and a large file takes no memory', 
     await context.setOffline(true)
     await route.abort()
   })
-  await page.getByLabel('Files to upload').setInputFiles(large)
+  await give(page, 'Files to upload', large)
   await expect(page.getByText('weir does not answer. It goes on by itself')).toBeVisible()
   const stood = await sent()
   await context.setOffline(false)

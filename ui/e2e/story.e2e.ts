@@ -1,5 +1,5 @@
 import { broken, large, training } from './jobs'
-import { expect, expectAccessible, picture, test } from './weir'
+import { expect, expectAccessible, give, picture, test } from './weir'
 
 test.describe.configure({ mode: 'serial' })
 
@@ -168,7 +168,7 @@ test('a file is put into a bucket, looked at and deleted', async ({ owner }) => 
   await owner.getByRole('button', { name: 'Make' }).click()
   await owner.getByRole('link', { name: 'models' }).click()
   await expect(owner.getByRole('heading', { name: 'Nothing lies here' })).toBeVisible()
-  await owner.getByLabel('Files to upload').setInputFiles({ name: 'notes #1.txt', mimeType: 'text/plain', buffer: Buffer.from('the best one: epoch 7') })
+  await give(owner, 'Files to upload', { name: 'notes #1.txt', mimeType: 'text/plain', buffer: Buffer.from('the best one: epoch 7') })
   const row = owner.getByRole('row', { name: /notes #1.txt/ })
   await expect(row).toContainText('21 B')
   await expectAccessible(owner)

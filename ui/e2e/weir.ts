@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { test as base, expect, type Browser, type Page } from '@playwright/test'
+import { test as base, expect, type Browser, type Locator, type Page } from '@playwright/test'
 
 const run = promisify(execFile)
 const binary = process.env.WEIR_BINARY ?? join(import.meta.dirname, '../../bin/weir')
@@ -114,6 +114,13 @@ export async function expectAccessible(page: Page) {
     expect(found, `axe, ${colorScheme}`).toEqual([])
   }
   await page.emulateMedia({ colorScheme: 'light' })
+}
+
+/** give chooses files where a page takes them, once it knows that one may: until then it takes none. */
+export async function give(page: Page, label: string, files: Parameters<Locator['setInputFiles']>[0]) {
+  const input = page.getByLabel(label)
+  await expect(input).toBeEnabled()
+  await input.setInputFiles(files)
 }
 
 /** picture keeps a screenshot of a page for docs/pages, if PICTURES is set. */

@@ -1,5 +1,5 @@
 import { training } from './jobs'
-import { expect, expectAccessible, picture, test } from './weir'
+import { expect, expectAccessible, give, picture, test } from './weir'
 import type { Page } from '@playwright/test'
 
 // What each page offers to whom. Whatever the API server would refuse, a page must not ask for: the console would say so.
@@ -51,7 +51,7 @@ test('an editor runs, stops and deletes what is in the namespace', async ({ as }
   await ed.getByRole('textbox', { name: 'New bucket' }).fill('team-data')
   await ed.getByRole('button', { name: 'Make' }).click()
   await ed.getByRole('link', { name: 'team-data' }).click()
-  await ed.getByLabel('Files to upload').setInputFiles({ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('epoch 7') })
+  await give(ed, 'Files to upload', { name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('epoch 7') })
   await expect(ed.getByRole('row', { name: /notes.txt/ }).getByRole('checkbox')).toBeVisible()
 })
 
