@@ -94,7 +94,7 @@ func TestDockerfileWithoutRights(t *testing.T) {
 		t.Skipf("this machine gives users no namespaces of their own, but %q", kind)
 	}
 	s := w.story(t)
-	p := s.box(filepath.Join(w.dir, "project"), "WORKDIR /srv\nRUN echo made by $(id -u) > made; rm /bin/vi; wget -q -O page http://127.0.0.1:1 2>&1 | head -n 1\nCMD [\"sh\", \"-c\", \"cat made; ls /bin/vi; sleep 1000\"]\n")
+	p := s.box(filepath.Join(w.dir, "project"), "WORKDIR /srv\nRUN echo made by $(id -u) > made; rm /bin/vi; wget -q -O page http://127.0.0.1:1 2>&1 | head -n 1\nCMD [\"sh\", \"-c\", \"cat made; ls /bin/vi 2>&1; sleep 1000\"]\n")
 	name := "weir.local/" + s.namespace + "/made:v1"
 	p.builds(name)
 	s.apply(strings.Replace(pod("it", "imagePullPolicy: Never"), "python:3.11", name, 1))
