@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -334,7 +335,7 @@ func (b *builder) declaredBase(ctx context.Context, declared requirements.List) 
 	if err != nil {
 		return nil, err
 	}
-	name := "python:" + firstOf(declared.Python, "3")
+	name := "python:" + cmp.Or(declared.Python, "3")
 	if len(declared.Packages) > 0 {
 		b.say("%s from %s", count(len(declared.Packages), "package"), declared.From)
 		if name, err = environments.Keep(declared.Python, declared.Packages); err != nil {

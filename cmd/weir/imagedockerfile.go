@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -145,8 +146,8 @@ func secretsOf(flags []string) (map[string][]byte, error) {
 			key, value, _ := strings.Cut(part, "=")
 			fields[key] = value
 		}
-		id, file := fields["id"], firstOf(fields["src"], fields["source"])
-		value, isSet := os.LookupEnv(firstOf(fields["env"], id))
+		id, file := fields["id"], cmp.Or(fields["src"], fields["source"])
+		value, isSet := os.LookupEnv(cmp.Or(fields["env"], id))
 		switch {
 		case id == "":
 			return nil, fmt.Errorf("--secret %s: write it as id=NAME,src=FILE or id=NAME,env=VARIABLE", f)
@@ -159,7 +160,7 @@ func secretsOf(flags []string) (map[string][]byte, error) {
 		case isSet:
 			all[id] = []byte(value)
 		default:
-			return nil, fmt.Errorf("--secret %s: there is no variable %s", f, firstOf(fields["env"], id))
+			return nil, fmt.Errorf("--secret %s: there is no variable %s", f, cmp.Or(fields["env"], id))
 		}
 	}
 	return all, nil

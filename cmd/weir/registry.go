@@ -107,9 +107,7 @@ func mayImages(r *http.Request) authorization.SubjectAccessReviewSpec {
 	if !inside {
 		namespace, name = "", q.Repository
 	}
-	return authorization.SubjectAccessReviewSpec{ResourceAttributes: &authorization.ResourceAttributes{
-		Group: "weir-ml.github.io", Resource: "images", Verb: verb, Namespace: namespace, Name: name,
-	}}
+	return over("images", verb, namespace, name)
 }
 
 // refuseImages answers as clients of registries understand, and says where they

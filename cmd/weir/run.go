@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -113,12 +114,12 @@ func (o *runOptions) complete(site runSettings) error {
 			return fmt.Errorf("--hardware %s: %s", o.hardware, known)
 		}
 	}
-	o.cpu, o.memory = firstOf(o.cpu, wanted.CPU), firstOf(o.memory, wanted.Memory)
+	o.cpu, o.memory = cmp.Or(o.cpu, wanted.CPU), cmp.Or(o.memory, wanted.Memory)
 	if o.gpus == 0 {
 		o.gpus = wanted.GPU
 	}
-	o.namespace = firstOf(o.namespace, site.Namespace, "default")
-	o.image = firstOf(o.image, site.Image)
+	o.namespace = cmp.Or(o.namespace, site.Namespace, "default")
+	o.image = cmp.Or(o.image, site.Image)
 	var variables []string
 	for _, name := range slices.Sorted(maps.Keys(site.Variables)) {
 		variables = append(variables, name+"="+site.Variables[name])
@@ -224,7 +225,7 @@ func (r *runner) print(object *unstructured.Unstructured) error {
 func (r *runner) store() (*packaging.Store, error) {
 	if r.folder.kubeconfig != "" {
 		a := packaging.Access{
-			Endpoint: os.Getenv("AWS_ENDPOINT_URL"), Region: firstOf(os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"), "us-east-1"),
+			Endpoint: os.Getenv("AWS_ENDPOINT_URL"), Region: cmp.Or(os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"), "us-east-1"),
 			AccessKey: os.Getenv("AWS_ACCESS_KEY_ID"), SecretKey: os.Getenv("AWS_SECRET_ACCESS_KEY"), SessionToken: os.Getenv("AWS_SESSION_TOKEN"),
 			CAFile: os.Getenv("AWS_CA_BUNDLE"),
 		}
@@ -273,13 +274,4 @@ func (r *runner) prepare(ctx context.Context, run *packaging.Run) error {
 	}
 	_, err = store.Build(ctx, recipe, func(text string) { r.say("weir: %s", text) })
 	return err
-}
-
-func firstOf(words ...string) string {
-	for _, w := range words {
-		if w != "" {
-			return w
-		}
-	}
-	return ""
 }

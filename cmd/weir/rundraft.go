@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -90,7 +91,7 @@ func commandOf(run *packaging.Run, script string, args, parameters []string) ([]
 	if len(args) > 0 {
 		return nil, fmt.Errorf("%s: a notebook takes no arguments: give it parameters, as -p epochs=5", args[0])
 	}
-	run.Output = strings.TrimSuffix(firstOf(run.Output, notebookOutput), "/") + "/" // papermill makes no folder
+	run.Output = strings.TrimSuffix(cmp.Or(run.Output, notebookOutput), "/") + "/" // papermill makes no folder
 	command := []string{
 		"python", "-m", "papermill", "--kernel", "python3", "--no-progress-bar", "--stdout-file", "/dev/stdout", "--stderr-file", "/dev/stderr",
 		script, run.Output + path.Base(script),
@@ -243,7 +244,7 @@ func (r *runner) equip(run *packaging.Run, here, script string, imports []requir
 	if run.Framework == packaging.MPI && o.image == "" {
 		run.Packages = withMPI(run.Packages)
 	}
-	run.Image = firstOf(o.image, packaging.PythonImage(firstOf(o.python, list.Python)))
+	run.Image = cmp.Or(o.image, packaging.PythonImage(cmp.Or(o.python, list.Python)))
 	return nil
 }
 

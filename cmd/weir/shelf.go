@@ -145,18 +145,23 @@ type environmentAnswer struct {
 	Built    time.Time `json:"built"`
 }
 
-func (s *shelf) listEnvironments(w http.ResponseWriter, _ *http.Request) {
+// environments are those that are built, and the store that has them.
+func (s *shelf) environments() (*environment.Store, []environment.Entry, error) {
 	store, err := environment.Open(environmentsDir(s.dir), environment.Options{})
+	if err != nil {
+		return nil, nil, err
+	}
+	entries, err := store.List()
+	return store, entries, err
+}
+
+func (s *shelf) listEnvironments(w http.ResponseWriter, _ *http.Request) {
+	store, entries, err := s.environments()
 	if err != nil {
 		routes.Fail(w, err)
 		return
 	}
 	kept, err := store.Kept()
-	if err != nil {
-		routes.Fail(w, err)
-		return
-	}
-	entries, err := store.List()
 	if err != nil {
 		routes.Fail(w, err)
 		return
@@ -179,12 +184,7 @@ func (s *shelf) listEnvironments(w http.ResponseWriter, _ *http.Request) {
 
 // removeEnvironment removes one that is called by its whole ID.
 func (s *shelf) removeEnvironment(w http.ResponseWriter, r *http.Request) {
-	store, err := environment.Open(environmentsDir(s.dir), environment.Options{})
-	if err != nil {
-		routes.Fail(w, err)
-		return
-	}
-	entries, err := store.List()
+	store, entries, err := s.environments()
 	if err != nil {
 		routes.Fail(w, err)
 		return

@@ -171,7 +171,7 @@ func (g *Gateway) mayByKey(r *http.Request, n need, key *identity.S3Key, v *visi
 	if of.Name != key.Namespace {
 		return forbidden(fmt.Sprintf("these keys are for the buckets of namespace %s, as %[1]s-data", key.Namespace))
 	}
-	return g.allowed(r, g.overBucket(r, n.verb, n.bucket), v)
+	return g.allowed(r, overBucketOf(of, n.verb, n.bucket), v)
 }
 
 // mayPods says whether the pods of a namespace may do something to a bucket, which
@@ -257,12 +257,11 @@ var (
 
 // needsOf are the rights that a signed request needs; none is the list of buckets.
 func needsOf(r *http.Request) ([]need, error) {
-	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	o := objectAt(r.URL.Path)
 	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
 	if r.URL.Path == "/" && reads {
 		return nil, nil
 	}
-	o := object{bucket, key}
 	if err := o.checkNames(); err != nil {
 		return nil, err
 	}
@@ -280,17 +279,17 @@ func needsOf(r *http.Request) ([]need, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := need{verbOf(r.Method, key), bucket}
+	n := need{verbOf(r.Method, o.key), o.bucket}
 	switch part := partOf(query); {
 	case reads:
 	case !slices.Contains([]string{http.MethodPut, http.MethodPost, http.MethodDelete}, r.Method):
 		return nil, fmt.Errorf("S3 knows no %s", r.Method)
-	case key == "" && r.Method == http.MethodPost && part == "delete":
-	case key == "" && r.Method == http.MethodPost:
+	case o.key == "" && r.Method == http.MethodPost && part == "delete":
+	case o.key == "" && r.Method == http.MethodPost:
 		return nil, errors.New("forms are not taken here: send the object by PUT")
-	case key == "" && part != "" && !slices.Contains(bucketParts, part), key != "" && part != "" && !slices.Contains(objectParts, part):
+	case o.key == "" && part != "" && !slices.Contains(bucketParts, part), o.key != "" && part != "" && !slices.Contains(objectParts, part):
 		return nil, fmt.Errorf("%s cannot be changed by keys of a namespace: only the owner's keys do", part)
-	case key == "" && part != "":
+	case o.key == "" && part != "":
 		n.verb = "update"
 	}
 	if source != nil {

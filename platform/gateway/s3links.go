@@ -21,10 +21,7 @@ const linksPath = "/weir/s3-links"
 // longestLink is how long a link can be good for: signatures of S3 know no longer.
 const longestLink = 7 * 24 * time.Hour
 
-func linked(r *http.Request) object {
-	bucket, key, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, linksPath), "/"), "/")
-	return object{bucket, key}
-}
+func linked(r *http.Request) object { return objectAt(strings.TrimPrefix(r.URL.Path, linksPath)) }
 
 // mayLink is the rule for links: who may read a file may let others read it.
 func (g *Gateway) mayLink(r *http.Request) authorization.SubjectAccessReviewSpec {

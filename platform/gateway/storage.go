@@ -100,8 +100,10 @@ var (
 // An object is what a path names: a bucket, or something in it.
 type object struct{ bucket, key string }
 
-func objectOf(r *http.Request) object {
-	bucket, key, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, storagePath), "/"), "/")
+func objectOf(r *http.Request) object { return objectAt(strings.TrimPrefix(r.URL.Path, storagePath)) }
+
+func objectAt(path string) object {
+	bucket, key, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	return object{bucket, key}
 }
 
@@ -166,6 +168,10 @@ func (g *Gateway) overBucket(r *http.Request, verb, bucket string) authorization
 	if err != nil {
 		of = &corev1.Namespace{} // none, which is for those who may do it everywhere
 	}
+	return overBucketOf(of, verb, bucket)
+}
+
+func overBucketOf(of *corev1.Namespace, verb, bucket string) authorization.SubjectAccessReviewSpec {
 	return authorization.SubjectAccessReviewSpec{ResourceAttributes: &authorization.ResourceAttributes{
 		Verb: verb, Group: "weir-ml.github.io", Resource: "buckets", Namespace: of.Name, Name: bucket,
 	}}

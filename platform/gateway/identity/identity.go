@@ -283,6 +283,21 @@ func (s *Store) create(ctx context.Context, name string, r record) (*entry, erro
 	return s.shelf.put(made), nil
 }
 
+// overwrite has a Secret of ours say another record.
+func (s *Store) overwrite(ctx context.Context, kept *corev1.Secret, r record) error {
+	changed, err := r.kept(kept.Name)
+	if err != nil {
+		return err
+	}
+	kept.Data = changed.Data
+	now, err := s.core.Secrets(Namespace).Update(ctx, kept, metav1.UpdateOptions{})
+	if err != nil {
+		return err
+	}
+	s.shelf.put(now)
+	return nil
+}
+
 func (s *Store) makeNamespace(ctx context.Context) error {
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: Namespace}}
 	if _, err := s.core.Namespaces().Create(ctx, ns, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {

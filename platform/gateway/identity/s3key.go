@@ -73,15 +73,9 @@ func (s *Store) S3KeyFor(ctx context.Context, who Subject, namespace string, las
 	}
 	if lasts > 0 || !slices.Equal(before.Groups, who.Groups) {
 		r.Access, r.Secret = before.Access, before.Secret
-		changed, err := r.kept(kept.Name)
-		if err != nil {
-			return nil, err
-		}
-		kept.Data = changed.Data
-		if kept, err = s.core.Secrets(Namespace).Update(ctx, kept, metav1.UpdateOptions{}); err != nil {
+		if err := s.overwrite(ctx, kept, r); err != nil {
 			return nil, fmt.Errorf("keep the keys of S3 of %s: %w", who.User, err)
 		}
-		s.shelf.put(kept)
 	}
 	return &S3Key{Access: before.Access, Secret: before.Secret, Namespace: namespace, Expires: r.Expires}, nil
 }
@@ -118,15 +112,9 @@ func (s *Store) PodsS3Key(ctx context.Context, namespace string, uid types.UID) 
 		s.shelf.put(kept)
 		return before.pair(), nil
 	}
-	changed, err := r.kept(name)
-	if err != nil {
-		return nil, err
-	}
-	kept.Data = changed.Data
-	if kept, err = s.core.Secrets(Namespace).Update(ctx, kept, metav1.UpdateOptions{}); err != nil {
+	if err := s.overwrite(ctx, kept, r); err != nil {
 		return nil, fmt.Errorf("keep the keys of S3 of the pods of %s: %w", namespace, err)
 	}
-	s.shelf.put(kept)
 	return r.pair(), nil
 }
 

@@ -108,15 +108,9 @@ func (s *Store) ChangeUser(ctx context.Context, name string, groups *[]string, p
 			return fmt.Errorf("change user %s: %w", name, err)
 		}
 	}
-	changed, err := r.kept(id)
-	if err != nil {
-		return err
-	}
-	secret.Data = changed.Data
-	if secret, err = s.core.Secrets(Namespace).Update(ctx, secret, metav1.UpdateOptions{}); err != nil {
+	if err := s.overwrite(ctx, secret, r); err != nil {
 		return fmt.Errorf("change user %s: %w", name, err)
 	}
-	s.shelf.put(secret)
 	return nil
 }
 

@@ -3,7 +3,6 @@ package job
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -139,17 +138,13 @@ func (b *Belongings) tell(leeway leeway, versions ...any) {
 		if !ok {
 			continue
 		}
-		c := metav1.GetControllerOfNoCopy(o)
-		if c == nil || !strings.HasPrefix(c.APIVersion, training.GroupVersion.Group+"/") {
+		kind, job := owningJob(o)
+		if kind == "" || job == told {
 			continue
 		}
-		r := requestFor(o.GetNamespace(), c.Name)
-		if r == told {
-			continue
-		}
-		told = r
-		for _, q := range b.queues[c.Kind] {
-			leeway.add(q, r)
+		told = job
+		for _, q := range b.queues[kind] {
+			leeway.add(q, job)
 		}
 	}
 }

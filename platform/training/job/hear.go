@@ -87,15 +87,22 @@ func ofJob() handler.EventHandler {
 	}
 }
 
+// owningJob is the job that an object belongs to, and its kind; none if that is empty.
+func owningJob(o client.Object) (kind string, job reconcile.Request) {
+	c := metav1.GetControllerOfNoCopy(o)
+	if c == nil || !strings.HasPrefix(c.APIVersion, training.GroupVersion.Group+"/") {
+		return "", job
+	}
+	return c.Kind, requestFor(o.GetNamespace(), c.Name)
+}
+
 // ownerOfKind finds the job of a kind that an object belongs to.
 func ownerOfKind(kind string) handler.MapFunc {
-	group := training.GroupVersion.Group + "/"
 	return func(_ context.Context, o client.Object) []reconcile.Request {
-		c := metav1.GetControllerOfNoCopy(o)
-		if c == nil || c.Kind != kind || !strings.HasPrefix(c.APIVersion, group) {
-			return nil
+		if of, job := owningJob(o); of == kind {
+			return []reconcile.Request{job}
 		}
-		return []reconcile.Request{requestFor(o.GetNamespace(), c.Name)}
+		return nil
 	}
 }
 
