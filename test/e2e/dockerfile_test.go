@@ -150,17 +150,7 @@ func TestBuildThatIsKilled(t *testing.T) {
 		t.Errorf("it has made an image:\n%s", out)
 	}
 	p.write("Dockerfile", boxed+"RUN test ! -e /half\n")
-	two := []*exec.Cmd{w.command(t.Context(), "image", "build", p.dir, "--tag", "a"), w.command(t.Context(), "image", "build", p.dir, "--tag", "b")}
-	for _, c := range two {
-		if err := c.Start(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, c := range two {
-		if err := c.Wait(); err != nil {
-			t.Error(err)
-		}
-	}
+	together(t, w.command(t.Context(), "image", "build", p.dir, "--tag", "a"), w.command(t.Context(), "image", "build", p.dir, "--tag", "b"))
 	left, err := filepath.Glob(filepath.Join(w.dir, "images/builds/build-*"))
 	if err != nil || len(left) > 0 {
 		t.Errorf("left: %v, %v", left, err)

@@ -63,6 +63,21 @@ func TestBuiltImage(t *testing.T) {
 	}
 }
 
+// together runs commands at the same time, each of which must succeed.
+func together(t *testing.T, all ...*exec.Cmd) {
+	t.Helper()
+	for _, c := range all {
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range all {
+		if err := c.Wait(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // A build that is interrupted leaves no name, and another goes on where it was; two
 // builders of one image do not disturb one another.
 func TestBuildersOfOneImage(t *testing.T) {
@@ -74,17 +89,7 @@ func TestBuildersOfOneImage(t *testing.T) {
 	killed, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
 	defer cancel()
 	_ = w.command(killed, args...).Run() // with no way to clean up
-	two := []*exec.Cmd{w.command(t.Context(), args...), w.command(t.Context(), args...)}
-	for _, c := range two {
-		if err := c.Start(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, c := range two {
-		if err := c.Wait(); err != nil {
-			t.Error(err)
-		}
-	}
+	together(t, w.command(t.Context(), args...), w.command(t.Context(), args...))
 	if out := w.must(t, "image", "list"); strings.Count(out, "ada/x:v1") != 1 {
 		t.Errorf("images:\n%s", out)
 	}

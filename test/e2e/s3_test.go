@@ -82,14 +82,9 @@ func (b *bucket) get(key string) string {
 	return string(content)
 }
 
-// A pod that has the label finds S3 by variables, under the names that AWS's
-// tools know and under those that programs have used, and stores what this
-// machine reads.
-func TestS3FromAPod(t *testing.T) {
-	s := begin(t)
-	files := s.bucket(t, "from-a-pod")
-	files.put("question", "is anybody there?")
-	s.apply(`
+// podOfS3 is pod it, which asks for S3 and runs a script that has boto3.
+func podOfS3(script string) string {
+	return `
 apiVersion: v1
 kind: Pod
 metadata: {name: it, labels: {weir-ml.github.io/s3: "true"}}
@@ -102,16 +97,27 @@ spec:
     - python
     - -c
     - |
-      import os, boto3
-      from botocore.config import Config
-      assert boto3.resource("s3").Object("from-a-pod", "question").get()["Body"].read() == b"is anybody there?"
-      old = boto3.client("s3", endpoint_url=os.environ["endpoint_url"], region_name=os.environ["region_name"],
-          aws_access_key_id=os.environ["aws_access_key_id"], aws_secret_access_key=os.environ["aws_secret_access_key"],
-          config=Config(signature_version=os.environ["signature_version"]))
-      assert "http://" + os.environ["S3_ENDPOINT"] == os.environ["AWS_ENDPOINT_URL"]
-      old.put_object(Bucket="from-a-pod", Key="answer", Body=b"a" * 20_000_000)
-      old.upload_fileobj(__import__("io").BytesIO(b"b" * 20_000_000), "from-a-pod", "parts")
-`)
+` + strings.ReplaceAll("\n"+strings.TrimSpace(script)+"\n", "\n", "\n      ")
+}
+
+// A pod that has the label finds S3 by variables, under the names that AWS's
+// tools know and under those that programs have used, and stores what this
+// machine reads.
+func TestS3FromAPod(t *testing.T) {
+	s := begin(t)
+	files := s.bucket(t, "from-a-pod")
+	files.put("question", "is anybody there?")
+	s.apply(podOfS3(`
+import os, boto3
+from botocore.config import Config
+assert boto3.resource("s3").Object("from-a-pod", "question").get()["Body"].read() == b"is anybody there?"
+old = boto3.client("s3", endpoint_url=os.environ["endpoint_url"], region_name=os.environ["region_name"],
+    aws_access_key_id=os.environ["aws_access_key_id"], aws_secret_access_key=os.environ["aws_secret_access_key"],
+    config=Config(signature_version=os.environ["signature_version"]))
+assert "http://" + os.environ["S3_ENDPOINT"] == os.environ["AWS_ENDPOINT_URL"]
+old.put_object(Bucket="from-a-pod", Key="answer", Body=b"a" * 20_000_000)
+old.upload_fileobj(__import__("io").BytesIO(b"b" * 20_000_000), "from-a-pod", "parts")
+`))
 	s.ends("it", "Succeeded")
 	for key, want := range map[string]byte{"answer": 'a', "parts": 'b'} {
 		if got := files.get(key); got != string(bytes.Repeat([]byte{want}, 20_000_000)) {
@@ -127,33 +133,21 @@ func TestS3OfAnotherNamespace(t *testing.T) {
 	s.weir.kubectl(t, "create", "namespace", s.namespace+"-other")
 	defer s.weir.kubectl(t, "delete", "namespace", s.namespace+"-other", "--wait=false")
 	s.bucket(t, s.namespace+"-other-data").put("key", "private")
-	s.apply(fmt.Sprintf(`
-apiVersion: v1
-kind: Pod
-metadata: {name: it, labels: {weir-ml.github.io/s3: "true"}}
-spec:
-  restartPolicy: Never
-  containers:
-  - name: main
-    image: tensorflow/tensorflow:2.21.0
-    command:
-    - python
-    - -c
-    - |
-      import boto3, botocore
-      s3 = boto3.client("s3")
-      s3.create_bucket(Bucket="%[1]s-data")
-      s3.put_object(Bucket="%[1]s-data", Key="mine", Body=b"mine")
-      assert "%[1]s-data" in [b["Name"] for b in s3.list_buckets()["Buckets"]]
-      assert "%[1]s-other-data" not in [b["Name"] for b in s3.list_buckets()["Buckets"]]
-      for what in [lambda b: s3.list_objects_v2(Bucket=b), lambda b: s3.get_object(Bucket=b, Key="key"),
-                   lambda b: s3.put_object(Bucket=b, Key="key", Body=b""), lambda b: s3.delete_object(Bucket=b, Key="key"),
-                   lambda b: s3.copy_object(Bucket="%[1]s-data", Key="taken", CopySource=b + "/key")]:
-          try:
-              what("%[1]s-other-data")
-          except botocore.exceptions.ClientError as e:
-              print(e.response["Error"]["Code"])
-`, s.namespace))
+	s.apply(podOfS3(fmt.Sprintf(`
+import boto3, botocore
+s3 = boto3.client("s3")
+s3.create_bucket(Bucket="%[1]s-data")
+s3.put_object(Bucket="%[1]s-data", Key="mine", Body=b"mine")
+assert "%[1]s-data" in [b["Name"] for b in s3.list_buckets()["Buckets"]]
+assert "%[1]s-other-data" not in [b["Name"] for b in s3.list_buckets()["Buckets"]]
+for what in [lambda b: s3.list_objects_v2(Bucket=b), lambda b: s3.get_object(Bucket=b, Key="key"),
+             lambda b: s3.put_object(Bucket=b, Key="key", Body=b""), lambda b: s3.delete_object(Bucket=b, Key="key"),
+             lambda b: s3.copy_object(Bucket="%[1]s-data", Key="taken", CopySource=b + "/key")]:
+    try:
+        what("%[1]s-other-data")
+    except botocore.exceptions.ClientError as e:
+        print(e.response["Error"]["Code"])
+`, s.namespace)))
 	if got, want := s.ends("it", "Succeeded"), strings.Repeat("AccessDenied\n", 5); got != want {
 		t.Errorf("at a bucket of another namespace the pod is answered\n%s\nwant\n%s", got, want)
 	}
