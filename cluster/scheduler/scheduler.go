@@ -59,6 +59,7 @@ func Start(ctx context.Context, c Config) (<-chan error, error) {
 	s, err := scheduler.New(ctx, complete.Client, complete.InformerFactory, complete.DynInformerFactory, recorders,
 		scheduler.WithComponentConfigVersion(component.APIVersion),
 		scheduler.WithKubeConfig(complete.KubeConfig),
+		scheduler.WithFrameworkOutOfTreeRegistry(preempt(component.Profiles)),
 		scheduler.WithProfiles(component.Profiles...),
 		scheduler.WithPercentageOfNodesToScore(component.PercentageOfNodesToScore),
 		scheduler.WithPodMaxBackoffSeconds(component.PodMaxBackoffSeconds),
