@@ -27,6 +27,7 @@ import (
 	"github.com/weir-ml/weir/cluster/network/proxy"
 	"github.com/weir-ml/weir/cluster/node"
 	"github.com/weir-ml/weir/cluster/podlogs"
+	"github.com/weir-ml/weir/cluster/step"
 	"github.com/weir-ml/weir/cluster/volume"
 )
 
@@ -41,6 +42,9 @@ type Node struct {
 	MachineAddress netip.Addr
 	// Images say what image references mean.
 	Images cri.ImageStore
+	// Installer lays packages over images, in containers on the pods' network; nil does
+	// not.
+	Installer *step.Installer
 	// Collection says when images that nobody uses are removed.
 	Collection node.ImageCollection
 	// Shared are the folders of the machine that pods may mount.
@@ -87,6 +91,12 @@ func (k *Cluster) StartNode(ctx context.Context) error {
 	}
 
 	relister := node.NewRelister()
+	if i := c.Node.Installer; i != nil && !c.Node.Plain {
+		i.Site = &step.Site{Containers: containers, Network: where.network}
+		if where.out != nil {
+			i.Site.Nameserver = where.out.DNS
+		}
+	}
 	runtime, err := cri.New(cri.Config{
 		Dir:        in("cri"),
 		KubeletDir: in("kubelet"),

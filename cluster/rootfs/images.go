@@ -22,8 +22,12 @@ type Environments interface {
 // Images says what image references mean, and makes them ready. The zero value
 // knows none.
 type Images struct {
+	// Installer lays packages over images, where the catalogue says so; nil does not.
+	Installer Installer
+
 	environments Environments
 	packed       *oci.Store
+	installing   sync.Mutex
 
 	mu      sync.Mutex
 	present map[string]*Image // environments by reference, as far as somebody has asked for them
@@ -51,16 +55,18 @@ func (i *Images) Pull(ctx context.Context, ref string, from oci.Remote, progress
 	if err != nil {
 		return nil, err
 	}
-	if image != nil && !image.isPulled() {
+	if build == nil && image != nil && !image.isPulled() {
 		return i.unpack(ctx, image, progress)
 	}
-	if image != nil || build == nil {
+	if build == nil {
 		return i.pull(ctx, ref, from, progress)
 	}
 	if image, err = build(ctx, progress); err != nil {
 		return nil, fmt.Errorf("image %q: %w", ref, err)
 	}
-	i.note(image)
+	if image.Packed == nil {
+		i.note(image)
+	}
 	return image, nil
 }
 
@@ -73,8 +79,8 @@ type maker func(ctx context.Context, progress func(string)) (*Image, error)
 //  1. an image in weir's own registry, or loaded from a file, when there is one
 //  2. a name in the catalogue of environments
 //
-// It returns the image if it is present, or else how to make it so; neither when
-// the reference means nothing of these. Then it means an image in a registry, if
+// It returns the image if it is present, or else how to make it so, or both where it
+// may have to be made anew; neither when the reference means nothing of these. Then it means an image in a registry, if
 // that can be reached.
 func (i *Images) resolve(ref string) (*Image, maker, error) {
 	if err := checkReference(ref); err != nil {
@@ -91,6 +97,13 @@ func (i *Images) resolve(ref string) (*Image, maker, error) {
 	if !ok {
 		i.forget(ref)
 		return nil, nil, nil
+	}
+	if isOver, err := i.isOver(recipe); isOver || err != nil {
+		if err != nil {
+			return nil, nil, err
+		}
+		i.forget(ref)
+		return i.resolveOver(ref, recipe)
 	}
 	if e, ok := i.environments.Built(recipe); ok {
 		image := imageOf(ref, e)

@@ -14,11 +14,15 @@ import (
 
 // shop sells one environment, for names that begin with python.
 type shop struct {
-	built bool
-	fails error
+	built   bool
+	fails   error
+	recipes map[string]environment.Recipe // others, which are never built
 }
 
 func (s *shop) Find(image string) (environment.Recipe, bool) {
+	if r, ok := s.recipes[image]; ok {
+		return r, true
+	}
 	return environment.Recipe{Image: "python:*"}, strings.HasPrefix(image, "python")
 }
 

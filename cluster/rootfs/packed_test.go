@@ -33,20 +33,23 @@ func made(t *testing.T, s *oci.Store, name, content string) *oci.Image {
 	var config ocispec.Image
 	config.OS, config.Architecture = "linux", runtime.GOARCH
 	config.Config.Env = []string{"A=b=c", "PATH=/bin"}
-	i, err := s.Make(name, config, func(w io.Writer) error {
-		out := tar.NewWriter(w)
-		if err := out.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "file", Size: int64(len(content)), Mode: 0o644, Uid: os.Getuid(), Gid: os.Getgid()}); err != nil {
-			return err
-		}
-		if _, err := io.WriteString(out, content); err != nil {
-			return err
-		}
-		return out.Close()
-	})
+	i, err := s.Make(name, config, func(w io.Writer) error { return tarOf(w, content) })
 	if err != nil {
 		t.Fatal(err)
 	}
 	return i
+}
+
+// tarOf writes a layer of one file.
+func tarOf(w io.Writer, content string) error {
+	out := tar.NewWriter(w)
+	if err := out.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "file", Size: int64(len(content)), Mode: 0o644, Uid: os.Getuid(), Gid: os.Getgid()}); err != nil {
+		return err
+	}
+	if _, err := io.WriteString(out, content); err != nil {
+		return err
+	}
+	return out.Close()
 }
 
 // An image in a registry is pulled with what the pod's secret says, looked for again

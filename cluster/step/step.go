@@ -31,15 +31,29 @@ type Config struct {
 	Dir string
 	// Outside is this process's end of the way out: see outside.Pair. Nil is none.
 	Outside *os.File
+	// Site is somebody's with whom commands are run, in place of one of their own.
+	Site *Site
+}
+
+// A Site has what commands need to be run.
+type Site struct {
+	Containers *container.Runtime
+	Network    Network
+	Nameserver netip.Addr // of commands; none is nobody
+}
+
+// A Network gives commands an address: a network.Network.
+type Network interface {
+	Attach(ctx context.Context, id string, ports []network.PortMapping) (*network.Attachment, error)
+	Detach(id string) error
 }
 
 // A Runner runs commands, one after another.
 type Runner struct {
-	place      *place
-	containers *container.Runtime
-	network    *network.Network
-	out        *outside.Gateway // nil is none
-	number     int
+	place  *place
+	site   Site
+	own    []io.Closer // to be closed with the Runner
+	number int
 }
 
 var _ dockerfile.Runner = (*Runner)(nil)
@@ -59,33 +73,44 @@ func New(ctx context.Context, c Config) (*Runner, error) {
 }
 
 func (r *Runner) prepare(ctx context.Context, c Config) (err error) {
-	if r.containers, err = container.New(ctx, container.Config{Dir: filepath.Join(r.place.dir, "containers")}); err != nil {
+	if c.Site == nil {
+		if r.site.Containers, err = container.New(ctx, container.Config{Dir: filepath.Join(r.place.dir, "containers")}); err != nil {
+			return err
+		}
+		r.own = append(r.own, r.site.Containers)
+	} else {
+		r.site = *c.Site
+	}
+	if r.site.Containers.Kind() != container.Full {
+		return errors.New(strings.Join(r.site.Containers.Missing(), " "))
+	}
+	if c.Site != nil {
+		return nil
+	}
+	n, err := network.Start(ctx, network.Config{PodCIDR: addresses, Ready: 1})
+	if err != nil {
 		return err
 	}
-	if r.containers.Kind() != container.Full {
-		return errors.New(strings.Join(r.containers.Missing(), " "))
-	}
-	if r.network, err = network.Start(ctx, network.Config{PodCIDR: addresses, Ready: 1}); err != nil {
-		return err
-	}
+	r.site.Network = n
 	if c.Outside == nil {
 		return nil
 	}
-	r.out, err = outside.Connect(ctx, c.Outside, r.network.Gateway())
-	return err
+	out, err := outside.Connect(ctx, c.Outside, n.Gateway())
+	if err != nil {
+		return err
+	}
+	r.own, r.site.Nameserver = append(r.own, out), out.DNS
+	return nil
 }
 
 // Missing says in sentences what commands go without on this machine.
-func (r *Runner) Missing() []string { return r.containers.Missing() }
+func (r *Runner) Missing() []string { return r.site.Containers.Missing() }
 
 // Close ends what runs, and removes what it leaves.
 func (r *Runner) Close() error {
 	var errs []error
-	if r.containers != nil {
-		errs = append(errs, r.containers.Close())
-	}
-	if r.out != nil {
-		errs = append(errs, r.out.Close())
+	for _, o := range r.own {
+		errs = append(errs, o.Close())
 	}
 	return errors.Join(append(errs, r.place.leave())...)
 }
@@ -99,12 +124,12 @@ func (r *Runner) Run(ctx context.Context, c dockerfile.Command, output io.Writer
 	if err := w.lay(ctx); err != nil {
 		return err
 	}
-	attached, err := r.network.Attach(ctx, id, nil)
+	attached, err := r.site.Network.Attach(ctx, id, nil)
 	if err != nil {
 		return err
 	}
-	defer r.network.Detach(id) //nolint:errcheck // It says of every id that it is gone.
-	namespaces, err := r.containers.NewNamespaces(ctx, container.NamespaceOptions{
+	defer r.site.Network.Detach(id) //nolint:errcheck // It says of every id that it is gone.
+	namespaces, err := r.site.Containers.NewNamespaces(ctx, container.NamespaceOptions{
 		Hostname: "build", Network: attached.Namespace,
 		Sysctls: map[string]string{"net.ipv4.ip_unprivileged_port_start": "0"},
 	})
@@ -174,10 +199,10 @@ func (r *Runner) spec(id string, c dockerfile.Command, w *work) (container.Spec,
 }
 
 func (r *Runner) resolvConf() []byte {
-	if r.out == nil {
+	if !r.site.Nameserver.IsValid() {
 		return []byte{}
 	}
-	return []byte("nameserver " + r.out.DNS.String() + "\n")
+	return []byte("nameserver " + r.site.Nameserver.String() + "\n")
 }
 
 // A running command, whose output is passed on.
@@ -191,7 +216,7 @@ func (r *Runner) start(ctx context.Context, s container.Spec, output io.Writer) 
 	if err != nil {
 		return nil, err
 	}
-	c, err := r.containers.Start(ctx, s, container.Stdio{Stdout: to, Stderr: to})
+	c, err := r.site.Containers.Start(ctx, s, container.Stdio{Stdout: to, Stderr: to})
 	to.Close()
 	if err != nil {
 		from.Close()

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/yaml"
 
+	"github.com/weir-ml/weir/cluster/rootfs"
 	"github.com/weir-ml/weir/kit/environment"
 )
 
@@ -31,7 +32,7 @@ func newEnvironmentCommand(f *folder) *cobra.Command {
 func environmentsDir(dir string) string { return filepath.Join(dir, "environments") }
 
 func newEnvironmentAddCommand(f *folder) *cobra.Command {
-	var requirements, python, programs string
+	var requirements, python, programs, base string
 	var packages []string
 	cmd := &cobra.Command{
 		Use:   "add IMAGE",
@@ -41,14 +42,15 @@ weir.yaml, and a running weir takes it at once. The environment is built when
 the first pod needs it.`,
 		Example: `  weir environment add 'registry.local/mnist:*' --package tensorflow-cpu --package tf-keras
   weir environment add my/image --requirements requirements.txt
-  weir environment add my/image --python ~/envs/mine`,
+  weir environment add my/image --python ~/envs/mine
+  weir environment add my/mnist --from registry.local/base:v3 --package torchvision`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir, err := f.path()
 			if err != nil {
 				return err
 			}
-			r := environment.Recipe{Image: args[0], Requirements: packages, Python: python}
+			r := environment.Recipe{Image: args[0], From: base, Requirements: packages, Python: python}
 			if requirements != "" {
 				lines, err := readRequirements(requirements)
 				if err != nil {
@@ -66,8 +68,11 @@ the first pod needs it.`,
 					}
 				}
 			}
-			if len(r.Requirements) == 0 && r.Python == "" && r.Folder == "" {
-				return errors.New("say what the image means: --requirements FILE, --package NAME, --python PATH or --folder PATH")
+			if len(r.Requirements) == 0 && r.Python == "" && r.Folder == "" && r.From == "" {
+				return errors.New("say what the image means: --requirements FILE, --package NAME, with or without --from BASE, --python PATH or --folder PATH")
+			}
+			if err := r.Check(); err != nil {
+				return err
 			}
 			if err := addEnvironment(dir, r); err != nil {
 				return err
@@ -79,6 +84,7 @@ the first pod needs it.`,
 	flags := cmd.Flags()
 	flags.StringVar(&requirements, "requirements", "", "file with packages, as pip reads it")
 	flags.StringArrayVar(&packages, "package", nil, "package, as pip names it; may be repeated")
+	flags.StringVar(&base, "from", "", "image, or name of an environment, that the packages are laid over")
 	flags.StringVar(&python, "python", "", "interpreter or environment to use as it is, or a version, as 3.11")
 	flags.StringVar(&programs, "folder", "", "folder of programs that come first on the PATH, instead of a Python")
 	return cmd
@@ -180,10 +186,17 @@ func newEnvironmentListCommand(f *folder) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			images, err := openImages(f)
+			if err != nil {
+				return err
+			}
 			out := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 3, ' ', 0)
 			fmt.Fprintln(out, "IMAGE\tMEANS\tBUILT")
 			for _, r := range recipes {
 				built := "no"
+				if made, err := images.Find(rootfs.NameOver(r)); r.From != "" && err == nil {
+					built = inBytes(made.Size())
+				}
 				if e, ok := store.Built(r); ok {
 					built = "yes"
 					if e.Size > 0 {
@@ -211,6 +224,8 @@ func newEnvironmentListCommand(f *folder) *cobra.Command {
 // meaning is a recipe in a few words.
 func meaning(r environment.Recipe) string {
 	switch {
+	case r.From != "":
+		return strings.Join(r.Requirements, ", ") + " over " + r.From
 	case r.Programs:
 		return "a program of weir's"
 	case r.Machine:

@@ -17,6 +17,8 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/spf13/cobra"
 
+	"github.com/weir-ml/weir/cluster/rootfs"
+	"github.com/weir-ml/weir/kit/environment"
 	"github.com/weir-ml/weir/kit/oci"
 	"github.com/weir-ml/weir/kit/requirements"
 	"github.com/weir-ml/weir/kit/sbom"
@@ -317,7 +319,13 @@ func (b *builder) absentBase(ctx context.Context, name, architecture string) (*o
 		return nil, err
 	}
 	if recipe, ok := environments.Find(name); ok && architecture == runtime.GOARCH {
-		return b.environment(ctx, environments, recipe, architecture)
+		image, err := b.environment(ctx, environments, recipe, architecture)
+		if over := new(environment.BuildError); errors.As(err, &over) && over.Cause == environment.NoBase {
+			if image, failed := b.store.Find(rootfs.NameOver(recipe)); failed == nil {
+				return image, nil
+			}
+		}
+		return image, err
 	}
 	image, err := b.store.Pull(ctx, name, oci.Remote{Architecture: architecture, Progress: func(text string) { b.say("%s", text) }})
 	if err != nil {

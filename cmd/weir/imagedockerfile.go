@@ -110,6 +110,9 @@ type buildRunner struct {
 	close func()
 }
 
+// buildsDir is where builds have what they work with.
+func buildsDir(dir string) string { return filepath.Join(imagesDir(dir), "builds") }
+
 func (b *builder) newRunner(ctx context.Context) (*buildRunner, error) {
 	h, err := enter()
 	if err != nil {
@@ -124,7 +127,7 @@ func (b *builder) newRunner(ctx context.Context) (*buildRunner, error) {
 	if err != nil {
 		return nil, err
 	}
-	runner, err := step.New(ctx, step.Config{Dir: filepath.Join(imagesDir(dir), "builds"), Outside: file(h.Outside)})
+	runner, err := step.New(ctx, step.Config{Dir: buildsDir(dir), Outside: file(h.Outside)})
 	if err != nil {
 		release()
 		return nil, err

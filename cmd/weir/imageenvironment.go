@@ -29,7 +29,7 @@ func openRecipes(f *folder) (*environment.Store, error) {
 
 // portableFormat is part of the names of images of environments, so that a change of
 // how they are made makes them anew.
-const portableFormat = "2"
+const portableFormat = "3"
 
 // environment makes an image of an environment that runs anywhere, once.
 func (b *builder) environment(ctx context.Context, environments *environment.Store, recipe environment.Recipe, architecture string) (*oci.Image, error) {

@@ -13,6 +13,7 @@ import (
 	"github.com/weir-ml/weir/cluster/cri"
 	"github.com/weir-ml/weir/cluster/namespaces"
 	"github.com/weir-ml/weir/cluster/rootfs"
+	"github.com/weir-ml/weir/cluster/step"
 	"github.com/weir-ml/weir/kit/environment"
 	"github.com/weir-ml/weir/kit/oci"
 )
@@ -45,11 +46,15 @@ func nodeOf(ctx context.Context, dir string, o upOptions, m machine, images *oci
 	if err != nil {
 		return nil, nil, fmt.Errorf("--listen %s: %w", o.listen, err)
 	}
+	means := rootfs.NewImages(store, images)
+	installer := &step.Installer{Images: images, Dir: buildsDir(dir), Tools: store.Tools}
+	means.Installer = installer
 	return &cluster.Node{
 		Plain:          m.kind == namespaces.None,
 		Outside:        m.outside,
 		MachineAddress: address,
-		Images:         rootfs.NewImages(store, images),
+		Images:         means,
+		Installer:      installer,
 		Collection:     s.Images.collection(),
 		Shared:         shared,
 		LogRetention:   s.Logs.retention(),

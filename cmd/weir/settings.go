@@ -150,8 +150,8 @@ func readSettings(dir string) (*settings, error) {
 // check says what is wrong, by the field.
 func (s *settings) check() error {
 	for i, r := range s.Environments {
-		if r.Image == "" {
-			return &gateway.FieldError{Field: fmt.Sprintf("environments[%d]", i), Err: errors.New(`it has no image: name one, as "registry.local/mnist:*"`)}
+		if err := r.Check(); err != nil {
+			return &gateway.FieldError{Field: fmt.Sprintf("environments[%d]", i), Err: err}
 		}
 	}
 	if err := gateway.Within("frontDoor", s.FrontDoor.check()); err != nil {

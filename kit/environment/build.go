@@ -17,6 +17,10 @@ import (
 
 // Built returns the environment of a recipe if it is there already.
 func (s *Store) Built(r Recipe) (*Environment, bool) {
+	r, err := s.over(r)
+	if err != nil {
+		return nil, false
+	}
 	if r.asItLies() {
 		e, err := s.found(context.Background(), r) //nolint:forbidigo // Looking something up takes no context; a Python is asked once, and remembered.
 		return e, err == nil
@@ -46,6 +50,10 @@ func (s *Store) Built(r Recipe) (*Environment, bool) {
 func (s *Store) Build(ctx context.Context, r Recipe, progress func(string)) (*Environment, error) {
 	if progress == nil {
 		progress = func(string) {}
+	}
+	r, err := s.over(r)
+	if err != nil {
+		return nil, err
 	}
 	if r.asItLies() {
 		return s.found(ctx, r)

@@ -26,6 +26,10 @@ type Recipe struct {
 	// reference nor the pattern needs the docker.io/ or library/ in front.
 	Image string `json:"image"`
 
+	// From is an image that the packages are laid over: its root, its Python, its
+	// packages and what it runs. It may be an environment.
+	From string `json:"from,omitempty"`
+
 	// Requirements are packages as pip knows them: "keras", "numpy<2".
 	Requirements []string `json:"packages,omitempty"`
 

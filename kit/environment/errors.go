@@ -16,6 +16,7 @@ const (
 	NoIndex   Cause = "IndexAway"     // the network or the index is away
 	DiskFull  Cause = "DiskFull"
 	NoPython  Cause = "NoPython" // no interpreter, or none of the version wanted
+	NoBase    Cause = "NoBase"   // the recipe's base is none
 	NoFolder  Cause = "NoFolder" // the recipe's folder or environment is not there
 	Other     Cause = "BuildFailed"
 )

@@ -106,7 +106,7 @@ func TestProgressIsTold(t *testing.T) {
 		"warning: Failed to hardlink files; falling back to…": "",
 	}
 	for line, want := range cases {
-		if got := sentence(line); got != want {
+		if got := Sentence(line); got != want {
 			t.Errorf("of %q it is told %q, want %q", line, got, want)
 		}
 	}

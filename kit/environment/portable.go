@@ -221,9 +221,13 @@ func commands() []string {
 	}
 }
 
-// loadedByName are libraries that the C library looks for while a program runs.
+// loadedByName are libraries that the C library looks for while a program runs, and
+// those that all wheels may count on.
 func loadedByName() []string {
-	return []string{"libgcc_s.so.1", "libnss_files.so.2", "libnss_dns.so.2"}
+	return []string{
+		"libgcc_s.so.1", "libnss_files.so.2", "libnss_dns.so.2",
+		"libdl.so.2", "libm.so.6", "libpthread.so.0", "libresolv.so.2", "librt.so.1", "libstdc++.so.6", "libutil.so.1",
+	}
 }
 
 // libraries adds what programs and libraries of others need of this machine, and a

@@ -90,7 +90,7 @@ func (u uv) run(ctx context.Context, image string, progress func(string), args .
 		defer close(told)
 		lines := bufio.NewScanner(r)
 		for lines.Scan() {
-			if s := sentence(lines.Text()); s != "" {
+			if s := Sentence(lines.Text()); s != "" {
 				progress(s)
 			}
 		}
@@ -125,8 +125,8 @@ var steps = []struct {
 	{regexp.MustCompile(`^Installed (\d+ packages?) in (\S+)`), "installed $1 in $2"},
 }
 
-// sentence is what to tell of a line of uv's, "" for nothing.
-func sentence(line string) string {
+// Sentence is what to tell of a line of uv's, "" for nothing.
+func Sentence(line string) string {
 	for _, s := range steps {
 		if m := s.line.FindStringSubmatchIndex(line); m != nil {
 			return string(s.line.ExpandString(nil, s.say, line, m))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os/exec"
 	"runtime"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -200,4 +201,51 @@ CMD ["--epochs", "2"]
 	if said := build(); strings.Contains(said, "six") && strings.Contains(said, "Successfully installed") {
 		t.Errorf("what has run is run again:\n%s", said)
 	}
+}
+
+// A line of the catalogue lays packages over an image: pods have the image's root, its
+// Python, its user and what it runs, and the packages. Over an environment it adds to
+// that one's packages.
+func TestPackagesOverAnImage(t *testing.T) {
+	s := begin(t)
+	p := s.project(map[string]string{
+		"Dockerfile": "FROM python:3.11\nRUN useradd --uid 1000 ada && echo base > /made-by\nUSER ada\nCMD [\"python3\", \"-c\", \"" +
+			"import idna, os, six, time; print(open('/made-by').read().strip(), six.__version__, os.getuid(), flush=True); time.sleep(1000)\"]\n",
+	})
+	base, image := "weir.local/"+s.namespace+"/base:v1", s.namespace+"/with:v1"
+	p.builds(base)
+	s.weir.must(t, "environment", "add", s.namespace+"/six:*", "--from", base, "--package", "six==1.16.0")
+	s.weir.must(t, "environment", "add", image, "--from", s.namespace+"/six:v7", "--package", "idna")
+	says := func(pod, want string) {
+		t.Helper()
+		s.eventually(3*time.Minute, pod+" says "+want, func() (bool, string) {
+			a := s.ask(t, "", "kubectl", "logs", pod, "-n", s.namespace)
+			return strings.Contains(a.out, want), a.out + a.err + s.kubectl("get", "events")
+		})
+	}
+	apply := func(name, image string) { s.apply(strings.NewReplacer("python:3.11", image, "name: it", "name: "+name).Replace(pod("it", "imagePullPolicy: IfNotPresent"))) }
+	apply("it", image)
+	says("it", "base 1.16.0 1000\n")
+	if events := s.kubectl("get", "events"); !strings.Contains(events, "installing six==1.16.0 over "+base) {
+		t.Errorf("nobody was told what was done:\n%s", events)
+	}
+	if list := s.weir.must(t, "environment", "list"); !strings.Contains(list, "idna over "+s.namespace+"/six:v7") {
+		t.Errorf("the catalogue does not say what it means:\n%s", list)
+	}
+
+	p.write("Dockerfile", strings.Replace(read(t, filepath.Join(p.dir, "Dockerfile")), "echo base", "echo newer", 1))
+	p.builds(base)
+	apply("newer", image)
+	says("newer", "newer 1.16.0 1000\n")
+
+	s.weir.must(t, "environment", "add", s.namespace+"/plain", "--from", "python:3.11", "--package", "six==1.17.0")
+	apply("plain", s.namespace+"/plain\n    args: [python3, -c, 'import six; print(six.__version__)']")
+	says("plain", "1.17.0\n")
+
+	s.weir.must(t, "environment", "add", s.namespace+"/round", "--from", s.namespace+"/round", "--package", "six")
+	apply("round", s.namespace+"/round")
+	s.eventually(2*time.Minute, "it says that a base leads back to itself", func() (bool, string) {
+		events := s.kubectl("get", "events")
+		return strings.Contains(events, "lead back to it"), events
+	})
 }
