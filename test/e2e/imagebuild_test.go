@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
-	"runtime"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -223,7 +223,9 @@ func TestPackagesOverAnImage(t *testing.T) {
 			return strings.Contains(a.out, want), a.out + a.err + s.kubectl("get", "events")
 		})
 	}
-	apply := func(name, image string) { s.apply(strings.NewReplacer("python:3.11", image, "name: it", "name: "+name).Replace(pod("it", "imagePullPolicy: IfNotPresent"))) }
+	apply := func(name, image string) {
+		s.apply(strings.NewReplacer("python:3.11", image, "name: it", "name: "+name).Replace(pod("it", "imagePullPolicy: IfNotPresent")))
+	}
 	apply("it", image)
 	says("it", "base 1.16.0 1000\n")
 	if events := s.kubectl("get", "events"); !strings.Contains(events, "installing six==1.16.0 over "+base) {
