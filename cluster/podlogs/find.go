@@ -32,10 +32,16 @@ func (s *Store) Find(namespace string, selector labels.Selector) ([]Pod, error) 
 
 // FindNamed returns the pods that have, or had, a name: the newest first.
 func (s *Store) FindNamed(namespace, name string) ([]Pod, error) {
+	if !isName(name) {
+		return nil, nil // No pod can have it.
+	}
 	return s.find(namespace, name+"_*", func(p Pod) bool { return p.Name == name })
 }
 
 func (s *Store) find(namespace, pattern string, wanted func(Pod) bool) ([]Pod, error) {
+	if !isName(namespace) {
+		return nil, nil
+	}
 	files, err := filepath.Glob(filepath.Join(s.dir, namespace, pattern, podFile))
 	if err != nil {
 		return nil, fmt.Errorf("find kept logs of namespace %q: %w", namespace, err)

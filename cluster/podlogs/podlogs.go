@@ -69,7 +69,7 @@ func View(dir string) *Store { return &Store{dir: dir} }
 // the new file; asking twice for one file does it once.
 func (s *Store) Keep(pod Pod, container string, attempt uint32, logPath string) error {
 	for _, name := range []string{pod.Namespace, pod.Name, pod.UID, container} {
-		if name == "" || name == "." || name == ".." || strings.ContainsRune(name, filepath.Separator) {
+		if !isName(name) {
 			return fmt.Errorf("keep log of container %q of pod %s/%s: %q is no name of a file", container, pod.Namespace, pod.Name, name)
 		}
 	}
@@ -79,6 +79,12 @@ func (s *Store) Keep(pod Pod, container string, attempt uint32, logPath string) 
 		return fmt.Errorf("keep log of container %q of pod %s/%s: %w", container, pod.Namespace, pod.Name, err)
 	}
 	return nil
+}
+
+// isName is whether something names one file in a folder, and is no pattern of
+// several.
+func isName(name string) bool {
+	return name != "" && name != "." && name != ".." && !strings.ContainsAny(name, `/*?[\`+"\x00")
 }
 
 func (s *Store) keep(pod Pod, container string, attempt uint32, logPath string) error {

@@ -68,6 +68,24 @@ func TestFind(t *testing.T) {
 			find: func() ([]Pod, error) { return s.FindNamed("ada", "worker-0") },
 			want: []string{"worker-0_u2", "worker-0_u1"},
 		},
+		"Patterns": {
+			why:  "A name that asks for several, or leads elsewhere, is nobody's.",
+			find: func() ([]Pod, error) {
+				var all []Pod
+				for _, name := range []string{"*", "worker-*", "..", "../ada/worker-0", "", "[w]orker-0"} {
+					byName, err := s.FindNamed("ada", name)
+					if err != nil {
+						return nil, err
+					}
+					byLabel, err := s.Find(name, labels.Everything())
+					if err != nil {
+						return nil, err
+					}
+					all = append(append(all, byName...), byLabel...)
+				}
+				return all, nil
+			},
+		},
 		"Nothing": {
 			why:  "A namespace that never had a pod has no logs, which is no error.",
 			find: func() ([]Pod, error) { return s.Find("eve", labels.Everything()) },

@@ -22,6 +22,7 @@ import (
 
 	"github.com/weir-ml/weir/cluster"
 	"github.com/weir-ml/weir/cluster/namespaces"
+	"github.com/weir-ml/weir/cluster/podlogs"
 	"github.com/weir-ml/weir/kit/oci"
 	"github.com/weir-ml/weir/platform/gateway"
 	"github.com/weir-ml/weir/platform/gateway/identity"
@@ -101,11 +102,12 @@ func openFrontDoor(ctx context.Context, dir string, k *cluster.Cluster, m *machi
 			return ip.IsLoopback() || m.kind != namespaces.None && ip == pods
 		}
 	}
-	quotas, err := core.NewForConfig(k.Inside)
+	inside, err := core.NewForConfig(k.Inside)
 	if err != nil {
 		return nil, err
 	}
-	f.gateway, err = gateway.New(c, append(slices.Concat(registryRoutes(ctx, images, quotas), (&shelf{dir, images, f.settings}).routes()), menuRoute(f.settings))...)
+	logs := logShelf{podlogs.View(cluster.KeptLogs(dir)), inside}
+	f.gateway, err = gateway.New(c, append(slices.Concat(registryRoutes(ctx, images, inside), (&shelf{dir, images, f.settings}).routes(), logs.routes()), menuRoute(f.settings))...)
 	return f, err
 }
 

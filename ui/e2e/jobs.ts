@@ -46,3 +46,19 @@ export const large = (name: string) => ({
     },
   },
 })
+
+/** box is a pod that fails once, and then serves what lies in its volume. */
+export const box = (name: string, namespace = 'default') => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name, namespace },
+  spec: {
+    terminationGracePeriodSeconds: 0,
+    containers: [container('main', `
+      [ -f /work/again ] || { touch /work/again; echo the first run; exit 3; }
+      echo the second run
+      mkdir -p /work/models && echo epoch,loss > /work/models/loss.csv && echo 1,0.5 >> /work/models/loss.csv
+      cd /work && exec python3 -m http.server 8000`, { ports: [{ containerPort: 8000, name: 'web' }], volumeMounts: [{ name: 'work', mountPath: '/work' }] })],
+    volumes: [{ name: 'work', emptyDir: {} }],
+  },
+})

@@ -41,9 +41,9 @@ const podList = createRoute({
 const pod = createRoute({
   getParentRoute: () => root,
   path: '/pods/$namespace/$name',
-  validateSearch: (search: Record<string, unknown>): { view?: PodView } => {
+  validateSearch: (search: Record<string, unknown>): { view?: PodView; run?: 'previous' } => {
     const view = (['logs', 'terminal', 'events'] as const).find((v) => v === search['view'])
-    return view ? { view } : {}
+    return { ...(view && { view }), ...(search['run'] === 'previous' && { run: 'previous' }) }
   },
   component: lazyRouteComponent(() => import('./pods/PodPage'), 'PodPage'),
 })

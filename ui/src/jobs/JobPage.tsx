@@ -1,6 +1,6 @@
 import { Link, Outlet, useNavigate, useParams, useRouterState } from '@tanstack/react-router'
 import { useMutation } from '@tanstack/react-query'
-import { useMemo, useState } from 'react'
+import { useCallback, useMemo, useState } from 'react'
 import { Button } from '../house/Button'
 import { Confirm, type Question } from '../house/Confirm'
 import { Icon } from '../house/Icon'
@@ -8,19 +8,21 @@ import { Menu } from '../house/Menu'
 import { Loading, Notice, OnlyView, Problem } from '../house/Notice'
 import { Page } from '../house/Page'
 import { StateMark } from '../house/State'
+import { Told } from '../house/Told'
 import { problemOf } from '../live/client'
 import { apiVersionOf } from '../live/resource'
 import { useRights } from '../live/rights'
 import { useObject } from '../live/useLive'
+import { KeptLogs } from '../logs/KeptLogs'
 import { jobLink } from '../paths'
+import { nameOfReplica } from '../pods/read'
 import { jobActions, jobCan } from './actions'
 import { jobKinds, kindOf, wordOf } from './kinds'
 import { jobOf, sentenceOf, type Job, type JobObject } from './read'
-import { JobContext, useExplanation, useReplicas } from './useJob'
+import { JobContext, podsOf, useExplanation, useReplicas } from './useJob'
 import { TensorboardButton } from '../tensorboard/TensorboardButton'
 import house from '../house/house.module.css'
 import tabs from '../house/tabs.module.css'
-import s from './jobs.module.css'
 
 /** JobPage is a job of any kind: how it fares, why, and what can be done with it. */
 export function JobPage() {
@@ -43,6 +45,8 @@ function JobOfKind({ kind, namespace, name }: { kind: Job['kind']; namespace: st
   const replicas = useReplicas(kind, namespace, name)
   const explanation = useExplanation(gone ? undefined : job, replicas)
   const view = useMemo(() => job && { job, replicas, gone }, [job, replicas, gone])
+  const which = useMemo(() => ({ labelSelector: podsOf(kind, name) }), [kind, name])
+  const labelOf = useCallback((pod: string) => nameOfReplica(pod, name, kind.family !== 'kubeflow'), [kind, name])
   const tab = useRouterState({ select: (r) => r.location.pathname.split('/')[5] ?? 'overview' })
   const target = `${wordOf(kind)}/${name} -n ${namespace}`
   const commands: Record<string, string> = {
@@ -58,6 +62,7 @@ function JobOfKind({ kind, namespace, name }: { kind: Job['kind']; namespace: st
             It was deleted, or had another name. What it has saved is where it put it; events of it are kept for an hour.
           </Notice>
         )}
+        {gone && <KeptLogs namespace={namespace} name={name} which={which} labelOf={labelOf} />}
       </Page>
     )
   }
@@ -68,13 +73,8 @@ function JobOfKind({ kind, namespace, name }: { kind: Job['kind']; namespace: st
         sentence={<><StateMark state={view.job.state} {...(view.job.word && { word: view.job.word })} />{!stuck && <span>{sentenceOf(view.job)}</span>}</>}
         actions={gone ? undefined : <Actions job={view.job} />}
         nav={<Tabs job={view.job} />}>
-        {gone && <Notice icon="alert" title={`${name} has been deleted`}>You see it as it was. Its pods and logs have gone with it; what it has saved is where it put it.</Notice>}
-        {stuck && explanation.data && (
-          <Notice tone={view.job.state === 'failed' ? 'failed' : 'waiting'} icon={view.job.state === 'failed' ? 'failed' : 'waiting'} title={explanation.data.sentence}>
-            {explanation.data.remedy && <p>{explanation.data.remedy}</p>}
-            {explanation.data.facts && explanation.data.facts.length > 0 && <pre className={s.said}>{explanation.data.facts.join('\n')}</pre>}
-          </Notice>
-        )}
+        {gone && <Notice icon="alert" title={`${name} has been deleted`}>You see it as it was. Its pods have gone with it. Their logs stay for a while, and what it has saved is where it put it.</Notice>}
+        {stuck && explanation.data && <Told failed={view.job.state === 'failed'} explanation={explanation.data} />}
         <Outlet />
       </Page>
     </JobContext>

@@ -23,7 +23,7 @@ export function OverviewTab() {
       <div className={s.main}>
         {job.progress && <Course job={job} />}
         <Card title="Replicas" flush end={<span className={house.muted}>{replicas.length} of {job.replicas.wanted}</span>}>
-          {replicas.length === 0 ? <p className={s.none}>{job.suspended ? 'None while the job is stopped.' : job.ended ? 'Their pods were taken away when the job ended.' : 'None has been made yet.'}</p>
+          {replicas.length === 0 ? <p className={s.none}>{job.suspended ? 'None while the job is stopped.' : job.ended ? <>Their pods were taken away when the job ended. Their <Link to="/jobs/$namespace/$plural/$name/logs" params={jobLink(job).params}>logs</Link> stay for a while.</> : 'None has been made yet.'}</p>
             : <Replicas job={job} replicas={replicas} />}
         </Card>
         {replicas.length > 0 && (

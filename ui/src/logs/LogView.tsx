@@ -18,7 +18,7 @@ export function LogView({ name, sources, choice }: { name: string; sources: read
   const reader = useMemo(() => new Reader(), [])
   useEffect(() => () => reader.close(), [reader])
   useEffect(() => reader.read(sources), [reader, sources])
-  const { book, version, reading, problem } = useSyncExternalStore(reader.subscribe, reader.current)
+  const { book, sources: read, version, reading, problem } = useSyncExternalStore(reader.subscribe, reader.current)
 
   const [query, setQuery] = useState('')
   const [times, setTimes] = useState(false)
@@ -55,7 +55,7 @@ export function LogView({ name, sources, choice }: { name: string; sources: read
     step(e.shiftKey ? -1 : 1)
   }
   const download = () => {
-    const lines = book.entries.map((e) => `${e.time} ${sources[e.source]?.label ?? ''} ${e.text}\n`)
+    const lines = book.entries.map((e) => `${e.time} ${read[e.source]?.label ?? ''} ${e.text}\n`)
     save(`${name}.log`, new Blob(lines, { type: 'text/plain' }))
   }
 
@@ -97,7 +97,7 @@ export function LogView({ name, sources, choice }: { name: string; sources: read
                 return e && (
                   <div key={v.index} ref={wrap ? virtual.measureElement : undefined} data-index={v.index} className={s.line} data-at={v.index === at || undefined}
                     data-error={isError(e.text) || undefined} style={{ transform: `translateY(${v.start}px)` }}>
-                    {sources.length > 1 && <span className={s.source}><i data-series={(sources[e.source]?.colour ?? 0) % 8} />{sources[e.source]?.label}</span>}
+                    {read.length > 1 && <span className={s.source}><i data-series={(read[e.source]?.colour ?? 0) % 8} />{read[e.source]?.label}</span>}
                     {times && <time>{e.time.slice(11, 23)}</time>}
                     <Text entry={e} wanted={wanted} />
                   </div>

@@ -1,3 +1,4 @@
+import { problemOf, send } from '../live/client'
 import { pathOf, pods } from '../live/resource'
 import { hangUp } from '../live/socket'
 import { Book, lastTurn, splitTime, type Entry } from './book'
@@ -14,10 +15,18 @@ export interface Source {
   started: boolean
   /** Whether it has ended for good: then its log is read once. */
   ended: boolean
+  /** Whether it is what the container printed before it was last started again. */
+  previous?: boolean
+  /** Where the log is kept, of a pod that is gone. */
+  kept?: string
+  /** Of which pod it is, if another has its name now. */
+  uid?: string
 }
 
 export interface LogState {
   book: Book
+  /** What is read, as the entries of the book name it by its place. */
+  sources: readonly Source[]
   /** Changes with each change of the book. */
   version: number
   /** Sources whose log was not read to its end yet. */
@@ -30,7 +39,7 @@ export interface LogState {
  * they do. Each comes through a WebSocket, for the reason that Collection gives.
  */
 export class Reader {
-  private state: LogState = { book: new Book(), version: 0, reading: 0 }
+  private state: LogState = { book: new Book(), sources: [], version: 0, reading: 0 }
   private readonly streams = new Map<string, Stream>()
   private readonly readers = new Set<() => void>()
   private batch: Entry[] = []
@@ -43,14 +52,15 @@ export class Reader {
     return () => void this.readers.delete(reader)
   }
 
-  /** read reads these sources, by their place in the list; a source that is read already goes on. */
+  /** read reads these sources; one that is read already goes on. */
   read(sources: readonly Source[]) {
-    sources.forEach((source, i) => {
-      const key = `${source.pod}/${source.container}`
+    for (const source of sources) {
+      const key = `${source.pod}/${source.container}/${source.uid ?? ''}`
       const stream = this.streams.get(key)
+      const i = this.streams.size
       if (stream) stream.source = source
       else if (source.started) this.streams.set(key, new Stream(source, (lines) => this.take(lines, i), () => this.tell()))
-    })
+    }
   }
 
   close() {
@@ -73,7 +83,7 @@ export class Reader {
       this.batch = []
       const streams = [...this.streams.values()]
       const problem = streams.find((s) => s.problem)?.problem
-      this.state = { book: this.state.book, version: this.state.version + 1, reading: streams.filter((s) => !s.over).length, ...(problem && { problem }) }
+      this.state = { book: this.state.book, sources: streams.map((s) => s.source), version: this.state.version + 1, reading: streams.filter((s) => !s.over).length, ...(problem && { problem }) }
       this.readers.forEach((r) => r())
     }, 50)
   }
@@ -86,6 +96,7 @@ class Stream {
   private socket: WebSocket | undefined
   private timer: ReturnType<typeof setTimeout> | undefined
   private rest = 500
+  private readonly aborter = new AbortController()
 
   constructor(
     public source: Source,
@@ -97,12 +108,34 @@ class Stream {
 
   close() {
     clearTimeout(this.timer)
+    this.aborter.abort()
     if (this.socket) hangUp(this.socket)
   }
 
+  /** fetch reads a log to which nothing is added any more, from where it was read before. */
+  private async fetch(path: string) {
+    const { signal } = this.aborter
+    const since = this.last
+    try {
+      const reader = (await send('GET', path, undefined, { signal })).body?.pipeThrough(new TextDecoderStream()).getReader()
+      let rest = ''
+      for (let more = await reader?.read(); more?.value !== undefined; more = await reader?.read()) {
+        const lines = (rest + more.value).split('\n')
+        rest = lines.pop() ?? ''
+        this.take(after(lines, since))
+      }
+    } catch (error) {
+      if (signal.aborted) return
+      this.problem = `The log of ${this.source.label} cannot be read: ${problemOf(error).message}`
+    }
+    this.over = true
+    this.changed()
+  }
+
   private open() {
-    const { namespace, pod, container } = this.source
-    const query = new URLSearchParams({ container, follow: 'true', timestamps: 'true' })
+    if (this.source.kept) return void this.fetch(this.source.kept)
+    const { namespace, pod, container, previous = false } = this.source
+    const query = new URLSearchParams({ container, follow: String(!previous), previous: String(previous), timestamps: 'true' })
     if (this.last !== '') query.set('sinceTime', `${this.last}Z`)
     const address = new URL(`${pathOf(pods, namespace, pod)}/log?${query}`, location.href)
     address.protocol = address.protocol.replace('http', 'ws')
@@ -117,7 +150,7 @@ class Stream {
       this.rest = 500
       const lines = (rest + decoder.decode(message.data as ArrayBuffer, { stream: true })).split('\n')
       rest = lines.pop() ?? ''
-      const fresh = since === '' ? lines : lines.filter((l) => splitTime(l).time > since)
+      const fresh = after(lines, since)
       const last = fresh.at(-1)
       if (last === undefined) return
       this.last = splitTime(last).time || this.last
@@ -125,6 +158,7 @@ class Stream {
     }
     socket.onclose = () => {
       if (rest !== '') this.take([rest])
+      if (this.source.kept) return void this.fetch(this.source.kept)
       if (opened && this.source.ended) {
         this.over = true
         this.changed()
@@ -137,3 +171,5 @@ class Stream {
     }
   }
 }
+
+const after = (lines: string[], since: string) => (since === '' ? lines : lines.filter((l) => splitTime(l).time > since))

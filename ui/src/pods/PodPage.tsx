@@ -1,17 +1,21 @@
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { lazy, Suspense, useCallback, useMemo, useState } from 'react'
 import type { ContainerStatus, Pod } from '../api/kubernetes'
-import { Button } from '../house/Button'
+import { Button, Choices } from '../house/Button'
 import { Confirm, type Question } from '../house/Confirm'
 import { Events } from '../house/Events'
 import { Icon } from '../house/Icon'
 import { Loading, Notice, OnlyView, Problem } from '../house/Notice'
 import { Card, Facts, Page } from '../house/Page'
 import { StateMark } from '../house/State'
+import { Told } from '../house/Told'
 import { Ago, Span } from '../house/Time'
+import { KeptLogs } from '../logs/KeptLogs'
 import { LogView } from '../logs/LogView'
 import type { Source } from '../logs/reader'
+import { useSources } from '../logs/useSources'
 import { call } from '../live/client'
+import { useExplained } from '../live/explain'
 import { pathOf, pods } from '../live/resource'
 import { shells, useRights } from '../live/rights'
 import { useObject } from '../live/useLive'
@@ -27,15 +31,18 @@ const Terminal = lazy(async () => ({ default: (await import('./Terminal')).Termi
 const views = { overview: 'Overview', logs: 'Logs', terminal: 'Terminal', events: 'Events' } as const
 export type PodView = keyof typeof views
 
+const from = '/pods/$namespace/$name'
+
 /** PodPage is one pod: its containers, what they print, a terminal in it, and what happened to it. */
 export function PodPage() {
-  const { namespace, name } = useParams({ from: '/pods/$namespace/$name' })
-  const { view = 'overview' } = useSearch({ from: '/pods/$namespace/$name' })
+  const { namespace, name } = useParams({ from })
+  const { view = 'overview' } = useSearch({ from })
   const navigate = useNavigate()
   const [question, ask] = useState<Question>()
   const { object: pod, gone, phase, problem, retry } = useObject<Pod & { metadata: object }>(pods, namespace, name)
   const may = useRights(namespace)
   const isMeant = useCallback((of: string) => of === name, [name])
+  const which = useMemo(() => ({ pod: name }), [name])
   const crumbs = <><Link to="/pods">Pods</Link> <Icon name="right" size={12} /></>
   const commands: Record<PodView, string> = {
     overview: `weir explain pod/${name} -n ${namespace}`, logs: `weir logs pod/${name} -n ${namespace} -f`,
@@ -45,8 +52,9 @@ export function PodPage() {
     return (
       <Page title={name} crumbs={crumbs} command={commands[view]}>
         {problem && phase === 'failed' ? <Problem problem={problem} what="this pod" retry={retry} /> : phase === 'loading' ? <Loading what={name} /> : (
-          <Notice icon="alert" title={`There is no pod ${name} in ${namespace}`} actions={<Link to="/pods">All pods</Link>}>Pods go with the job they belong to, or when it has ended.</Notice>
+          <Notice icon="alert" title={`There is no pod ${name} in ${namespace}`} actions={<Link to="/pods">All pods</Link>}>Pods go with the job they belong to, or when it has ended. Their logs stay for a while.</Notice>
         )}
+        {gone && <KeptLogs namespace={namespace} name={name} which={which} labelOf={containerOf} />}
       </Page>
     )
   const r = replicaOf(pod, '')
@@ -71,9 +79,9 @@ export function PodPage() {
           ))}
         </nav>
       }>
-      {gone && <Notice icon="alert" title={`${name} has been deleted`}>You see it as it was.</Notice>}
-      {view === 'overview' && <Overview pod={pod} />}
-      {view === 'logs' && <Logs pod={pod} />}
+      {gone && <Notice icon="alert" title={`${name} has been deleted`}>You see it as it was. Its logs stay for a while.</Notice>}
+      {view === 'overview' && <Overview pod={pod} gone={gone} />}
+      {view === 'logs' && (gone ? <KeptLogs namespace={namespace} name={name} which={which} labelOf={containerOf} /> : <Logs pod={pod} />)}
       {view === 'terminal' && (!may.known ? <Loading what="what you may do" /> : !may('create', shells) ? <Notice icon="alert" title="You may not open a terminal here">Who may only look runs nothing. The role edit in {namespace} lets you.</Notice> : r.state === 'running' && !gone ? <Suspense fallback={<Loading what="the terminal" />}><Terminal namespace={namespace} pod={name} containers={(pod.spec?.containers ?? []).map((c) => c.name)} first={r.container} /></Suspense>
         : <Notice title="A terminal needs a pod that runs">This one does not: {r.word.toLowerCase()}.</Notice>)}
       {view === 'events' && <Events namespace={namespace} isMeant={isMeant} />}
@@ -82,14 +90,23 @@ export function PodPage() {
   )
 }
 
-function Overview({ pod }: { pod: Pod & { metadata: object } }) {
+const containerOf = (_: string, container: string) => container
+
+function Overview({ pod, gone }: { pod: Pod & { metadata: object }; gone: boolean }) {
   const { metadata, spec, status } = pod
   const owner = metadata.ownerReferences?.[0]
   const kind = kindNamed(owner?.kind)
   const init = (status?.initContainerStatuses ?? []).map((c) => ({ c, before: true }))
   const containers = [...init, ...(status?.containerStatuses ?? []).map((c) => ({ c, before: false }))]
+  const { state } = replicaOf(pod, '')
+  const again = containers.some(({ c }) => c.restartCount > 0)
+  const told = useExplained(
+    { apiVersion: 'v1', kind: 'Pod', namespace: metadata.namespace ?? '', name: metadata.name ?? '' }, metadata.resourceVersion ?? '',
+    !gone && (again || state === 'waiting' || state === 'failed'),
+  ).data
   return (
     <div className={s.overview}>
+      {told && !gone && (state === 'waiting' || state === 'failed' ? <Told failed={state === 'failed'} explanation={told} /> : again && <Notice title={told.sentence} />)}
       <Card title="Containers" flush>
         <table className={s.containers}>
           <thead><tr><th>Container</th><th>State</th><th>Ran for</th><th>Restarts</th><th>Image</th></tr></thead>
@@ -99,7 +116,10 @@ function Overview({ pod }: { pod: Pod & { metadata: object } }) {
                 <td>{c.name}{before && <small>runs first</small>}</td>
                 <td>{fareOf(c)}</td>
                 <td><Span from={c.state?.running?.startedAt ?? c.state?.terminated?.startedAt} to={c.state?.terminated?.finishedAt} /></td>
-                <td>{c.restartCount}{c.lastState?.terminated && <small>last ended with {c.lastState.terminated.exitCode}{c.lastState.terminated.reason && `, ${c.lastState.terminated.reason}`}</small>}</td>
+                <td>
+                  {c.restartCount}
+                  {c.lastState?.terminated && <small>{lastOf(c.lastState.terminated)}. <Link to={from} params={{ namespace: metadata.namespace ?? '', name: metadata.name ?? '' }} search={{ view: 'logs', run: 'previous' }}>What it printed</Link></small>}
+                </td>
                 <td className={house.muted}>{c.image}</td>
               </tr>
             ))}
@@ -121,6 +141,11 @@ function Overview({ pod }: { pod: Pod & { metadata: object } }) {
   )
 }
 
+/** lastOf says how a container ended before it was started again. */
+function lastOf({ exitCode, reason, finishedAt }: NonNullable<NonNullable<ContainerStatus['lastState']>['terminated']>) {
+  return <>ended with {exitCode}{reason && reason !== 'Error' && `, ${reason}`}, <Ago at={finishedAt} /></>
+}
+
 function fareOf(c: ContainerStatus) {
   const { running, terminated, waiting } = c.state ?? {}
   if (running) return <StateMark state="running" />
@@ -129,13 +154,23 @@ function fareOf(c: ContainerStatus) {
 }
 
 function Logs({ pod }: { pod: Pod & { metadata: object } }) {
-  const facts = JSON.stringify(
-    [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])].map((c, i): Source => ({
+  const { run } = useSearch({ from })
+  const navigate = useNavigate({ from })
+  const all = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])]
+  const again = all.some((c) => c.restartCount > 0)
+  const previous = run === 'previous' && again
+  const sources = useSources(
+    all.map((c, i): Source => ({
       namespace: pod.metadata.namespace ?? '', pod: pod.metadata.name ?? '', container: c.name, label: c.name, colour: i,
-      started: Boolean(c.state?.running ?? c.state?.terminated ?? c.lastState?.terminated),
-      ended: Boolean(c.state?.terminated) && (pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed' || pod.status?.phase === 'Running' && i < (pod.status.initContainerStatuses ?? []).length),
+      ...(previous ? { previous, started: c.restartCount > 0, ended: true } : {
+        started: Boolean(c.state?.running ?? c.state?.terminated ?? c.lastState?.terminated),
+        ended: Boolean(c.state?.terminated) && (pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed' || pod.status?.phase === 'Running' && i < (pod.status.initContainerStatuses ?? []).length),
+      }),
     })),
   )
-  const sources = useMemo(() => JSON.parse(facts) as Source[], [facts])
-  return <LogView name={pod.metadata.name ?? ''} sources={sources} />
+  const choice = again && (
+    <Choices label="Run" value={previous ? 'previous' : 'last'} options={[{ value: 'last', label: 'This run' }, { value: 'previous', label: 'The one before' }] as const}
+      onChange={(to) => void navigate({ search: (old) => ({ ...old, run: to === 'previous' ? to : undefined }), replace: true })} />
+  )
+  return <LogView key={String(previous)} name={pod.metadata.name ?? ''} sources={sources} choice={choice} />
 }

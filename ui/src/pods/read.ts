@@ -26,18 +26,19 @@ const trainers = new Set(['tensorflow', 'pytorch', 'xgboost', 'paddle', 'jax', '
 
 /** mainContainer is the container of a pod that people mean when they name none. */
 export function mainContainer(pod: Pod): string {
-  const containers = pod.spec?.containers ?? []
-  return (
-    pod.metadata?.annotations?.['kubectl.kubernetes.io/default-container'] ??
-    (containers.find((c) => trainers.has(c.name)) ?? containers[0])?.name ??
-    ''
-  )
+  return pod.metadata?.annotations?.['kubectl.kubernetes.io/default-container'] ?? trainerOf((pod.spec?.containers ?? []).map((c) => c.name))
 }
 
+/** trainerOf is the container that trains, of those with these names: the first if none is called so. */
+export const trainerOf = (names: readonly string[]) => names.find((name) => trainers.has(name)) ?? names[0] ?? ''
+
 /** replicaName is what a pod is called among those of its job. */
-export function replicaName(pod: Pod, job: string): string {
-  const generated = pod.metadata?.generateName
-  const name = generated ? generated.replace(/-$/, '') : (pod.metadata?.name ?? '')
+export const replicaName = (pod: Pod, job: string): string =>
+  nameOfReplica(pod.metadata?.name ?? '', job, Boolean(pod.metadata?.generateName))
+
+/** nameOfReplica is the same by a pod's name, which may end in letters that were made up for it. */
+export function nameOfReplica(pod: string, job: string, generated: boolean): string {
+  const name = generated ? pod.replace(/-[^-]*$/, '') : pod
   return name.startsWith(`${job}-`) ? name.slice(job.length + 1) : name
 }
 
