@@ -43,6 +43,11 @@ func stepRules() []rule {
 			perEpoch: true,
 		},
 		{
+			example: "3|17|Loss: 4.575:  12%|█▎        | 1/8 [00:09<01:03,  9.06s/it]", // torchtune
+			needs:   "|loss: ", pattern: `^(?P<epoch>\d+)\|\d+\|Loss: (?P<Loss>[\d.]+|nan|inf):.*%\|.*\|\s*(?P<step>\d+)/(?P<steps>\d+)\s\[`,
+			perEpoch: true,
+		},
+		{
 			example: " 12%|█▏        | 12/100 [00:10<01:10,  1.20it/s]", // tqdm
 			needs:   "%|", pattern: `\d%\|.*\|\s*(?P<step>\d+)/(?P<steps>\d+)\s\[`,
 		},

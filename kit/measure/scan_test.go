@@ -33,6 +33,7 @@ func TestLinesOfFrameworks(t *testing.T) {
 		"DDP":                {"[GPU1] Epoch 7 | Batchsize: 32 | Steps: 16", "; epoch 7"},
 		"Rank":               {"[rank0]: step 20 loss 0.52 lr 0.001", "loss=0.52 lr=0.001; step 20"},
 		"Lightning":          {"Epoch 1:  50%|█████     | 5/10 [00:01<00:01,  5.00it/s, v_num=0, train_loss=0.512]", "train_loss=0.512; epoch 1, step 5/10 of the epoch"},
+		"Torchtune":          {"3|17|Loss: 4.5751566886901855:  12%|█▎        | 1/8 [00:09<01:03,  9.06s/it]", "Loss=4.5751566886901855; epoch 3, step 1/8 of the epoch"},
 		"LightningZero":      {"Epoch 0: 100%|██████████| 10/10 [00:01<00:00, 9.5it/s, loss=0.7, v_num=3, val_acc=0.61]", "loss=0.7 val_acc=0.61; epoch 0, step 10/10 of the epoch"},
 		"HuggingFace":        {"{'loss': 0.5123, 'grad_norm': 1.25, 'learning_rate': 5e-05, 'epoch': 1.25}", "loss=0.5123 grad_norm=1.25 learning_rate=5e-05; epoch 1.25"},
 		"HuggingFaceWords":   {"{'loss': '0.5123', 'learning_rate': '5e-05', 'epoch': '1.25'}", "loss=0.5123 learning_rate=5e-05; epoch 1.25"},
