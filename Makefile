@@ -62,7 +62,7 @@ e2e: build ## Run the tests against the real program
 	@go test -count=1 -timeout 30m ./test/e2e/...
 
 .PHONY: e2e-full
-e2e-full: build ## The same, and train with PyTorch and DeepSpeed, which takes 6 GB of the disk
+e2e-full: build ## The same, and train with PyTorch, DeepSpeed and torchtune, which takes 7 GB of the disk
 	@WEIR_E2E_FULL=1 go test -count=1 -timeout 90m ./test/e2e/...
 
 .PHONY: conformance
