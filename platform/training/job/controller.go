@@ -12,6 +12,7 @@ package job
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -228,15 +229,11 @@ func (r *Reconciler[J]) report(ctx context.Context, j J, d decision) error {
 	if equality.Semantic.DeepEqual(before, d.status) {
 		return nil
 	}
-	next := r.framework.New()
-	next.SetNamespace(j.GetNamespace())
-	next.SetName(j.GetName())
-	was := next.DeepCopyObject().(J)
-	*was.Report(), *next.Report() = before, d.status
-	was.SetResourceVersion(j.GetResourceVersion())
-	next.SetResourceVersion(j.GetResourceVersion())
-
-	patch, err := client.MergeFromWithOptions(was, client.MergeFromWithOptimisticLock{}).Data(next)
+	// The whole status, since to find out what differs would cost more than it says.
+	patch, err := json.Marshal([]map[string]any{
+		{"op": "replace", "path": "/metadata/resourceVersion", "value": j.GetResourceVersion()},
+		{"op": "add", "path": "/status", "value": &d.status},
+	})
 	if err != nil {
 		return fmt.Errorf("report status of %s: %w", r.name(j), err)
 	}
@@ -244,7 +241,7 @@ func (r *Reconciler[J]) report(ctx context.Context, j J, d decision) error {
 	written.SetGroupVersionKind(training.GroupVersion.WithKind(r.framework.Traits().Kind))
 	written.SetNamespace(j.GetNamespace())
 	written.SetName(j.GetName())
-	if err := r.client.Status().Patch(ctx, written, client.RawPatch(types.MergePatchType, patch)); apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+	if err := r.client.Status().Patch(ctx, written, client.RawPatch(types.JSONPatchType, patch)); apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return nil // The job has changed since it was read, so there will be another look.
 	} else if err != nil {
 		return fmt.Errorf("report status of %s: %w", r.name(j), err)
