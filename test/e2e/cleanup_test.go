@@ -34,6 +34,7 @@ spec:
 
 // When a job is done its pods stay or go as its policy says.
 func TestCleanPodPolicy(t *testing.T) {
+	t.Parallel()
 	cases := map[string]struct {
 		why  string
 		left string

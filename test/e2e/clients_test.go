@@ -21,6 +21,7 @@ type registryClient struct {
 // What each client that people have does with a registry it does with the front door,
 // with a token as the password, and the image that it brings runs.
 func TestClientsOfTheRegistry(t *testing.T) {
+	t.Parallel()
 	const own = " --root HOME/root --runroot HOME/run --storage-driver vfs "
 	for name, c := range map[string]registryClient{
 		"Skopeo": {

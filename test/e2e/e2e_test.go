@@ -7,12 +7,12 @@ package e2e_test
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"os"
 	"testing"
 
 	"github.com/weir-ml/weir/cluster/clustertest"
+	"github.com/weir-ml/weir/test/program"
 )
 
 // shared is the weir of most stories.
@@ -23,18 +23,8 @@ var shared weir
 var open, looked string
 
 func TestMain(m *testing.M) {
-	flag.Parse()
-	// Stories wait more than they work.
-	if parallel := flag.Lookup("test.parallel"); !isSet("test.parallel") {
-		_ = parallel.Value.Set("4")
-	}
+	program.AtOnce(6)
 	os.Exit(run(m))
-}
-
-func isSet(name string) bool {
-	set := false
-	flag.Visit(func(f *flag.Flag) { set = set || f.Name == name })
-	return set
 }
 
 func run(m *testing.M) int {

@@ -24,6 +24,7 @@ if w.rank == 0: print("pi is %.6f on %s" % (p, " ".join(sorted(h))))`
 // Each version of MPIJob reaches its workers in its own way, and both kinds of
 // MPI work in both ways. When the job is done, its workers go.
 func TestMPIJob(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct{ version, image, spec string }{
 		"v1alpha1": {version: "v1alpha1", image: "mpioperator/mpi-pi:openmpi"},
 		"v1alpha2": {version: "v1alpha2", image: "mpioperator/mpi-pi:openmpi", spec: "cleanPodPolicy: Running,"},

@@ -359,6 +359,7 @@ if json.loads(os.environ["TF_CONFIG"])["task"]["type"] == "ps":
 // The programs of the examples, which declare nothing, train over two processes by
 // the framework that they import.
 func TestRunOfFrameworks(t *testing.T) {
+	t.Parallel()
 	for folder, as := range map[string]string{"xgboost": "XGBoostJob", "jax": "JAXJob", "paddle-collective": "PaddleJob", "pytorch-ddp": "PyTorchJob"} {
 		t.Run(as, func(t *testing.T) {
 			if as == "PyTorchJob" {
@@ -411,6 +412,7 @@ func TestRunOfManyFiles(t *testing.T) {
 // Whoever is killed while carrying leaves nothing half: what there is is what its
 // name says, and the next carries the rest.
 func TestRunKilledWhileItCarries(t *testing.T) {
+	t.Parallel()
 	w := newWeir(t)
 	w.starts(t)
 	p := w.story(t).project(map[string]string{"train.py": "import os\nprint(os.path.getsize('large.bin'))\n"})
@@ -461,6 +463,7 @@ var weirClient = environment.Recipe{Image: "weir.local/weir-client", Requirement
 
 // weir's own client runs functions and files, from this machine by the kubeconfig.
 func TestPythonClient(t *testing.T) {
+	t.Parallel()
 	sources, err := filepath.Abs("../../python/weir/src")
 	if err != nil {
 		t.Fatal(err)

@@ -63,6 +63,7 @@ if task["type"] == "ps":
 // Jobs as books printed them, of images that nobody has: once these are mapped
 // to an environment of the reader's they run to their end.
 func TestJobsOfBooks(t *testing.T) {
+	t.Parallel()
 	cases := map[string]struct {
 		why       string
 		manifest  func(t *testing.T) string
@@ -167,7 +168,8 @@ func (w *weir) mapTo(t *testing.T, image string, means ...string) {
 	w.must(t, append([]string{"environment", "add", image}, means...)...)
 }
 
-// writeMapping does so in weir.yaml, as a person would with an editor.
+// writeMapping does so in weir.yaml, as a person would with an editor: whoever
+// reads meanwhile reads the file of before.
 func (w *weir) writeMapping(t *testing.T, image string, means map[string]any) {
 	t.Helper()
 	settings.Lock()
@@ -187,7 +189,10 @@ func (w *weir) writeMapping(t *testing.T, image string, means map[string]any) {
 	if data, err = yaml.Marshal(all); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(file, data, 0o600); err != nil {
+	if err := os.WriteFile(file+".new", data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(file+".new", file); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -42,17 +42,14 @@ func (w *weir) story(t *testing.T) *story {
 func (w *weir) storyIn(t *testing.T, name string) *story {
 	t.Helper()
 	s := &story{t, w, name}
-	w.kubectl(t, "create", "namespace", name)
-	s.eventually(time.Minute, "the namespace has what every namespace has", func() (bool, string) {
-		a := s.ask(t, "", "kubectl", "get", "configmap/kube-root-ca.crt", "serviceaccount/default", "-n", name)
-		return a.code == 0, a.err
-	})
+	core := w.core(t)
+	program.Namespace(t, core, name)
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Log(s.howThingsStand())
 		}
 		if w == &shared {
-			_ = w.ask(t, "", "kubectl", "delete", "namespace", name, "--wait=false")
+			_ = core.CoreV1().Namespaces().Delete(context.Background(), name, metav1.DeleteOptions{})
 		}
 	})
 	return s

@@ -162,6 +162,7 @@ spec:
 // The published client of the trainer, as it is, does all it can do: from this
 // machine by the kubeconfig, and in a pod by its service account.
 func TestTrainerClient(t *testing.T) {
+	t.Parallel()
 	for story, why := range map[string]string{
 		"life":        "a job from a function, with packages that pip installs in its pods, from its creation to its deletion",
 		"trouble":     "a job that fails, and one that is refused",

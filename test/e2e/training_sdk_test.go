@@ -19,6 +19,7 @@ var trainingClient = environment.Recipe{Image: "weir.local/training-client", Req
 // The published client of training jobs, as it is, does all it can do: from this
 // machine by the kubeconfig, and in a pod by its service account.
 func TestTrainingClient(t *testing.T) {
+	t.Parallel()
 	for story, why := range map[string]string{
 		"life":    "a job from a function, with packages that pip installs in its pods, from its creation to its deletion",
 		"trouble": "jobs that fail, and jobs that are refused",

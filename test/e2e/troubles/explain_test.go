@@ -12,6 +12,7 @@ import (
 // Each trouble is made for real, and weir explain and the event on the object
 // say the same about it.
 func TestExplain(t *testing.T) {
+	t.Parallel()
 	cases := map[string]struct {
 		why       string
 		manifest  string // applied in a namespace of its own
@@ -263,14 +264,7 @@ func TestExplain(t *testing.T) {
 				t.Skip("WEIR_SHARED is not set: the manifest is not here")
 			}
 			namespace := "t-" + strings.ToLower(name)
-			kubectl(t, "", "create", "namespace", namespace)
-			t.Cleanup(func() {
-				_ = exec.Command(weir.binary, "--dir", weir.dir, "kubectl", "delete", "namespace", namespace, "--wait=false").Run()
-			})
-			poll(t, "the namespace has what every namespace has", func() (bool, string) {
-				a := call(t, "", "kubectl", "get", "configmap/kube-root-ca.crt", "serviceaccount/default", "-n", namespace)
-				return a.Code == 0, a.Err
-			})
+			newNamespace(t, namespace)
 			kubectl(t, tc.manifest, "apply", "-n", namespace, "-f", "-")
 			if tc.afterward != nil {
 				tc.afterward(t, namespace)

@@ -13,7 +13,7 @@ import (
 func TestLogsOfAJob(t *testing.T) {
 	t.Parallel()
 	const lines = 200
-	kubectl(t, "", "create", "namespace", "logs")
+	newNamespace(t, "logs")
 	print := fmt.Sprintf(`command: [sh, -c, "for i in $(seq %d); do echo line $i; [ $((i %% 50)) -ne 0 ] || sleep 0.3; done"]`, lines)
 	kubectl(t, tfjob("", chief(print)+worker(2, print)), "apply", "-n", "logs", "-f", "-")
 
@@ -56,7 +56,7 @@ func TestLogsOfAJob(t *testing.T) {
 // A container that is started again has a log for each time.
 func TestLogsOfEachStart(t *testing.T) {
 	t.Parallel()
-	kubectl(t, "", "create", "namespace", "starts")
+	newNamespace(t, "starts")
 	kubectl(t, podWith("restartPolicy: OnFailure\n  volumes: [{name: v, emptyDir: {}}]",
 		"volumeMounts: [{name: v, mountPath: /v}]\n    command: [sh, -c, \"if [ -e /v/seen ]; then echo second; sleep 1000; fi; touch /v/seen; echo first; exit 1\"]"),
 		"apply", "-n", "starts", "-f", "-")
@@ -72,7 +72,7 @@ func TestLogsOfEachStart(t *testing.T) {
 // Where nothing has been printed the reason is said instead.
 func TestLogsOfWhatCannotStart(t *testing.T) {
 	t.Parallel()
-	kubectl(t, "", "create", "namespace", "silent")
+	newNamespace(t, "silent")
 	kubectl(t, pod(`envFrom: [{configMapRef: {name: settings}}]`), "apply", "-n", "silent", "-f", "-")
 	poll(t, "the reason is said", func() (bool, string) {
 		a := call(t, "", "logs", "pod/it", "-n", "silent")

@@ -4,7 +4,6 @@ package troubles_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,6 +12,10 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
+
 	"github.com/weir-ml/weir/cluster/clustertest"
 	"github.com/weir-ml/weir/test/program"
 )
@@ -20,7 +23,10 @@ import (
 // weir is the program that all tests here share.
 var weir struct{ binary, dir string }
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+func TestMain(m *testing.M) {
+	program.AtOnce(6)
+	os.Exit(run(m))
+}
 
 func run(m *testing.M) int {
 	var err error
@@ -81,6 +87,29 @@ func kubectl(t *testing.T, stdin string, args ...string) string {
 	return a.Out
 }
 
+// client reaches the API server as its administrator.
+func client(t *testing.T) kubernetes.Interface {
+	t.Helper()
+	config, err := clientcmd.BuildConfigFromFlags("", filepath.Join(weir.dir, "kubeconfig"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.QPS = -1
+	c, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// newNamespace makes a namespace for the length of a test.
+func newNamespace(t *testing.T, name string) {
+	t.Helper()
+	c := client(t)
+	program.Namespace(t, c, name)
+	t.Cleanup(func() { _ = c.CoreV1().Namespaces().Delete(context.Background(), name, metav1.DeleteOptions{}) })
+}
+
 // poll waits for a fact; what it last saw is told when it does not come.
 func poll(t *testing.T, what string, is func() (bool, string)) {
 	t.Helper()
@@ -90,14 +119,8 @@ func poll(t *testing.T, what string, is func() (bool, string)) {
 // said returns what weir's own events say about an object.
 func said(t *testing.T, namespace, kind, name string) []string {
 	t.Helper()
-	var events struct {
-		Items []struct {
-			Message, Type  string
-			Source         struct{ Component string }
-			InvolvedObject struct{ Kind, Name string }
-		}
-	}
-	if err := json.Unmarshal([]byte(kubectl(t, "", "get", "events", "-n", namespace, "-o", "json")), &events); err != nil {
+	events, err := client(t).CoreV1().Events(namespace).List(t.Context(), metav1.ListOptions{})
+	if err != nil {
 		t.Fatal(err)
 	}
 	var all []string
