@@ -17,6 +17,7 @@ func TestUnreadableJob(t *testing.T) {
 	l := newLab(t, "unreadable")
 	for _, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
 			l := l.of(t, k)
 			bad, good := "bad-"+k.container, "good-"+k.container
 			j := k.job(l, bad, "", "")

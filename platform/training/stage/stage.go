@@ -135,7 +135,7 @@ func (s *Stage) Play(setUp func(ctrl.Manager) error) (stop func()) {
 // Until waits for a fact.
 func (s *Stage) Until(what string, fact func() bool) {
 	s.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
+	tick := time.NewTicker(25 * time.Millisecond)
 	defer tick.Stop()
 	for deadline := time.Now().Add(2 * time.Minute); !fact(); <-tick.C {
 		if time.Now().After(deadline) {

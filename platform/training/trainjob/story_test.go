@@ -336,6 +336,7 @@ spec:
 // A runtime has its pods started together by a scheduler that knows how; a job
 // waits until the cluster has it.
 func TestPodGroup(t *testing.T) {
+	l := newLab(t)
 	for policy, tc := range map[string]struct {
 		group, version, who string
 		want                map[string]any
@@ -344,40 +345,41 @@ func TestPodGroup(t *testing.T) {
 		"coscheduling": {
 			group: "scheduling.x-k8s.io", version: "v1alpha1", who: "Kubernetes' scheduler plugins",
 			want:   map[string]any{"minMember": int64(2), "minResources": map[string]any{"cpu": "2"}, "scheduleTimeoutSeconds": int64(60)},
-			member: func(p *corev1.Pod) bool { return p.Labels["scheduling.x-k8s.io/pod-group"] == "t" },
+			member: func(p *corev1.Pod) bool { return p.Labels["scheduling.x-k8s.io/pod-group"] == "coscheduling" },
 		},
 		"volcano": {
 			group: "scheduling.volcano.sh", version: "v1beta1", who: "Volcano",
 			want: map[string]any{"minMember": int64(2), "minResources": map[string]any{"cpu": "2"}},
 			member: func(p *corev1.Pod) bool {
-				return p.Annotations["scheduling.k8s.io/group-name"] == "t" && p.Spec.SchedulerName == "volcano"
+				return p.Annotations["scheduling.k8s.io/group-name"] == "volcano" && p.Spec.SchedulerName == "volcano"
 			},
 		},
 	} {
 		t.Run(policy, func(t *testing.T) {
-			l := newLab(t)
+			t.Parallel()
+			l := &lab{l.In(t)}
 			manifest := strings.Replace(runtimeNode, "mlPolicy: {numNodes: 1}", "podGroupPolicy: {"+policy+": {}}\n  mlPolicy: {numNodes: 1}", 1)
-			l.create(l.read(strings.Replace(manifest, "name: plain", "name: together", 1), &trainer.TrainingRuntime{}))
-			l.train("t", `{runtimeRef: {name: together, kind: TrainingRuntime}, trainer: {numNodes: 2, resourcesPerNode: {requests: {cpu: 1}}}}`)
+			l.create(l.read(strings.Replace(manifest, "name: plain", "name: "+policy, 1), &trainer.TrainingRuntime{}))
+			l.train(policy, `{runtimeRef: {name: `+policy+`, kind: TrainingRuntime}, trainer: {numNodes: 2, resourcesPerNode: {requests: {cpu: 1}}}}`)
 			want := fmt.Sprintf("Invalid: the runtime has its pods started together by %s, whose PodGroups (%s) this cluster does not have", tc.who, tc.group)
-			if got := l.untilCondition("t", trainer.TrainJobResourcesCreated, metav1.ConditionFalse); !strings.HasPrefix(got, want) {
+			if got := l.untilCondition(policy, trainer.TrainJobResourcesCreated, metav1.ConditionFalse); !strings.HasPrefix(got, want) {
 				t.Errorf("got %s, want %s…", got, want)
 			}
 
 			l.kinds([]byte(strings.NewReplacer("GROUP", tc.group, "VERSION", tc.version).Replace(podGroups)))
-			pods := l.untilPods("t", "node", 2)
+			pods := l.untilPods(policy, "node", 2)
 			if p := &pods[0]; !tc.member(p) {
 				t.Errorf("pod %+v, scheduler %q", p.ObjectMeta, p.Spec.SchedulerName)
 			}
 			group := &unstructured.Unstructured{}
 			group.SetGroupVersionKind(schema.GroupVersionKind{Group: tc.group, Version: tc.version, Kind: "PodGroup"})
-			if !l.get("t", group) || !metav1.IsControlledBy(group, l.job("t")) {
+			if !l.get(policy, group) || !metav1.IsControlledBy(group, l.job(policy)) {
 				t.Fatalf("group: %v", group)
 			}
 			if diff := cmp.Diff(tc.want, group.Object["spec"]); diff != "" {
 				t.Errorf("-want, +got:\n%s", diff)
 			}
-			if c := l.job("t").Status.Conditions; len(c) > 0 {
+			if c := l.job(policy).Status.Conditions; len(c) > 0 {
 				t.Errorf("conditions: %v", c)
 			}
 
@@ -385,7 +387,7 @@ func TestPodGroup(t *testing.T) {
 			if err := l.Client.Delete(t.Context(), group); err != nil {
 				t.Fatal(err)
 			}
-			l.Until("another group", func() bool { return l.get("t", group) && group.GetUID() != first })
+			l.Until("another group", func() bool { return l.get(policy, group) && group.GetUID() != first })
 			if diff := cmp.Diff(tc.want, group.Object["spec"]); diff != "" {
 				t.Errorf("a group that was deleted came back: -want, +got:\n%s", diff)
 			}
