@@ -49,8 +49,8 @@ func Ask(t testing.TB, c *exec.Cmd, stdin string) Answer {
 }
 
 // Eventually waits for a fact; what was seen last is told if it does not come.
-// Whoever waits looks for a quarter of the time at most: to look may be to run
-// a program, on the processors that the fact needs too.
+// Whoever waits looks for a quarter of the time, and looks away for a second at
+// most: to look may be to run a program, on the processors that the fact needs too.
 func Eventually(t testing.TB, within time.Duration, fact string, is func() (bool, string)) {
 	t.Helper()
 	deadline := time.Now().Add(within)
@@ -63,7 +63,7 @@ func Eventually(t testing.TB, within time.Duration, fact string, is func() (bool
 		if time.Now().After(deadline) {
 			t.Fatalf("after %s it is still not so that %s; seen:\n%s", within, fact, seen)
 		}
-		time.Sleep(max(100*time.Millisecond, 3*time.Since(began)))
+		time.Sleep(min(max(100*time.Millisecond, 3*time.Since(began)), time.Second))
 	}
 }
 
