@@ -75,7 +75,7 @@ func (s *Store) Put(want digest.Digest, content io.Reader) (got ocispec.Descript
 	defer os.Remove(f.Name())
 	defer f.Close()
 	digester := algorithm.Digester()
-	n, err := io.Copy(f, io.TeeReader(content, digester.Hash()))
+	n, err := io.Copy(&early{File: f}, io.TeeReader(content, digester.Hash()))
 	if err != nil {
 		return got, false, err
 	}
@@ -95,6 +95,26 @@ func (s *Store) roomy(err error) error {
 		return err
 	}
 	return fmt.Errorf("the disk of %s is full: make room, for one by weir image prune or weir image remove (%w)", s.dir, err)
+}
+
+// An early file is written to the disk as it comes, so that little is left to wait for
+// when it has to be there.
+type early struct {
+	*os.File
+	waiting int
+}
+
+// earlyBytes is how much of it waits.
+const earlyBytes = 8 << 20
+
+// Write is an io.Writer's.
+func (e *early) Write(p []byte) (int, error) {
+	n, err := e.File.Write(p)
+	if e.waiting += n; e.waiting >= earlyBytes {
+		e.waiting = 0
+		_ = unix.SyncFileRange(int(e.Fd()), 0, 0, unix.SYNC_FILE_RANGE_WRITE) // Sync does what this does not.
+	}
+	return n, err
 }
 
 // adopt makes an open file the blob that it holds.

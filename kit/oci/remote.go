@@ -253,7 +253,7 @@ func (p *pull) blob(ctx context.Context, d ocispec.Descriptor) (err error) {
 	}
 	for failed := 0; have < d.Size; {
 		from := have
-		have, err = p.piece(ctx, d, have, io.MultiWriter(f, hash))
+		have, err = p.piece(ctx, d, have, io.MultiWriter(&early{File: f}, hash))
 		if errors.Is(err, errFromStart) {
 			hash.Reset()
 			have = 0
@@ -329,7 +329,7 @@ func (p *pull) piece(ctx context.Context, d ocispec.Descriptor, from int64, to i
 	}
 	quiet := time.AfterFunc(patience, func() { cancel(errQuiet) })
 	defer quiet.Stop()
-	buffer := make([]byte, 256<<10)
+	buffer := make([]byte, 1<<20)
 	for have := from; ; {
 		n, err := content.Read(buffer)
 		quiet.Reset(patience)

@@ -256,9 +256,9 @@ func (h *Host) Append(repository, id string, content io.Reader) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	var to io.Writer = f
+	var to io.Writer = &early{File: f}
 	if u.hash != nil && u.size == info.Size() {
-		to = io.MultiWriter(f, u.hash)
+		to = io.MultiWriter(to, u.hash)
 	} else {
 		u.hash = nil
 	}

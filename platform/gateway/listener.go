@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"time"
@@ -81,6 +82,9 @@ func (c *peekedConn) Read(p []byte) (int, error) {
 	p[0] = c.first[0]
 	return 1, nil
 }
+
+// ReadFrom leaves it to the connection, by which the kernel sends files.
+func (c *peekedConn) ReadFrom(r io.Reader) (int64, error) { return io.Copy(c.Conn, r) }
 
 // A lane is a listener of connections that somebody else has accepted.
 type lane struct {

@@ -3,6 +3,7 @@ package gateway
 import (
 	"bufio"
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -41,6 +42,11 @@ func (c *counted) WriteHeader(code int) {
 
 // Unwrap is how what can be done with the answer itself is still found.
 func (c *counted) Unwrap() http.ResponseWriter { return c.ResponseWriter }
+
+// ReadFrom leaves it to the answer itself, by which the kernel sends files.
+func (c *counted) ReadFrom(r io.Reader) (int64, error) {
+	return io.Copy(c.ResponseWriter, r)
+}
 
 // Flush is for those who look for it here.
 func (c *counted) Flush() { _ = http.NewResponseController(c.ResponseWriter).Flush() }
