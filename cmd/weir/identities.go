@@ -241,7 +241,7 @@ func newTokenCreateCommand(f *folder) *cobra.Command {
 			if err := gateway.CheckScopes(scopes); err != nil {
 				return fmt.Errorf("--scope: %w", err)
 			}
-			d, err := gateway.Lasting(lasts)
+			d, err := gateway.Lasting(lasts, time.Now())
 			if err != nil {
 				return fmt.Errorf("--lasts: %w", err)
 			}
@@ -258,7 +258,7 @@ func newTokenCreateCommand(f *folder) *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&user, "user", owner, "whose it is")
-	c.Flags().StringVar(&lasts, "lasts", "30d", "how long it lasts, as 12h or 30d; 0 is for ever")
+	c.Flags().StringVar(&lasts, "lasts", "30d", "how long it lasts, as 12h or 30d, or its last day, as 2027-01-31; 0 is for ever")
 	c.Flags().StringSliceVar(&scopes, "scope", nil, "what it is good for: "+strings.Join(gateway.Scopes, ", ")+"; none is everything")
 	return c
 }

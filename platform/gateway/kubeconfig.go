@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"net"
 	"net/http"
 
 	"k8s.io/client-go/tools/clientcmd"
@@ -12,14 +11,7 @@ import (
 // kubectl sends no token without.
 func (g *Gateway) kubeconfig(r *http.Request, user, token string) string {
 	c := clientcmdapi.NewConfig()
-	there := &clientcmdapi.Cluster{Server: "https://" + r.Host}
-	if g.config.Authority != nil {
-		host, _, err := net.SplitHostPort(r.Host)
-		if err != nil {
-			host = r.Host
-		}
-		there.CertificateAuthorityData = g.config.Authority(host)
-	}
+	there := &clientcmdapi.Cluster{Server: "https://" + r.Host, CertificateAuthorityData: g.authority(r)}
 	c.Clusters["weir"] = there
 	c.AuthInfos[user] = &clientcmdapi.AuthInfo{Token: token}
 	c.Contexts["weir"] = &clientcmdapi.Context{Cluster: "weir", AuthInfo: user}

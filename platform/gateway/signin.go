@@ -24,6 +24,8 @@ type SessionAnswer struct {
 	Groups  []string  `json:"groups"`
 	Via     string    `json:"via"`
 	Expires time.Time `json:"expires,omitzero"`
+	// Password says whether the user has one. It is left out for whom weir does not keep.
+	Password *bool `json:"password,omitempty"`
 	// Namespaces are those that the user has a role in. It is left out for who may
 	// list all themselves.
 	Namespaces []string `json:"namespaces,omitzero"`
@@ -45,7 +47,12 @@ func (g *Gateway) showSession(w http.ResponseWriter, r *http.Request) {
 		a.Groups = []string{}
 	}
 	var err error
-	if a.Namespaces, err = g.namespacesOf(r, v); err != nil {
+	if a.Namespaces, err = g.namespacesOf(r, v); err == nil && v.Via != "account" && !v.Subject.Foreign {
+		var has bool
+		has, err = g.config.Identity.HasPassword(r.Context(), v.Name)
+		a.Password = &has
+	}
+	if err != nil {
 		fail(w, err)
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -42,8 +43,7 @@ func (g *Gateway) listTokens(w http.ResponseWriter, r *http.Request) {
 	routes.Respond(w, http.StatusOK, map[string]any{"items": items})
 }
 
-// A newToken is what a token is to be like. Lasts is as in "720h"; empty is 30
-// days, and "0" for ever.
+// A newToken is what a token is to be like. Lasts is as Lasting reads it.
 type newToken struct {
 	Name   string   `json:"name"`
 	Scopes []string `json:"scopes"`
@@ -61,7 +61,7 @@ func (g *Gateway) makeToken(w http.ResponseWriter, r *http.Request) {
 	if !read(w, r, &wanted, `{"name": "laptop", "scopes": ["read"], "lasts": "720h"}`) {
 		return
 	}
-	lasts, err := Lasting(wanted.Lasts)
+	lasts, err := Lasting(wanted.Lasts, time.Now())
 	if err == nil {
 		err = CheckScopes(wanted.Scopes)
 	}
@@ -82,8 +82,13 @@ func (g *Gateway) makeToken(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	g.config.Audit.Info("token made", "user", v.Name, "token", p.ID, "name", p.Title, "scopes", p.Scopes, "expires", p.Expires)
+	namespace := "default"
+	if own, err := g.namespacesOf(r, v); err == nil && len(own) > 0 && !slices.Contains(own, namespace) {
+		namespace = own[0]
+	}
 	routes.Respond(w, http.StatusCreated, map[string]any{
-		"id": p.ID, "name": p.Title, "scopes": p.Scopes, "expires": p.Expires, "token": secret, "kubeconfig": g.kubeconfig(r, v.Name, secret),
+		"id": p.ID, "name": p.Title, "scopes": p.Scopes, "expires": p.Expires, "token": secret,
+		"kubeconfig": g.kubeconfig(r, v.Name, secret), "snippets": g.snippets(r, v.Name, secret, p.Scopes, namespace),
 	})
 }
 
@@ -111,27 +116,35 @@ func (g *Gateway) revokeToken(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// Lasting reads how long a token lasts: "720h" or "30d". Nothing is 30 days, and
-// 0 is for ever.
-func Lasting(text string) (time.Duration, error) {
-	if text == "" {
+// Lasting reads how long a token lasts: "720h", "30d", or the last day, as
+// "2027-01-31". Nothing is 30 days, and 0 is for ever.
+func Lasting(text string, now time.Time) (time.Duration, error) {
+	switch text {
+	case "":
 		return 30 * 24 * time.Hour, nil
-	}
-	if text == "0" {
+	case "0":
 		return 0, nil
 	}
-	var days int
+	if day, err := time.ParseInLocation(time.DateOnly, text, now.Location()); err == nil {
+		if lasts := day.AddDate(0, 0, 1).Sub(now); lasts > 0 && lasts < mostDays*24*time.Hour {
+			return lasts, nil
+		}
+		return 0, fmt.Errorf("%q is no last day of a token: name one from today on, within a hundred years", text)
+	}
 	if rest, ok := strings.CutSuffix(text, "d"); ok {
-		if _, err := fmt.Sscanf(rest, "%d", &days); err == nil && days > 0 && days < 36500 {
+		if days, err := strconv.Atoi(rest); err == nil && days > 0 && days < mostDays {
 			return time.Duration(days) * 24 * time.Hour, nil
 		}
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d <= 0 {
-		return 0, fmt.Errorf("%q is no time for a token to last: say 12h or 30d, or 0 for ever", text)
+		return 0, fmt.Errorf("%q is no time for a token to last: say 12h or 30d, the last day, as 2027-01-31, or 0 for ever", text)
 	}
 	return d, nil
 }
+
+// mostDays are a hundred years.
+const mostDays = 36500
 
 // CheckScopes says which scope there is not.
 func CheckScopes(scopes []string) error {

@@ -98,6 +98,62 @@ command:
 		keys := s.is(t).S3
 		inner.python(doorClients, "sdk/front_door.py", s.namespace, front.URL, token, keys.AccessKey, keys.SecretKey)
 	})
+
+	t.Run("Pasted", func(t *testing.T) {
+		inner := *s
+		inner.T = t
+		for _, url := range []string{front.URL, secure} {
+			inner.pasted(url, token)
+		}
+	})
+}
+
+// pasted makes a token at the front door, and does with each snippet what one does
+// with it.
+func (s *story) pasted(url, token string) {
+	s.Helper()
+	pool, err := cert.NewPool(s.is(s.T).Front.CAFile)
+	if err != nil {
+		s.Fatal(err)
+	}
+	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
+	r, err := http.NewRequestWithContext(s.Context(), http.MethodPost, url+"/weir/tokens", strings.NewReader(`{"name": "pasted", "lasts": "1h"}`))
+	if err != nil {
+		s.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	a, err := client.Do(r)
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer a.Body.Close()
+	var made struct{ Snippets []struct{ ID, Text string } }
+	if err := json.NewDecoder(a.Body).Decode(&made); err != nil {
+		s.Fatal(err)
+	}
+	pythons := map[string]environment.Recipe{"kubernetes": doorClients, "kubeflow-training": trainingClient, "kubeflow": trainerClient}
+	for _, snippet := range made.Snippets {
+		if recipe, ok := pythons[snippet.ID]; ok {
+			s.python(recipe, "-c", snippet.Text)
+			continue
+		}
+		if snippet.ID == "docker" {
+			continue // TestClientsOfTheRegistry signs in by docker, where there is one.
+		}
+		text := snippet.Text
+		if snippet.ID == "shell" {
+			text += `curl --fail --silent --show-error --cacert "$CA" -H "Authorization: Bearer $WEIR_TOKEN" "$WEIR_URL/session"`
+		}
+		shell := exec.CommandContext(s.Context(), "sh", "-ec", text)
+		shell.Dir = s.TempDir()
+		shell.Env = append(os.Environ(), "KUBECONFIG=", "CA="+s.is(s.T).Front.CAFile, "PATH="+filepath.Dir(s.binary)+":"+os.Getenv("PATH"))
+		if out, err := shell.CombinedOutput(); err != nil {
+			s.Errorf("%s: %v\n%s\n%s", snippet.ID, err, out, text)
+		}
+	}
+	if len(made.Snippets) < 7 {
+		s.Errorf("snippets: %v", made.Snippets)
+	}
 }
 
 var doorClients = environment.Recipe{Image: "weir.local/front-door-clients", Requirements: []string{"kubernetes==35.0.0", "boto3==1.44.8"}}

@@ -12,6 +12,8 @@ export interface Session {
   groups?: string[]
   via?: string
   expires?: string
+  /** Whether this person has a password; left out for whom weir does not keep. */
+  password?: boolean
   /** The namespaces that this person may see, where it is not all of them. */
   namespaces?: string[]
 }

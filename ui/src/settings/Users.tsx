@@ -25,6 +25,7 @@ export function Users() {
   const users = useQuery<User[], ApiError>({ queryKey: ['users'], queryFn: async ({ signal }) => (await call<{ items: User[] }>('GET', '/weir/users', undefined, { signal })).items })
   const [question, ask] = useState<Question>()
   const [form, another] = useState(0)
+  const [gives, give] = useState<string>()
   const read = () => client.invalidateQueries({ queryKey: ['users'] })
   const add = useMutation({
     mutationFn: (data: FormData) => {
@@ -59,8 +60,14 @@ export function Users() {
             {users.data.map((u) => (
               <li key={u.name}>
                 <strong>{u.name}</strong>
-                <Groups key={String(u.groups)} user={u} read={read} />
-                <Button onClick={() => ask(remove(u))} aria-label={`Remove ${u.name}`}>Remove</Button>
+                <div className={s.about}>
+                  <Groups key={String(u.groups)} user={u} read={read} />
+                  {gives === u.name && <NewPassword user={u} read={read} close={() => give(undefined)} />}
+                </div>
+                <div className={house.row}>
+                  <Button aria-expanded={gives === u.name} aria-label={`Password of ${u.name}`} onClick={() => give(gives === u.name ? undefined : u.name)}>Password</Button>
+                  <Button onClick={() => ask(remove(u))} aria-label={`Remove ${u.name}`}>Remove</Button>
+                </div>
               </li>
             ))}
           </ul>
@@ -80,6 +87,24 @@ function Groups({ user, read }: { user: User; read: () => Promise<void> }) {
       <input className={house.input} aria-label={`Groups of ${user.name}`} placeholder="in no group" value={text} onChange={(e) => type(e.target.value)} />
       {text !== was && <Button type="submit" disabled={change.isPending}>Change</Button>}
       {!user.password && <small className={house.muted}>signs in by links</small>}
+      {change.error && <small role="alert" className={house.error}>{problemOf(change.error).message}</small>}
+    </form>
+  )
+}
+
+// A forgotten password cannot be read by anyone; who may do this gives another.
+function NewPassword({ user, read, close }: { user: User; read: () => Promise<void>; close: () => void }) {
+  const change = useMutation({
+    mutationFn: (data: FormData) => send('PATCH', path(user.name), JSON.stringify({ password: data.get('password') })),
+    onSuccess: () => {
+      close()
+      return read()
+    },
+  })
+  return (
+    <form className={s.groups} onSubmit={(e) => { e.preventDefault(); change.mutate(new FormData(e.currentTarget)) }}>
+      <input className={house.input} name="password" type="password" required autoFocus autoComplete="new-password" aria-label={`New password of ${user.name}`} placeholder="new password" />
+      <Button type="submit" disabled={change.isPending}>Set</Button>
       {change.error && <small role="alert" className={house.error}>{problemOf(change.error).message}</small>}
     </form>
   )
