@@ -18,6 +18,7 @@ import (
 	"github.com/weir-ml/weir/cluster/clustertest"
 	"github.com/weir-ml/weir/platform/explain"
 	"github.com/weir-ml/weir/platform/routes"
+	"github.com/weir-ml/weir/test/program"
 )
 
 // Whoever may see an object is told why it does not move, and nobody else is.
@@ -28,9 +29,7 @@ func TestExplainedOverHTTP(t *testing.T) {
 		t.Fatal(err)
 	}
 	const namespace = "explained-over-http"
-	if _, err := core.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	program.Namespace(t, core, namespace)
 	if _, err := core.RbacV1().RoleBindings(namespace).Create(ctx, &rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: "viewer"},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "view"},
