@@ -26,6 +26,7 @@ import (
 	"github.com/weir-ml/weir/cluster/apiserver"
 	"github.com/weir-ml/weir/cluster/controllermanager"
 	"github.com/weir-ml/weir/cluster/etcd"
+	"github.com/weir-ml/weir/cluster/gpu"
 	"github.com/weir-ml/weir/cluster/pki"
 	"github.com/weir-ml/weir/cluster/scheduler"
 )
@@ -78,6 +79,8 @@ type Cluster struct {
 	Kubeconfig string
 	// Missing says in sentences what pods go without on this machine.
 	Missing []string
+	// GPUs are those that pods can ask for.
+	GPUs gpu.Machine
 
 	config Config
 	keys   *keys

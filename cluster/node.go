@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -22,6 +23,7 @@ import (
 	"github.com/weir-ml/weir/cluster/cgroup"
 	"github.com/weir-ml/weir/cluster/container"
 	"github.com/weir-ml/weir/cluster/cri"
+	"github.com/weir-ml/weir/cluster/gpu"
 	"github.com/weir-ml/weir/cluster/metrics"
 	"github.com/weir-ml/weir/cluster/network/dns"
 	"github.com/weir-ml/weir/cluster/network/proxy"
@@ -90,6 +92,14 @@ func (k *Cluster) StartNode(ctx context.Context) error {
 		k.Missing = append(k.Missing, why)
 	}
 
+	k.GPUs = gpu.Find("/")
+	k.Missing = append(k.Missing, k.GPUs.Missing...)
+	shared := slices.Clone(c.Node.Shared)
+	for _, f := range k.GPUs.Files() {
+		// Where /usr cannot be written over, the machine's own is seen, with the driver in it.
+		shared = append(shared, cri.Share{Path: f.Path, ReadOnly: true, Optional: true})
+	}
+
 	relister := node.NewRelister()
 	if i := c.Node.Installer; i != nil && !c.Node.Plain {
 		i.Site = &step.Site{Containers: containers, Network: where.network}
@@ -100,7 +110,7 @@ func (k *Cluster) StartNode(ctx context.Context) error {
 	runtime, err := cri.New(cri.Config{
 		Dir:        in("cri"),
 		KubeletDir: in("kubelet"),
-		Shared:     c.Node.Shared,
+		Shared:     shared,
 		Containers: containers,
 		Cgroups:    groups,
 		Images:     c.Node.Images,
@@ -137,6 +147,7 @@ func (k *Cluster) StartNode(ctx context.Context) error {
 		Collection: c.Node.Collection,
 		Users:      containers,
 		Relister:   relister,
+		GPUs:       k.GPUs,
 	}); err != nil {
 		return err
 	}

@@ -164,7 +164,7 @@ func (r *Runtime) memory(e *entry.Config, s Spec) {
 }
 
 func (m Mount) entry() entry.Mount {
-	e := entry.Mount{Source: m.Source, Target: m.Target, Recursive: !m.OnlyTop, Flags: unix.MOUNT_ATTR_NODEV, NoLinks: true}
+	e := entry.Mount{Source: m.Source, Target: m.Target, Recursive: !m.OnlyTop, Flags: unix.MOUNT_ATTR_NODEV, NoLinks: true, Optional: m.Optional}
 	if m.ReadOnly {
 		e.Flags |= unix.MOUNT_ATTR_RDONLY
 	}

@@ -49,6 +49,7 @@ func TestMounts(t *testing.T) {
 		"Nested":   {why: "One may lie in another.", mounts: []Mount{{Source: dir + "/tree", Target: "/v"}, {Source: dir + "/file", Target: "/v/below/b"}}, script: "cat /v/a /v/below/b", want: "acontent"},
 		"ReadOnly": {why: "A read-only one cannot be written.", mounts: []Mount{{Source: dir + "/tree", Target: "/v", ReadOnly: true}}, script: "touch /v/x 2>/dev/null || echo no", want: "no"},
 		"Private":  {why: "A mount without propagation is no peer of the machine's.", mounts: []Mount{{Source: dir + "/tree", Target: "/v"}}, script: "grep ' /v ' /proc/self/mountinfo | grep -c -e shared -e master", want: "0"},
+		"Optional": {why: "What may be done without is, where it has no place.", mounts: []Mount{{Source: dir + "/file", Target: "/proc/no-such-place", Optional: true}}, script: "echo -n runs", want: "runs"},
 		"Nodes":    {why: "A device node in a volume is of no use.", mounts: []Mount{{Source: dir + "/tree", Target: "/v"}}, script: "mknod /v/n c 1 3 2>/dev/null; cat /v/n 2>/dev/null; rm -f /v/n", want: ""},
 	} {
 		t.Run(name, func(t *testing.T) {

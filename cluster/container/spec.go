@@ -56,6 +56,7 @@ type Mount struct {
 	Over           []string // folders that lie over Source, the topmost first; it is read-only then
 	ReadOnly       bool
 	OnlyTop        bool // without what is mounted below Source
+	Optional       bool // where it cannot be mounted, the container does without
 	Propagation    Propagation
 }
 

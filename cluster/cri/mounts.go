@@ -35,6 +35,7 @@ func (r *Runtime) mountsOf(ctx context.Context, i *instance) ([]container.Mount,
 			Source:      from.path,
 			Target:      m.GetContainerPath(),
 			ReadOnly:    m.GetReadonly() || from.readOnly,
+			Optional:    from.optional,
 			Propagation: propagationOf(m.GetPropagation()),
 		})
 	}

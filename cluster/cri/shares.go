@@ -15,6 +15,8 @@ import (
 type Share struct {
 	Path     string // absolute
 	ReadOnly bool
+	// Optional says that containers do without it where it cannot be mounted.
+	Optional bool
 }
 
 // Shares decides which paths of the machine a pod may mount: those in a shared folder and
@@ -64,8 +66,8 @@ func (s *shares) close() {
 // A source is what a mount may show of the machine. Its path has no links in it: one that
 // is there when the mount is made was put there afterwards, and is refused by then.
 type source struct {
-	path     string
-	readOnly bool
+	path               string
+	readOnly, optional bool
 }
 
 // source says what a pod gets when it asks for path. A folder that is missing in a writable
@@ -95,7 +97,7 @@ func (s *shares) source(podUID, path string) (source, error) {
 			continue
 		}
 		found, err := resolve(share.root, below, path, !share.ReadOnly)
-		found.readOnly = share.ReadOnly
+		found.readOnly, found.optional = share.ReadOnly, share.Optional
 		return found, err
 	}
 	return source{}, fmt.Errorf("hostPath %s: pods see no folder of this machine that was not shared with them: start weir with `weir up --share %s`", path, path)

@@ -21,7 +21,7 @@ func TestSources(t *testing.T) {
 	must(t, os.Symlink("../../../other/volumes/v", kubelet+"/pods/mine/volumes/steal"))
 	must(t, os.Symlink(open, dir+"/link-to-open"))
 
-	s, err := openShares(kubelet, []Share{{Path: dir + "/link-to-open"}, {Path: fixed, ReadOnly: true}, {Path: private + "/key", ReadOnly: true}})
+	s, err := openShares(kubelet, []Share{{Path: dir + "/link-to-open"}, {Path: fixed, ReadOnly: true}, {Path: private + "/key", ReadOnly: true, Optional: true}})
 	must(t, err)
 	defer s.close()
 
@@ -29,6 +29,7 @@ func TestSources(t *testing.T) {
 		why, path string
 		want      string
 		readOnly  bool
+		optional  bool
 		problem   string
 	}{
 		"Shared":          {why: "A shared folder may be mounted under the name it was shared by.", path: dir + "/link-to-open", want: open},
@@ -36,7 +37,7 @@ func TestSources(t *testing.T) {
 		"LinkInside":      {why: "A link that stays inside may be followed.", path: open + "/alias", want: open + "/in"},
 		"Made":            {why: "What is missing in a writable share is made.", path: open + "/new/deep", want: open + "/new/deep"},
 		"ReadOnly":        {why: "A read-only share stays so.", path: fixed, want: fixed, readOnly: true},
-		"File":            {why: "A single file may be shared.", path: private + "/key", want: private + "/key", readOnly: true},
+		"File":            {why: "A single file may be shared.", path: private + "/key", want: private + "/key", readOnly: true, optional: true},
 		"NotMade":         {why: "Nothing is made in a read-only share.", path: fixed + "/new", problem: "no such file or folder"},
 		"OwnVolume":       {why: "A pod's volumes lie in its folder.", path: kubelet + "/pods/mine/volumes/v", want: kubelet + "/pods/mine/volumes/v"},
 		"OtherVolume":     {why: "Another pod's are not its business.", path: kubelet + "/pods/other/volumes/v", problem: "weir up --share " + kubelet},
@@ -64,7 +65,7 @@ func TestSources(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s\n%v", tc.why, err)
 			}
-			if got.path != tc.want || got.readOnly != tc.readOnly {
+			if got.path != tc.want || got.readOnly != tc.readOnly || got.optional != tc.optional {
 				t.Errorf("%s\ngot %+v, want %s", tc.why, got, tc.want)
 			}
 		})

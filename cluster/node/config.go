@@ -26,6 +26,7 @@ func kubeletServer(c Config) (*kubeletoptions.KubeletServer, error) {
 	flags.CertDirectory = c.Dir
 	flags.HostnameOverride = c.Name
 	flags.NodeIP = c.Address.String()
+	flags.NodeLabels = gpuLabels(c.GPUs)
 
 	k, err := kubeletoptions.NewKubeletConfiguration()
 	if err != nil {

@@ -1,17 +1,29 @@
 package node
 
 import (
+	"fmt"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/pkg/kubelet/cm"
 	"k8s.io/utils/ptr"
+
+	"github.com/weir-ml/weir/cluster/gpu"
 )
 
 // newContainerManager is the kubelet's view of cgroups here: it keeps none. The
-// runtime gives each container its own group; a pod has none around them.
-func newContainerManager(users Users, dir string) cm.ContainerManager {
-	return containerManager{cm.NewStubContainerManager(), users, dir}
+// runtime gives each container its own group; a pod has none around them. GPUs
+// are handed out where there are any.
+func newContainerManager(logger klog.Logger, users Users, dir string, gpus gpu.Machine) (cm.ContainerManager, error) {
+	inner := cm.NewStubContainerManager()
+	if len(gpus.GPUs) > 0 {
+		var err error
+		if inner, err = newWithGPUs(logger, inner, dir, gpus); err != nil {
+			return nil, fmt.Errorf("hand out GPUs: %w", err)
+		}
+	}
+	return containerManager{inner, users, dir}, nil
 }
 
 type containerManager struct {

@@ -27,6 +27,7 @@ import (
 	"k8s.io/kubernetes/pkg/volume/util/hostutil"
 	"k8s.io/kubernetes/pkg/volume/util/subpath"
 
+	"github.com/weir-ml/weir/cluster/gpu"
 	"github.com/weir-ml/weir/cluster/pki"
 )
 
@@ -55,6 +56,8 @@ type Config struct {
 	Collection ImageCollection
 	Users      Users
 	Relister   *Relister
+	// GPUs are those of the machine, for containers that ask for nvidia.com/gpu.
+	GPUs gpu.Machine
 }
 
 // An ImageCollection says when images that no container uses are removed: when the disk
@@ -102,6 +105,10 @@ func dependencies(ctx context.Context, c Config, server *kubeletoptions.KubeletS
 	// The kubelet would link each log into /var/log/containers for collectors
 	// that a single machine does not have.
 	kubelet.ContainerLogsDir = filepath.Join(c.Dir, "container-logs")
+	manager, err := newContainerManager(klog.FromContext(ctx), c.Users, c.Dir, c.GPUs)
+	if err != nil {
+		return nil, err
+	}
 	mounter := newMounter()
 	pods := newPodSource()
 	d := &kubelet.Dependencies{
@@ -113,7 +120,7 @@ func dependencies(ctx context.Context, c Config, server *kubeletoptions.KubeletS
 		RemoteImageService:        c.Images,
 		CAdvisorInterface:         &machine{dir: c.Dir},
 		OSInterface:               withoutLinks{},
-		ContainerManager:          newContainerManager(c.Users, c.Dir),
+		ContainerManager:          manager,
 		VolumePlugins:             volumePlugins(),
 		TLSOptions:                tls,
 		OOMAdjuster:               oom.NewFakeOOMAdjuster(),

@@ -7,6 +7,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/pkg/kubelet/lifecycle"
+
+	"github.com/weir-ml/weir/cluster/gpu"
 )
 
 // one is a machine's user namespace with nobody but root.
@@ -33,7 +35,11 @@ func TestPodsOfStrangers(t *testing.T) {
 		"OnFailure": {why: "A job's pod is not made again for ever.", pod: corev1.PodSpec{RestartPolicy: corev1.RestartPolicyOnFailure, Containers: []corev1.Container{{SecurityContext: as(1000, 0)}}}, want: "runAsUser 1000 does not exist"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newContainerManager(one{}, t.TempDir()).GetAllocateResourcesPodAdmitHandler(klog.Background())
+			m, err := newContainerManager(klog.Background(), one{}, t.TempDir(), gpu.Machine{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			h := m.GetAllocateResourcesPodAdmitHandler(klog.Background())
 			got := h.Admit(t.Context(), &lifecycle.PodAdmitAttributes{Pod: &corev1.Pod{Spec: c.pod}, Operation: lifecycle.AddOperation})
 			if got.Admit != (c.want == "") || !strings.HasPrefix(got.Message, c.want) {
 				t.Errorf("%s Got %+v, want %q", c.why, got, c.want)

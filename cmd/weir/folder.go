@@ -67,6 +67,8 @@ type state struct {
 	Namespaces string `json:"namespaces"`
 	// Missing says in sentences what this machine does not allow.
 	Missing []string `json:"missing,omitempty"`
+	// GPUs says in a line which the machine has.
+	GPUs string `json:"gpus,omitempty"`
 }
 
 // An endpoint is where something is reached, and by what keys.

@@ -247,7 +247,7 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 		s.Front = front.endpoint
 	}
 
-	s.Ready, s.Missing = time.Now(), append(m.missing, k.Missing...)
+	s.Ready, s.Missing, s.GPUs = time.Now(), append(m.missing, k.Missing...), k.GPUs.String()
 	spare.pace()
 	go settle(ctx)
 	cleaning := cleaner{cluster: k.Inside, images: images}

@@ -45,6 +45,9 @@ func (s *state) describe(out io.Writer, dir string) {
 	case "user":
 		fmt.Fprintln(out, "  pods        in namespaces of their own, as this user")
 	}
+	if s.GPUs != "" {
+		fmt.Fprintf(out, "  GPUs        %s   (pods ask for nvidia.com/gpu)\n", s.GPUs)
+	}
 	for _, m := range s.Missing {
 		fmt.Fprintf(out, "  missing     %s\n", m)
 	}
