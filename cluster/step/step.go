@@ -124,13 +124,13 @@ func (r *Runner) Run(ctx context.Context, c dockerfile.Command, output io.Writer
 	if err := w.lay(ctx); err != nil {
 		return err
 	}
-	attached, err := r.site.Network.Attach(ctx, id, nil)
+	net, leave, err := r.attach(ctx, id, c)
 	if err != nil {
 		return err
 	}
-	defer r.site.Network.Detach(id) //nolint:errcheck // It says of every id that it is gone.
+	defer leave()
 	namespaces, err := r.site.Containers.NewNamespaces(ctx, container.NamespaceOptions{
-		Hostname: "build", Network: attached.Namespace,
+		Hostname: "build", Network: net,
 		Sysctls: map[string]string{"net.ipv4.ip_unprivileged_port_start": "0"},
 	})
 	if err != nil {
@@ -176,6 +176,19 @@ func (c *changes) Unpacked() (folder string, size int64) {
 		return "", 0
 	}
 	return c.folder, c.packed.Bytes
+}
+
+// attach is the network namespace of a command, which is there until it leaves.
+func (r *Runner) attach(ctx context.Context, id string, c dockerfile.Command) (namespace *os.File, leave func(), err error) {
+	if c.Alone {
+		file, err := network.Alone()
+		return file, func() { file.Close() }, err
+	}
+	attached, err := r.site.Network.Attach(ctx, id, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	return attached.Namespace, func() { _ = r.site.Network.Detach(id) }, nil // It says of every id that it is gone.
 }
 
 // spec is the container of a command.

@@ -214,6 +214,7 @@ func TestCommandIsAsTheDockerfileSays(t *testing.T) {
 		"FromStage":  {"RUN mkdir -p /out/empty && echo made > /out/f && chmod 750 /out/empty && ln -s f /out/l && touch -d @5 /out/f\nFROM base\nCOPY --from=0 /out /got\nCOPY --from=0 /out/l /one\nRUN cat /got/l /one; stat -c '%a' /got/empty; stat -c %Y /got/f; ls -A /got\n", "made\nmade\n750\n5\nempty\nf\nl\n"},
 		"NotNeeded":  {"FROM base AS never\nRUN echo never; exit 1\nFROM base\nRUN echo ok\n", "ok\n"},
 		"Triggered":  {"FROM base AS it\nONBUILD RUN echo triggered\nFROM it\nRUN echo after\n", "triggered\nafter\n"},
+		"NoNetwork":  {"RUN --network=none ls /sys/class/net; ping -c 1 -q 127.0.0.1 > /dev/null && echo itself\n", "lo\nitself\n"},
 		"Alone":      {"RUN echo $$; ls /home\n", "1\nada\n"},
 	}
 	for name, c := range cases {

@@ -34,7 +34,7 @@ func refusedAdd(c *instructions.AddCommand) string {
 		}
 	}
 	if len(c.ExcludePatterns) > 0 {
-		return "--exclude is not known: name what to leave out in .dockerignore"
+		return "--exclude is for COPY: name what to leave out in .dockerignore"
 	}
 	if c.Unpack != nil {
 		return "--unpack is not known: archives of the folder are unpacked, and those that are fetched are not"
@@ -105,7 +105,7 @@ func (b *builder) fetch(ctx context.Context, address string, c *instructions.Add
 // archives are the archives that a source means; none where it means anything else.
 func (o *origin) archives(source string) ([]oci.Entry, error) {
 	files := picked{}
-	if _, err := o.pick(source, files); err != nil {
+	if _, err := o.pick(source, false, files); err != nil {
 		return nil, err
 	}
 	depth := strings.Count(clean(source), "/") + 1

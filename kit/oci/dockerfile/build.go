@@ -407,7 +407,9 @@ func (b *builder) do(ctx context.Context, s *stage, c instructions.Command, glob
 	case *instructions.RunCommand:
 		return b.run(ctx, s, c)
 	case *instructions.CopyCommand:
-		return b.copy(ctx, s, copying{SourcesAndDest: c.SourcesAndDest, from: c.From, owner: c.Chown, mode: c.Chmod})
+		return b.copy(ctx, s, copying{
+			SourcesAndDest: c.SourcesAndDest, from: c.From, owner: c.Chown, mode: c.Chmod, parents: c.Parents, exclude: c.ExcludePatterns,
+		})
 	case *instructions.AddCommand:
 		return b.add(ctx, s, c)
 	default:

@@ -21,6 +21,8 @@ type copying struct {
 	from        string // a stage or an image; "" is the folder
 	owner, mode string
 	fetched     picked // besides the sources
+	parents     bool   // sources keep the folders that they are in
+	exclude     []string
 }
 
 // A picked file or folder is going to be somewhere below the destination; "" is that
@@ -44,15 +46,16 @@ func (b *builder) copy(ctx context.Context, s *stage, c copying) error {
 	files, single := picked{}, len(c.SourcePaths)+len(c.SourceContents)+len(c.fetched) == 1
 	maps.Copy(files, c.fetched)
 	for _, source := range c.SourcePaths {
-		one, err := from.pick(source, files)
+		one, err := from.pick(source, c.parents, files)
 		if err != nil {
 			return err
 		}
-		single = single && one
+		single = single && one && !c.parents
 	}
 	for _, inline := range c.SourceContents {
 		files[path.Base(inline.Path)] = oci.Entry{Mode: 0o644, Content: []byte(inline.Data), Size: int64(len(inline.Data))}
 	}
+	files.exclude(c.exclude)
 	if b.rehearsal != nil {
 		return nil
 	}

@@ -102,7 +102,8 @@ func build(t *testing.T, store *oci.Store, text string, files []oci.Entry, o Opt
 // What cannot be done is refused before anything is, by its line.
 func TestRefused(t *testing.T) {
 	cases := map[string]struct{ text, want string }{
-		"Run":      {"FROM scratch\n# x\nCOPY a.py \\\n  /a\nRUN --network=none make\n", "Dockerfile:5: RUN: --network=none is not known"},
+		"Run":      {"FROM scratch\n# x\nCOPY a.py \\\n  /a\nRUN --network=host make\n", "Dockerfile:5: RUN: --network=host is not known"},
+		"But":      {"FROM scratch\nCOPY --exclude=!a.py . /\n", "Dockerfile:2: COPY: --exclude=!a.py is not known"},
 		"Agent":    {"FROM scratch\nRUN --mount=type=ssh make\n", "Dockerfile:2: RUN: --mount=type=ssh is not known"},
 		"Secret":   {"FROM scratch\nRUN --mount=type=secret,id=x,required=true make\n", "Dockerfile:2: RUN: secret x is not given: give it with --secret id=x"},
 		"Mount":    {"FROM scratch\nRUN --mount=type=bind,source=gone,target=/x make\n", "Dockerfile:2: RUN: gone: there is no such file"},
@@ -183,6 +184,41 @@ func TestAsBuildahDoes(t *testing.T) {
 			}
 			if diff := cmp.Diff(settings(want), settings(got)); diff != "" {
 				t.Errorf("settings (-buildah +weir)\n%s", diff)
+			}
+		})
+	}
+}
+
+// Of what is copied some stays out, and some keeps the folders that it is in. (buildah
+// does otherwise or not at all.)
+func TestCopyOfSome(t *testing.T) {
+	cases := map[string]struct {
+		text string
+		want []string
+	}{
+		"Exclude":       {"COPY --exclude=*.py --exclude=conf --exclude=**/?.py . /", []string{"in.tar.gz", "read me.txt"}},
+		"ExcludeDeep":   {"COPY --exclude=deep/*.py src /", []string{"x.py"}},
+		"ExcludeFile":   {"COPY --exclude=b.* *.py /", []string{"a.py"}},
+		"Parents":       {"COPY --parents src/deep a.py /p/", []string{"p/a.py", "p/src/deep/y.py"}},
+		"ParentsPivot":  {"COPY --parents ./src/./deep/*.py /p", []string{"p/deep/y.py"}},
+		"ParentsSingle": {"COPY --parents src/x.py /p", []string{"p/src/x.py"}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, files := contextOf(t, program())
+			store, err := oci.Open(t.TempDir())
+			must(t, err)
+			image, err := build(t, store, "FROM scratch\n"+c.text+"\n", files, Options{})
+			must(t, err)
+			var there []string
+			for name, what := range tree(t, store, image) {
+				if !strings.HasPrefix(what, "d") {
+					there = append(there, name)
+				}
+			}
+			slices.Sort(there)
+			if diff := cmp.Diff(c.want, there); diff != "" {
+				t.Errorf("files (-want +got)\n%s", diff)
 			}
 		})
 	}

@@ -78,9 +78,14 @@ func clean(source string) string {
 }
 
 // pick finds what a source means: files, and folders, of which what they hold is
-// picked. One says whether it is one file.
-func (o *origin) pick(source string, to picked) (one bool, err error) {
+// picked. With parents each is in the folders that it was in, from "/./" in the source
+// on. One says whether it is one file.
+func (o *origin) pick(source string, parents bool, to picked) (one bool, err error) {
 	pattern := clean(source)
+	above := 0 // how many of those folders are left out
+	if before, _, ok := strings.Cut(source, "/./"); ok && clean(before) != "." {
+		above = strings.Count(clean(before), "/") + 1
+	}
 	all, err := o.entries(pattern)
 	if err != nil {
 		return false, err
@@ -104,6 +109,10 @@ func (o *origin) pick(source string, to picked) (one bool, err error) {
 		}
 		found++
 		switch {
+		case parents:
+			if len(parts) > above {
+				to[strings.Join(parts[above:], "/")] = f
+			}
 		case len(parts) > depth:
 			to[strings.Join(parts[depth:], "/")] = f
 		case !f.Mode.IsDir():

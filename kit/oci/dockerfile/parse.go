@@ -97,12 +97,7 @@ func refused(c instructions.Command) string {
 	case *instructions.RunCommand:
 		return refusedRun(c)
 	case *instructions.CopyCommand:
-		switch {
-		case c.Parents:
-			return "--parents is not known: name the folder to copy to"
-		case len(c.ExcludePatterns) > 0:
-			return "--exclude is not known: name what to leave out in .dockerignore"
-		}
+		return refusedExclusion(c.ExcludePatterns)
 	case *instructions.AddCommand:
 		return refusedAdd(c)
 	}

@@ -51,6 +51,7 @@ type Command struct {
 	Dir    string // made if missing
 	User   string // as in a Dockerfile: a name or a number, with :GROUP or without
 	Mounts []Mount
+	Alone  bool `json:",omitempty"` // reaches nothing outside
 	// Proxies are further variables, on which what the command makes does not depend.
 	Proxies []string `json:"-"`
 }
@@ -73,8 +74,8 @@ func refusedRun(c *instructions.RunCommand) string {
 			return why
 		}
 	}
-	if n := instructions.GetNetwork(c); n != instructions.NetworkDefault {
-		return fmt.Sprintf("--network=%s is not known: commands have a network of their own that leads out", n)
+	if n := instructions.GetNetwork(c); n != instructions.NetworkDefault && n != instructions.NetworkNone {
+		return fmt.Sprintf("--network=%s is not known: commands have a network of their own that leads out, or with --network=none does not", n)
 	}
 	if instructions.GetSecurity(c) != instructions.SecuritySandbox {
 		return "--security=insecure is not known: nothing is run with the machine's rights"
@@ -154,7 +155,10 @@ func (b *builder) execute(ctx context.Context, step oci.Step, base *oci.Image, c
 
 // command is what a RUN runs, as the stage is now.
 func (s *stage) command(c *instructions.RunCommand) (Command, error) {
-	command := Command{User: s.config.Config.User, Dir: path.Join("/", s.config.Config.WorkingDir)}
+	command := Command{
+		User: s.config.Config.User, Dir: path.Join("/", s.config.Config.WorkingDir),
+		Alone: instructions.GetNetwork(c) == instructions.NetworkNone,
+	}
 	// What the image says counts more than an ARG of the same name.
 	command.Env = append(command.Env, sorted(s.args)...)
 	command.Env = append(command.Env, s.config.Config.Env...)
