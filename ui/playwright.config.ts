@@ -6,7 +6,7 @@ export default defineConfig({
   testMatch: '*.e2e.ts',
   timeout: 400_000,
   expect: { timeout: 120_000 },
-  workers: 1,
+  workers: 2, // each with a weir of its own: pages wait more than they work
   reporter: [['list']],
   outputDir: 'test-results',
   use: {

@@ -123,12 +123,15 @@ test('an upload waits for a lost connection, and a large file takes no memory', 
   const resident = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pidOf(weir.dir)}/status`, 'utf8'))?.[1] ?? 0) * 1024
   const before = { heap: await heap(), resident: resident() }
   const sent = () => page.getByRole('meter', { name: 'Upload' }).getAttribute('aria-valuenow', { timeout: 500 }).then(Number, () => 100)
-  // The network goes away when the sixth part is to be sent.
-  await page.route(/partNumber=6&/, async (route) => {
-    await page.unrouteAll({ behavior: 'ignoreErrors' })
-    await context.setOffline(true)
-    await route.abort()
-  })
+  // The network goes away when the sixth part is to be sent, which is held until it has: the others alone are no file.
+  await page.route(
+    /partNumber=6&/,
+    async (route) => {
+      await context.setOffline(true)
+      await route.abort()
+    },
+    { times: 1 },
+  )
   await give(page, 'Files to upload', large)
   await expect(page.getByText('weir does not answer. It goes on by itself')).toBeVisible()
   const stood = await sent()
