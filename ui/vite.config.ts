@@ -31,7 +31,7 @@ export default defineConfig({
   server: {
     fs: { allow: ['..'] }, // the examples lie beside ui
     proxy: {
-      '^/(api|apis|openapi|version|session|sign-in|weir)(/|\\?|$)': {
+      '^/(api|apis|openapi|version|session|sign-in|weir|portforward|tensorboard)(/|\\?|$)': {
         target: weir,
         ws: true,
         headers: token ? { Authorization: `Bearer ${token}` } : {},

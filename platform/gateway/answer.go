@@ -138,7 +138,7 @@ func bearer(r *http.Request) (string, bool) {
 		return "", true // Something else, which is nobody's token.
 	}
 	for p := range strings.SplitSeq(strings.Join(r.Header["Sec-Websocket-Protocol"], ","), ",") {
-		if encoded, ok := strings.CutPrefix(strings.TrimSpace(p), socketToken); ok {
+		if encoded, ok := strings.CutPrefix(strings.TrimSpace(p), routes.SocketToken); ok {
 			token, err := base64.RawURLEncoding.DecodeString(encoded)
 			return string(token), err == nil
 		}

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
 
@@ -107,7 +106,7 @@ func lead(w http.ResponseWriter, r *http.Request, proxy *httputil.ReverseProxy) 
 func as(h http.Header, c *routes.Caller) {
 	h.Del("Authorization")
 	h.Del("Cookie")
-	withoutToken(h)
+	routes.WithoutToken(h)
 	switch {
 	case c == nil:
 		return
@@ -122,28 +121,6 @@ func as(h http.Header, c *routes.Caller) {
 	h["Impersonate-Group"] = c.Groups
 	for key, values := range c.Extra {
 		h["Impersonate-Extra-"+url.PathEscape(key)] = values
-	}
-}
-
-// socketToken is how a browser's WebSocket carries a token, since it can send
-// no headers: Kubernetes has it so.
-const socketToken = "base64url.bearer.authorization.k8s.io."
-
-// withoutToken takes the token out of a WebSocket's protocols.
-func withoutToken(h http.Header) {
-	const name = "Sec-Websocket-Protocol"
-	if !strings.Contains(strings.Join(h[name], ","), socketToken) {
-		return
-	}
-	var kept []string
-	for p := range strings.SplitSeq(strings.Join(h[name], ","), ",") {
-		if p = strings.TrimSpace(p); p != "" && !strings.HasPrefix(p, socketToken) {
-			kept = append(kept, p)
-		}
-	}
-	h.Del(name)
-	if len(kept) > 0 {
-		h.Set(name, strings.Join(kept, ", "))
 	}
 }
 

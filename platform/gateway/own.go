@@ -49,6 +49,7 @@ func (g *Gateway) ownRoutes() []Route {
 			Route{Owner: "s3", Pattern: "GET /weir/s3-keys", Rule: overUsers("get"), Handler: http.HandlerFunc(g.showKeys)},
 		)
 	}
+	all = append(all, g.portsRoute())
 	for _, tree := range []string{"/api", "/apis", "/openapi"} {
 		all = append(all, Route{Owner: "kubernetes", Pattern: tree, Tree: true, Rule: routes.OwnRights, Handler: g.kubernetes})
 	}

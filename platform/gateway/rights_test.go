@@ -20,12 +20,13 @@ import (
 // who may use the routes whose rule is a right in the cluster. A new one is
 // written here, or the test fails.
 var whoMay = map[string][]string{
-	"GET /weir/users":               {"owner"},
-	"POST /weir/users":              {"owner"},
-	"PATCH /weir/users/{name}":      {"owner"},
-	"DELETE /weir/users/{name}":     {"owner"},
-	"GET /weir/s3-keys":             {"owner"},
-	"PUT /weir/s3-keys/{namespace}": {"viewer", "editor", "admin", "owner"},
+	"GET /weir/users":                                 {"owner"},
+	"POST /weir/users":                                {"owner"},
+	"PATCH /weir/users/{name}":                        {"owner"},
+	"DELETE /weir/users/{name}":                       {"owner"},
+	"GET /weir/s3-keys":                               {"owner"},
+	"/portforward/{namespace}/{pod}/{port}/{rest...}": {"editor", "admin", "owner"},
+	"PUT /weir/s3-keys/{namespace}":                   {"viewer", "editor", "admin", "owner"},
 }
 
 // below are requests below the routes that are trees, and who may make them.
@@ -218,6 +219,7 @@ func TestNothingOfOthersIsReached(t *testing.T) {
 	paths = append(paths, []request{
 		{"GET", pod + "/log", nil}, {"GET", pod + "/exec?command=id", nil}, {"POST", pod + "/exec?command=id", nil},
 		{"POST", pod + "/attach", nil}, {"POST", pod + "/portforward", nil}, {"GET", pod + "/proxy/", nil}, {"POST", pod + "/eviction", nil},
+		{"GET", "/portforward/" + others + "/x/80/", nil}, {"POST", "/portforward/" + others + "/x/80/any", nil},
 		{"GET", "/api/v1/namespaces/" + others + "/services/x/proxy/", nil}, {"POST", "/api/v1/namespaces/" + others + "/serviceaccounts/default/token", nil},
 		{"GET", "/api/v1/namespaces/" + identity.Namespace + "/secrets", nil}, {"GET", "/api/v1/secrets", nil}, {"GET", "/api/v1/pods", nil},
 		{"GET", "/api/v1/nodes", nil}, {"GET", "/api/v1/nodes/weir/proxy/", nil}, {"DELETE", "/api/v1/namespaces/" + others, nil},
@@ -240,7 +242,7 @@ func TestNothingOfOthersIsReached(t *testing.T) {
 	viewer := d.withToken(t, "viewer")
 	for _, r := range []request{
 		{"POST", "/api/v1/namespaces/team/pods", nil}, {"POST", "/api/v1/namespaces/team/pods/x/exec?command=id", nil}, {"GET", "/api/v1/namespaces/team/pods/x/exec?command=id", nil},
-		{"POST", "/api/v1/namespaces/team/pods/x/attach", nil}, {"GET", "/api/v1/namespaces/team/pods/x/proxy/", nil}, {"GET", "/api/v1/namespaces/team/services/x/proxy/", nil},
+		{"POST", "/api/v1/namespaces/team/pods/x/attach", nil}, {"GET", "/api/v1/namespaces/team/pods/x/proxy/", nil}, {"GET", "/portforward/team/x/80/", nil}, {"GET", "/api/v1/namespaces/team/services/x/proxy/", nil},
 		{"POST", "/apis/batch/v1/namespaces/team/jobs", nil}, {"POST", "/apis/apps/v1/namespaces/team/deployments", nil}, {"GET", "/api/v1/namespaces/team/secrets", nil},
 		{"PATCH", "/apis/apps/v1/namespaces/team/deployments/x/scale", nil}, {"POST", "/api/v1/namespaces/team/serviceaccounts/default/token", nil}, {"PUT", "/weir/s3/team-data/x", nil},
 	} {

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -49,8 +48,11 @@ func DoorRoute(c client.Client, live client.Reader) routes.Route {
 	}
 }
 
-// A way is how a request goes: from below which URL, to which pod.
-type way struct{ from, address string }
+// A way is how a request goes: from which place, to which pod.
+type way struct {
+	place   routes.Place
+	address string
+}
 
 type wayKey struct{}
 
@@ -81,13 +83,13 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		waits(w, r, t)
 		return
 	}
-	from, err := urlOf(r, key)
+	place, err := routes.PlaceOf(r, Path(key.Namespace, key.Name))
 	if err != nil {
 		routes.Refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}
 	clear(w.Header()) // What the answer says counts, as confine has it.
-	d.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), wayKey{}, way{from, address})))
+	d.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), wayKey{}, way{place, address})))
 }
 
 // noteEvery is how often it is written down that somebody looks.
@@ -135,47 +137,13 @@ func ready(p *corev1.Pod) bool {
 func rewrite(p *httputil.ProxyRequest) {
 	to, _ := p.In.Context().Value(wayKey{}).(way)
 	p.SetURL(&url.URL{Scheme: "http", Host: to.address})
-	for _, secret := range []string{"Cookie", "Authorization", "Sec-Websocket-Protocol"} {
-		p.Out.Header.Del(secret)
-	}
+	routes.Anonymous(p.Out.Header)
 }
-
-// host is what may stand in a policy without changing it.
-var host = regexp.MustCompile(`^[A-Za-z0-9.:\[\]-]+$`)
-
-// urlOf is below which URL the browser sees a Tensorboard.
-func urlOf(r *http.Request, key client.ObjectKey) (string, error) {
-	if !host.MatchString(r.Host) {
-		return "", fmt.Errorf("%q is no host", r.Host)
-	}
-	scheme := "http"
-	if r.TLS != nil {
-		scheme = "https"
-	}
-	return scheme + "://" + r.Host + Path(key.Namespace, key.Name), nil
-}
-
-// policy lets a page run what scripts it likes, since TensorBoard is one, but
-// reach nothing outside its own path. It opens no window, since it could act in
-// that as whoever looks at it, and frames none of our pages.
-const policy = "default-src 'none'; script-src %[1]s 'unsafe-inline' 'unsafe-eval' blob:; style-src %[1]s 'unsafe-inline'; " +
-	"img-src %[1]s data: blob:; font-src %[1]s data:; media-src %[1]s data: blob:; connect-src %[1]s data: blob:; worker-src %[1]s blob:; " +
-	"frame-src %[1]s; form-action 'none'; base-uri 'none'; frame-ancestors 'self'; sandbox allow-scripts allow-same-origin allow-downloads allow-modals"
 
 // confine keeps what a pod answers to its own path.
 func confine(r *http.Response) error {
 	from, _ := r.Request.Context().Value(wayKey{}).(way)
-	h := r.Header
-	for _, name := range []string{"Set-Cookie", "Clear-Site-Data", "Service-Worker-Allowed", "Content-Security-Policy-Report-Only", "Refresh", "Link"} {
-		h.Del(name)
-	}
-	h.Set("Content-Security-Policy", fmt.Sprintf(policy, from.from))
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "SAMEORIGIN")
-	h.Set("Referrer-Policy", "same-origin")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	return nil
+	return from.place.Confine(r)
 }
 
 // waits says why a Tensorboard does not answer yet.

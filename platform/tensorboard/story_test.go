@@ -149,7 +149,7 @@ func TestOneIsLookedAt(t *testing.T) {
 		t.Errorf("the answer is %q, want %q", got, want)
 	}
 	security := w.Header().Get("Content-Security-Policy")
-	if want := "connect-src http://weir.test/tensorboard/" + l.Namespace + "/mnist/ data: blob:;"; !strings.Contains(security, want) || strings.Contains(security, "'self' ") || strings.Contains(security, "allow-popups") {
+	if want := "connect-src http://weir.test/tensorboard/" + l.Namespace + "/mnist/ ws://weir.test/tensorboard/" + l.Namespace + "/mnist/ data: blob:;"; !strings.Contains(security, want) || strings.Contains(security, "'self' ") || strings.Contains(security, "allow-popups") {
 		t.Errorf("the policy is %q, want in it %q", security, want)
 	}
 	if w.Header().Get("Set-Cookie") != "" {

@@ -15,6 +15,10 @@ test('a pod that was started again says why, and what it printed before', async 
   await expect(owner.getByRole('heading', { name: 'Before, its container main ended with exit code 3, and was started again.' })).toBeVisible()
   await expectAccessible(owner)
   await picture(owner, 'pod')
+  await owner.setViewportSize({ width: 390, height: 800 })
+  await expectAccessible(owner)
+  await picture(owner, 'pod-phone')
+  await owner.setViewportSize({ width: 1280, height: 800 })
   await owner.getByRole('link', { name: 'What it printed' }).click()
   await expect(log(owner)).toContainText('the first run')
   await expect(log(owner)).not.toContainText('the second run')
@@ -24,6 +28,48 @@ test('a pod that was started again says why, and what it printed before', async 
   await expect(log(owner)).toContainText('the second run')
   await expectAccessible(owner)
   await picture(owner, 'pod-logs')
+})
+
+test('a port of a pod is opened, and what it shows acts as nobody', async ({ weir, owner, as }) => {
+  await at(owner, '/pods/default/box')
+  const opens = async (click: () => Promise<void>) => {
+    const opened = owner.context().waitForEvent('page')
+    await click()
+    return opened
+  }
+  const shown = await opens(() => owner.getByRole('link', { name: 'web 8000' }).click())
+  await expect(shown.getByRole('heading', { name: 'Served from the box' })).toBeVisible()
+  await expect(shown).toHaveTitle('its own script ran')
+  const reached = await shown.evaluate(async () => {
+    const ask = (path: string) => fetch(path).then((r) => `${r.status} ${new URL(r.url).pathname}`, () => 'refused')
+    const hear = (path: string) => new Promise<unknown>((heard) => {
+      try {
+        const socket = new WebSocket(path)
+        socket.onmessage = (m) => heard(m.data)
+        socket.onerror = () => heard('refused')
+      } catch {
+        heard('refused')
+      }
+    })
+    return {
+      heard: await hear('socket'), watched: await hear('/api/v1/namespaces?watch=1'),
+      own: await ask('models/loss.csv'), api: await ask('/api/v1/namespaces'), sent: await ask('away/api/v1/namespaces'), back: await ask('away/../../../../../api/v1/namespaces'),
+      opened: window.open('/') === null, opener: window.opener === null, cookie: document.cookie,
+    }
+  })
+  const below = '/portforward/default/box/8000'
+  expect(reached).toEqual({ heard: 'hello', watched: 'refused', own: `200 ${below}/models/loss.csv`, api: 'refused', sent: `404 ${below}/api/v1/namespaces`, back: 'refused', opened: true, opener: true, cookie: '' })
+  await owner.getByRole('textbox', { name: 'Another port' }).fill('8001')
+  const nothing = await opens(() => owner.getByRole('button', { name: 'Open' }).click())
+  await expect(nothing.getByText('port 8001 of pod default/box does not answer as a page does')).toBeVisible()
+
+  await weir.weir('user', 'add', 'paul', '--no-password', '--role', 'view:default')
+  const paul = await as('paul')
+  await at(paul, '/pods/default/box')
+  await expect(paul.getByText('Who may only look opens no ports.')).toBeVisible()
+  expect((await paul.request.get(new URL('/portforward/default/box/8000/', paul.url()).href)).status()).toBe(403)
+  await at(paul, '/pods/default/box?view=logs&run=previous')
+  await expect(log(paul)).toContainText('the first run')
 })
 
 test('logs outlive pods and jobs, for who may read them', async ({ weir, owner }) => {

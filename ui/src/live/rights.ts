@@ -54,6 +54,7 @@ const all: Rights = Object.assign(() => true, { known: true })
 
 /** Things that are offered or not by the right to them, besides jobs. */
 export const shells = { group: '', plural: 'pods/exec' }
+export const portForwards = { group: '', plural: 'pods/portforward' }
 export const podLogs = { group: '', plural: 'pods/log' }
 export const bucketRights = { group: 'weir-ml.github.io', plural: 'buckets' }
 export const imageRights = { group: 'weir-ml.github.io', plural: 'images' }

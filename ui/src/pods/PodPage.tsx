@@ -17,7 +17,7 @@ import { useSources } from '../logs/useSources'
 import { call } from '../live/client'
 import { useExplained } from '../live/explain'
 import { pathOf, pods } from '../live/resource'
-import { shells, useRights } from '../live/rights'
+import { portForwards, shells, useRights } from '../live/rights'
 import { useObject } from '../live/useLive'
 import { jobLink } from '../paths'
 import { kindNamed } from '../jobs/kinds'
@@ -106,26 +106,29 @@ function Overview({ pod, gone }: { pod: Pod & { metadata: object }; gone: boolea
   ).data
   return (
     <div className={s.overview}>
-      {told && !gone && (state === 'waiting' || state === 'failed' ? <Told failed={state === 'failed'} explanation={told} /> : again && <Notice title={told.sentence} />)}
-      <Card title="Containers" flush>
-        <table className={s.containers}>
-          <thead><tr><th>Container</th><th>State</th><th>Ran for</th><th>Restarts</th><th>Image</th></tr></thead>
-          <tbody>
-            {containers.map(({ c, before }) => (
-              <tr key={c.name}>
-                <td>{c.name}{before && <small>runs first</small>}</td>
-                <td>{fareOf(c)}</td>
-                <td><Span from={c.state?.running?.startedAt ?? c.state?.terminated?.startedAt} to={c.state?.terminated?.finishedAt} /></td>
-                <td>
-                  {c.restartCount}
-                  {c.lastState?.terminated && <small>{lastOf(c.lastState.terminated)}. <Link to={from} params={{ namespace: metadata.namespace ?? '', name: metadata.name ?? '' }} search={{ view: 'logs', run: 'previous' }}>What it printed</Link></small>}
-                </td>
-                <td className={house.muted}>{c.image}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </Card>
+      <div className={s.main}>
+        {told && !gone && (state === 'waiting' || state === 'failed' ? <Told failed={state === 'failed'} explanation={told} /> : again && <Notice title={told.sentence} />)}
+        <Card title="Containers" flush>
+          <table className={s.containers}>
+            <thead><tr><th>Container</th><th>State</th><th>Ran for</th><th>Restarts</th><th>Image</th></tr></thead>
+            <tbody>
+              {containers.map(({ c, before }) => (
+                <tr key={c.name}>
+                  <td>{c.name}{before && <small>runs first</small>}</td>
+                  <td>{fareOf(c)}</td>
+                  <td><Span from={c.state?.running?.startedAt ?? c.state?.terminated?.startedAt} to={c.state?.terminated?.finishedAt} /></td>
+                  <td>
+                    {c.restartCount}
+                    {c.lastState?.terminated && <><small>{lastOf(c.lastState.terminated)}</small><small><Link to={from} params={{ namespace: metadata.namespace ?? '', name: metadata.name ?? '' }} search={{ view: 'logs', run: 'previous' }}>What it printed</Link></small></>}
+                  </td>
+                  <td className={house.muted}>{c.image}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </Card>
+        {state === 'running' && !gone && <Ports pod={pod} />}
+      </div>
       <Card title="Facts">
         <Facts of={[
           ['Namespace', metadata.namespace],
@@ -138,6 +141,28 @@ function Overview({ pod, gone }: { pod: Pod & { metadata: object }; gone: boolea
         ]} />
       </Card>
     </div>
+  )
+}
+
+/** Ports are links to what listens in a pod: to the ports that it names, and to any other. */
+function Ports({ pod: { metadata, spec } }: { pod: Pod & { metadata: object } }) {
+  const [namespace, name] = [metadata.namespace ?? '', metadata.name ?? '']
+  const may = useRights(namespace)
+  const [typed, type] = useState('')
+  const href = (port: number | string) => `/portforward/${namespace}/${name}/${port}/`
+  const ports = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].flatMap((c) => c.ports ?? []).filter((p) => (p.protocol ?? 'TCP') === 'TCP')
+  if (!may.known) return null
+  return (
+    <Card title="Ports">
+      {!may('create', portForwards) ? <p className={house.muted}>Who may only look opens no ports. The role edit in {namespace} lets you.</p> : (
+        <form className={house.row} onSubmit={(e) => { e.preventDefault(); window.open(href(typed), '_blank', 'noopener') }}>
+          {ports.map((p) => <a key={p.containerPort} href={href(p.containerPort)} target="_blank" rel="noopener" className={house.button}>{p.name ? `${p.name} ${p.containerPort}` : p.containerPort}</a>)}
+          <input className={house.input} aria-label="Another port" placeholder="Another port" inputMode="numeric" pattern="[1-9][0-9]{0,4}" title="A number from 1 to 65535" required value={typed} onChange={(e) => type(e.target.value)} />
+          <Button type="submit">Open</Button>
+          <span className={house.muted}>For programs that show pages. On a terminal: <code>weir kubectl port-forward pod/{name} -n {namespace} {ports[0]?.containerPort ?? (typed || 8000)}</code></span>
+        </form>
+      )}
+    </Card>
   )
 }
 
