@@ -27,6 +27,7 @@ import (
 	"github.com/weir-ml/weir/cluster/controllermanager"
 	"github.com/weir-ml/weir/cluster/etcd"
 	"github.com/weir-ml/weir/cluster/gpu"
+	"github.com/weir-ml/weir/cluster/metrics"
 	"github.com/weir-ml/weir/cluster/pki"
 	"github.com/weir-ml/weir/cluster/scheduler"
 )
@@ -81,6 +82,8 @@ type Cluster struct {
 	Missing []string
 	// GPUs are those that pods can ask for.
 	GPUs gpu.Machine
+	// History is what the node used over the last hour.
+	History metrics.History
 
 	config Config
 	keys   *keys

@@ -157,6 +157,7 @@ func (k *Cluster) StartNode(ctx context.Context) error {
 	if err := metrics.Start(ctx, metrics.Config{
 		REST: k.Inside, Stats: runtime, NodeName: nodeName, Address: where.address,
 		Serving: keys.metrics, Authority: keys.authority, FrontProxy: keys.frontProxy,
+		History: &k.History,
 	}); err != nil {
 		return err
 	}

@@ -3,8 +3,8 @@
 //
 //	kubectl top ─▶ API server ─▶ this server ─▶ runtime (pods), kernel (node)
 //
-// Use is a rate, so it takes two looks. They are taken when somebody asks, and
-// nothing happens when nobody does.
+// Use is a rate, so it takes two looks. They are taken when somebody asks. Only what
+// the whole node uses is looked at by itself, once a minute, for its last hour.
 package metrics
 
 import (
@@ -46,6 +46,8 @@ type Config struct {
 	// Authority has signed Serving; FrontProxy signs who may ask: the API
 	// server, which has looked before whether its user may.
 	Authority, FrontProxy *pki.Authority
+	// History is filled while the server runs; nil is for nobody.
+	History *History
 }
 
 // Start serves until ctx ends.
@@ -75,6 +77,9 @@ func Start(ctx context.Context, c Config) error {
 	context.AfterFunc(ctx, func() { _ = http.Close() })
 	if err := announce(ctx, c, listener.Addr().(*net.TCPAddr).AddrPort()); err != nil {
 		return fmt.Errorf("start metrics: %w", err)
+	}
+	if c.History != nil {
+		go c.History.follow(ctx)
 	}
 	return nil
 }

@@ -52,6 +52,34 @@ func TestNewContainersWait(t *testing.T) {
 	}
 }
 
+// The last hour is kept, and what cannot be known of it is left out.
+func TestHistory(t *testing.T) {
+	var h History
+	at, busy := time.Unix(1e9, 0), uint64(0)
+	tick := func(after time.Duration, cores float64) {
+		at, busy = at.Add(after), busy+uint64(cores*float64(after))
+		h.add(at, nodeTimes{busy: busy, memory: 7})
+	}
+	tick(0, 0)
+	if got := h.Points(); len(got) != 0 {
+		t.Errorf("after one look: %+v, want nothing", got)
+	}
+	tick(time.Minute, 1.5)
+	if got, want := h.Points(), (Point{At: at, Cores: 1.5, Memory: 7}); len(got) != 1 || got[0] != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	tick(8*time.Hour, 0) // The machine slept.
+	if got := h.Points(); len(got) != 0 {
+		t.Errorf("after a night: %+v, want nothing", got)
+	}
+	for range 100 {
+		tick(time.Minute, 2)
+	}
+	if got := h.Points(); len(got) != 60 || got[59].At != at || got[59].Cores != 2 {
+		t.Errorf("%d points, the last %+v, want 60 of 2 cores", len(got), got[len(got)-1])
+	}
+}
+
 func TestNodeTimes(t *testing.T) {
 	got, err := parseNodeTimes("cpu  10 0 5 100 7 0 1 0 0 0\ncpu0 1\n", "MemTotal: 1000 kB\nMemFree: 1 kB\nMemAvailable: 600 kB\n")
 	if err != nil || got.busy != uint64(160*time.Millisecond) || got.memory != 400<<10 {

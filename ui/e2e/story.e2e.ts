@@ -184,12 +184,45 @@ test('a file is put into a bucket, looked at and deleted', async ({ owner }) => 
   await expect(owner.getByRole('heading', { name: 'Nothing lies here' })).toBeVisible()
 })
 
-test('the machine says how its parts are', async ({ owner }) => {
+test('the machine says how its parts are, and what is used of it', async ({ weir, owner, browser }) => {
   await owner.getByRole('link', { name: 'Machine' }).click()
   await expect(owner.getByText('node weir', { exact: true })).toBeVisible()
   await expect(owner.getByText('Not healthy')).toHaveCount(0)
+  await expect(owner.getByText(/Buckets .*, Volumes .*, Images .*, Environments /)).toBeVisible()
+  await expect(owner.getByText('No node offers any to pods')).toBeVisible()
+  // By now it has run for some minutes, or says that it has not.
+  await expect(owner.getByRole('img', { name: /^Memory over the last hour: .* of / }).or(owner.getByText('for less than three minutes'))).toBeVisible()
   await expectAccessible(owner)
   await picture(owner, 'machine')
+  await owner.setViewportSize({ width: 390, height: 800 })
+  await expectAccessible(owner)
+  await picture(owner, 'machine-phone')
+  await owner.setViewportSize({ width: 1280, height: 800 })
+
+  // An hour that has been.
+  await owner.route('**/weir/machine/hour', (route) => route.fulfill({ json: { items: Array.from({ length: 60 }, (_, i) => ({
+    at: new Date(Date.now() - (59 - i) * 60_000).toISOString(), cores: 1 + Math.sin(i / 6), memory: (4 + i / 30) * 2 ** 30,
+  })) } }))
+  await owner.reload()
+  await expect(owner.getByRole('img', { name: /^CPU over the last hour: .* at most, of / })).toBeVisible()
+  await expectAccessible(owner)
+  await owner.unrouteAll({ behavior: 'ignoreErrors' })
+
+  // What cannot be read says why, in its place alone.
+  const page = await (await browser.newContext()).newPage() // Its console says what it cannot load.
+  await page.goto(await weir.link())
+  await page.route('**/weir/machine', (route) => route.fulfill({ status: 503, json: { message: 'the parts do not answer' } }))
+  await page.route('**/weir/machine/space', (route) => route.abort())
+  await page.getByRole('link', { name: 'Machine' }).click()
+  await expect(page.getByRole('heading', { name: 'The parts cannot be read' })).toBeVisible()
+  await expectAccessible(page)
+  await picture(page, 'machine-failed')
+  await page.unrouteAll({ behavior: 'ignoreErrors' })
+  await page.getByRole('button', { name: 'Try again' }).click()
+  await expect(page.getByText('node weir', { exact: true })).toBeVisible()
+  await page.goBack()
+  await expect(page.getByRole('heading', { name: 'Home', level: 1 })).toBeVisible()
+  await page.context().close()
 })
 
 test('a token is made, works, and is taken back', async ({ owner, request }) => {

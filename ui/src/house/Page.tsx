@@ -2,7 +2,10 @@ import type { ReactNode } from 'react'
 import { Command } from './Command'
 import s from './house.module.css'
 
-/** A Page is the frame that lists, objects and forms have in common. The command is what shows or does the same on a terminal. */
+/**
+ * A Page is the frame that lists, objects and forms have in common. The command is what shows or does the same on a terminal.
+ * It is a stop of the keyboard where it scrolls, since there may be nothing else on it to go to.
+ */
 export function Page({ crumbs, title, sentence, actions, nav, command, children, fill }: {
   crumbs?: ReactNode
   title: ReactNode
@@ -16,7 +19,7 @@ export function Page({ crumbs, title, sentence, actions, nav, command, children,
 }) {
   return (
     <>
-      <main className={s.page} id="main" tabIndex={-1} data-fill={fill || undefined}>
+      <main className={s.page} id="main" tabIndex={fill ? -1 : 0} data-fill={fill || undefined}>
         <header className={s.head}>
           <div className={s.titles}>
             {crumbs && <nav aria-label="Where you are" className={s.crumbs}>{crumbs}</nav>}

@@ -12,6 +12,8 @@ import { useCollections } from '../live/useLive'
 import { usePodMetrics } from './shares'
 import { useReach } from '../frame/session'
 import { everywhere, useRights } from '../live/rights'
+import { Gpus } from './Gpus'
+import { Hour } from './Hour'
 import { Use } from './Use'
 import { podLink } from '../paths'
 import house from '../house/house.module.css'
@@ -40,6 +42,8 @@ export function MachinePage() {
       <div className={s.page}>
         <div className={s.column}>
           <Card title="Use">{maySee ? <Use /> : may.known && <p className={house.muted}>What nodes have and use is for the owners of this weir. What your pods use stands below.</p>}</Card>
+          {maySee && <Card title="The last hour"><Hour nodes={known?.items ?? none} /></Card>}
+          {maySee && known?.phase === 'live' && <Card title="GPUs"><Gpus nodes={known.items} /></Card>}
           <Card title="Pods by use"><Heaviest /></Card>
         </div>
         <div className={s.column}>
@@ -55,13 +59,15 @@ export function MachinePage() {
           {machine.data?.missing && machine.data.missing.length > 0 && (
             <Card title="What this machine lacks"><ul className={s.missing}>{machine.data.missing.map((m) => <li key={m}>{m}</li>)}</ul></Card>
           )}
-          <Card title="Versions">
-            <Facts of={[
-              ['weir', machine.data?.version],
-              ['Kubernetes', machine.data?.kubernetes],
-              ['Runs for', machine.data?.started && <Span key="runs" from={machine.data.started} to={undefined} />],
-            ]} />
-          </Card>
+          {machine.data && (
+            <Card title="Versions">
+              <Facts of={[
+                ['weir', machine.data.version],
+                ['Kubernetes', machine.data.kubernetes],
+                ['Runs for', machine.data.started && <Span key="runs" from={machine.data.started} to={undefined} />],
+              ]} />
+            </Card>
+          )}
           {known?.items.map((n) => (
             <Card key={n.metadata.name} title={`Node ${n.metadata.name}`}>
               <Facts of={[

@@ -5,6 +5,7 @@ import { bytes } from '../house/say'
 import { nodes, pods } from '../live/resource'
 import { useCollection } from '../live/useLive'
 import { sharesOf, useNodeMetrics, type Share } from './shares'
+import { Space } from './Space'
 import s from './machine.module.css'
 
 const names: Record<Share['what'], string> = { cpu: 'CPU', memory: 'Memory', gpu: 'GPU' }
@@ -32,6 +33,7 @@ export function Use() {
           </li>
         )
       })}
+      <Space />
     </ul>
   )
 }

@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import type { Node, Pod } from '../api/kubernetes'
 import { quantity } from '../house/say'
 import { call, type ApiError } from '../live/client'
+import { askedBy, gpu, placed } from './gpus'
 import { nodeMetrics, podMetrics, useRights, everywhere } from '../live/rights'
 
 interface Measured {
@@ -32,14 +33,11 @@ export interface Share {
   used?: number
 }
 
-const gpu = 'nvidia.com/gpu'
-
 /** sharesOf adds up what nodes have, what the pods on them ask for, and what is used. */
 export function sharesOf(nodes: readonly Node[], pods: readonly Pod[], measured: readonly Measured[] | undefined): Share[] {
-  const placed = pods.filter((p) => p.spec?.nodeName && p.status?.phase !== 'Succeeded' && p.status?.phase !== 'Failed')
+  const there = placed(pods)
   const has = (name: string) => nodes.reduce((n, node) => n + quantity(node.status?.allocatable?.[name]), 0)
-  const asks = (name: string) =>
-    placed.reduce((n, p) => n + (p.spec?.containers ?? []).reduce((m, c) => m + quantity(c.resources?.requests?.[name] ?? c.resources?.limits?.[name]), 0), 0)
+  const asks = (name: string) => there.reduce((n, p) => n + askedBy(p, name), 0)
   const uses = (name: 'cpu' | 'memory') => measured?.reduce((n, m) => n + quantity(m.usage?.[name]), 0)
   const share = (what: Share['what'], name: string, used: number | undefined): Share => ({ what, all: has(name), asked: asks(name), ...(used !== undefined && { used }) })
   return [share('cpu', 'cpu', uses('cpu')), share('memory', 'memory', uses('memory')), share('gpu', gpu, undefined)].filter((s) => s.all > 0)
