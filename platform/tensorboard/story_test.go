@@ -120,9 +120,10 @@ func TestOneIsLookedAt(t *testing.T) {
 		t.Errorf("the service has ports %v", s.Spec.Ports)
 	}
 	l.says("mnist", "Its pod finds no place: ") // There is no node.
-	if w := l.visit(tensorboard.Path(l.Namespace, "mnist")); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "Its pod finds no place") {
-		t.Errorf("the door says %d, %s", w.Code, w.Body)
-	}
+	clustertest.Until(t, "the door says so too, once it has seen it", func() bool {
+		w := l.visit(tensorboard.Path(l.Namespace, "mnist"))
+		return w.Code == http.StatusServiceUnavailable && strings.Contains(w.Body.String(), "Its pod finds no place")
+	})
 
 	told := make(chan http.Header, 1)
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.77:6006")
