@@ -124,6 +124,10 @@ func ready(dir string) bool {
 // or one built now. Building takes minutes the first time.
 func Binary() (string, error) {
 	if binary := os.Getenv("WEIR_BINARY"); binary != "" {
+		// go test keeps a result until a file changes that the test has looked at.
+		if _, err := os.Stat(binary); err != nil {
+			return "", fmt.Errorf("WEIR_BINARY names no program: %w; make build makes one", err)
+		}
 		return binary, nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Minute)
