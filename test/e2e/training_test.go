@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"fmt"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -80,17 +81,28 @@ spec:
 		t.Errorf("the model that was loaded guesses badly:\n%s", out)
 	}
 
-	// Applied again, by hand and with its data, it trains from the beginning, and
-	// its evaluator does not take the checkpoints of before for its own.
+	// Applied again, by hand, with its data and for less long, it trains from the
+	// beginning, and its evaluator does not take the checkpoints of before for its own.
 	s.kubectl("delete", "--cascade=foreground", "-k", example(t, "digits"))
-	s.kubectl("apply", "-k", example(t, "digits"))
+	s.apply(s.digits(t, 2))
 	s.becomes("digits", "Succeeded", tensorflowFor)
-	for replica, first := range map[string]string{"chief-0": "Epoch 1/6", "evaluator-0": "Epoch "} {
+	for replica, first := range map[string]string{"chief-0": "Epoch 1/2", "evaluator-0": "Epoch "} {
 		out := s.must("logs", "tfjob/digits", "--replica", replica)
-		if at := strings.Index(out, "Epoch "); at < 0 || !strings.HasPrefix(out[at:], first) || strings.HasPrefix(out[at:], "Epoch 6/6") {
+		if at := strings.Index(out, "Epoch "); at < 0 || !strings.HasPrefix(out[at:], first) || strings.HasPrefix(out[at:], "Epoch 6/") {
 			t.Errorf("%s of the second training does not begin anew:\n%s", replica, out)
 		}
 	}
+}
+
+// digits is the manifest of the digits' example, to train for a number of epochs.
+func (w *weir) digits(t *testing.T, epochs int) string {
+	t.Helper()
+	const command = "- /code/train.py\n"
+	manifest := w.kubectl(t, "kustomize", example(t, "digits"))
+	if !strings.Contains(manifest, command) {
+		t.Fatalf("the example's command is another:\n%s", manifest)
+	}
+	return strings.ReplaceAll(manifest, command, fmt.Sprintf("%s            - --epochs=%d\n", command, epochs))
 }
 
 // accuracyIn is the last accuracy that a program printed, or 0.
@@ -140,12 +152,7 @@ func killedWhileItTrains(t *testing.T) {
 	w := newWeir(t)
 	w.starts(t)
 	s := w.story(t)
-	manifest := strings.Replace(w.kubectl(t, "kustomize", example(t, "digits")),
-		"- /code/train.py\n", "- /code/train.py\n            - --epochs=10\n", -1)
-	if !strings.Contains(manifest, "--epochs=10") {
-		t.Fatalf("the example's command is another:\n%s", manifest)
-	}
-	s.apply(manifest)
+	s.apply(s.digits(t, 10))
 	s.eventually(tensorflowFor, "there are checkpoints", func() (bool, string) {
 		for _, end := range []string{"Succeeded", "Failed"} {
 			if m, ended := condition(s.job("digits"), end); ended {
