@@ -10,7 +10,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -50,6 +52,12 @@ func imageLayer(files ...imageFile) oci.Layer {
 // hides some of the other. It greets.
 func boxArchive(t *testing.T, name string) string {
 	t.Helper()
+	return boxArchiveWith(t, name, "GREETING=hello")
+}
+
+// boxArchiveWith is boxArchive's with a variable of one's own.
+func boxArchiveWith(t *testing.T, name, variable string) string {
+	t.Helper()
 	var box []byte
 	for _, path := range []string{"/bin/busybox", "/usr/bin/busybox"} {
 		if data, err := os.ReadFile(path); err == nil {
@@ -67,7 +75,7 @@ func boxArchive(t *testing.T, name string) string {
 	config.OS, config.Architecture = "linux", runtime.GOARCH
 	config.Config = ocispec.ImageConfig{
 		Entrypoint: []string{"/bin/sh", "-c"}, Cmd: []string{"echo $GREETING from $(pwd); ls /data; sleep 1000"},
-		Env: []string{"PATH=/bin", "GREETING=hello"}, WorkingDir: "/work",
+		Env: []string{"PATH=/bin", variable}, WorkingDir: "/work",
 	}
 	tools := []imageFile{{name: "bin/"}, {name: "bin/busybox", content: string(box)}, {name: "bin/sh", content: string(box)}, {name: "data/"}, {name: "data/old"}, {name: "data/theirs", owner: 1000}}
 	for _, tool := range []string{"ls", "sleep", "cat", "id"} {
@@ -239,30 +247,50 @@ func refused(out string) bool {
 	return strings.Contains(out, "may not") || strings.Contains(out, "403") || strings.Contains(out, "denied")
 }
 
-// A pod's image is pulled from its registry with the pod's secret, and what is done
-// shows as events.
-func TestPulledImage(t *testing.T) {
-	t.Parallel()
+// serves serves at an address of this machine that is not its loopback's, until the
+// test ends or stop is called.
+func serves(t *testing.T, handler http.Handler) (host string, stop func()) {
+	t.Helper()
 	route, err := net.Dial("udp4", "192.0.2.1:9") // nothing is sent
 	if err != nil {
 		t.Skip("this machine has no address but its loopback's:", err)
 	}
 	address := route.LocalAddr().(*net.UDPAddr).IP.String()
 	route.Close()
-	far, err := oci.Open(t.TempDir())
-	if err != nil {
+	server := httptest.NewUnstartedServer(handler)
+	server.Listener.Close()
+	if server.Listener, err = net.Listen("tcp4", address+":0"); err != nil {
 		t.Fatal(err)
 	}
-	file, err := os.Open(boxArchive(t, "far.example/ada/box:v1"))
+	server.Start()
+	t.Cleanup(server.Close)
+	return server.Listener.Addr().String(), server.Close
+}
+
+// loads puts an archive into a store.
+func loads(t *testing.T, store *oci.Store, archive string) {
+	t.Helper()
+	file, err := os.Open(archive)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	if _, err := far.Load(t.Context(), file, ""); err != nil {
+	if _, err := store.Load(t.Context(), file, ""); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// A pod's image is pulled from its registry with the pod's secret, and what is done
+// shows as events.
+func TestPulledImage(t *testing.T) {
+	t.Parallel()
+	far, err := oci.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	loads(t, far, boxArchive(t, "far.example/ada/box:v1"))
 	handler := registry.Handler(far.Host("far.example"))
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	host, _ := serves(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if name, password, _ := r.BasicAuth(); name != "ada" || password != "secret" {
 			w.Header().Set("WWW-Authenticate", `Basic realm="x"`)
 			registry.Refuse(w, http.StatusUnauthorized, "UNAUTHORIZED", "who are you?")
@@ -270,12 +298,6 @@ func TestPulledImage(t *testing.T) {
 		}
 		handler.ServeHTTP(w, r)
 	}))
-	if server.Listener, err = net.Listen("tcp4", address+":0"); err != nil {
-		t.Fatal(err)
-	}
-	server.Start()
-	defer server.Close()
-	host := strings.TrimPrefix(server.URL, "http://")
 
 	w := newWeir(t)
 	write(t, filepath.Join(w.dir, "weir.yaml"), "registries:\n  plain: ["+host+"]\n")
@@ -299,4 +321,71 @@ func TestPulledImage(t *testing.T) {
 			t.Errorf("no event says %q:\n%s", want, events)
 		}
 	}
+}
+
+// imagePullPolicy decides whether a pod's image is asked for again: Always has what
+// the registry has now and fails without it, the others take what is there.
+func TestImagePullPolicy(t *testing.T) {
+	t.Parallel()
+	far, err := oci.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	loads(t, far, boxArchive(t, "far.example/ada/box:v1"))
+	var asked atomic.Int64
+	handler := registry.Handler(far.Host("far.example"))
+	host, stop := serves(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		handler.ServeHTTP(w, r)
+	}))
+	w := newWeir(t)
+	write(t, filepath.Join(w.dir, "weir.yaml"), "registries:\n  plain: ["+host+"]\n")
+	w.starts(t)
+	s := w.story(t)
+	create := func(name, policy string) {
+		t.Helper()
+		s.apply(strings.Replace(pod(name, "imagePullPolicy: "+policy), "python:3.11", host+"/ada/box:v1", 1))
+	}
+	waits := func(name string, reasons ...string) {
+		t.Helper()
+		s.eventually(2*time.Minute, name+" has no image", func() (bool, string) {
+			out := s.kubectl("get", "pod", name, "-o", "jsonpath={.status.containerStatuses[0].state.waiting.reason}")
+			return slices.Contains(reasons, out), out
+		})
+	}
+	imageOf := func(name string) string {
+		t.Helper()
+		s.runs(name)
+		return s.kubectl("get", "pod", name, "-o", "jsonpath={.status.containerStatuses[0].imageID}")
+	}
+
+	create("never-before", "Never")
+	waits("never-before", "ErrImageNeverPull")
+	if n := asked.Load(); n != 0 {
+		t.Errorf("for Never the registry was asked %d times", n)
+	}
+	create("first", "IfNotPresent")
+	first := imageOf("first")
+	pulled := asked.Load()
+	create("second", "IfNotPresent")
+	create("never", "Never")
+	for _, name := range []string{"second", "never"} {
+		if image := imageOf(name); image != first {
+			t.Errorf("%s runs %s, want %s", name, image, first)
+		}
+	}
+	if n := asked.Load(); n != pulled {
+		t.Errorf("for what is there the registry was asked %d times", n-pulled)
+	}
+
+	loads(t, far, boxArchiveWith(t, "far.example/ada/box:v1", "GREETING=good day"))
+	create("third", "Always")
+	if image := imageOf("third"); image == first {
+		t.Errorf("Always runs the image that was there, %s", image)
+	}
+	stop()
+	create("last", "Always")
+	waits("last", "ErrImagePull", "ImagePullBackOff")
+	create("present", "IfNotPresent")
+	imageOf("present")
 }

@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -136,6 +138,46 @@ func TestRunByKubectl(t *testing.T) {
 		if out := p.must("logs", "tfjob/both"); !strings.Contains(out, want) {
 			t.Errorf("nobody printed %q:\n%s", want, out)
 		}
+	}
+}
+
+// What weir run would create, another cluster runs as well, whose pods reach the
+// store: code comes from there, and outputs go there.
+func TestRunElsewhere(t *testing.T) {
+	p := begin(t).project(map[string]string{
+		"train.py":         "import colorama, os\nos.makedirs('out')\nopen('out/model.bin', 'w').write(colorama.__version__)\nprint('trained elsewhere')\n",
+		"requirements.txt": "colorama==0.4.6\n",
+	})
+	manifest := p.ran("--dry-run", "--name", "elsewhere", "--output", "out", "train.py").out
+	w := newWeir(t)
+	w.starts(t, "--without", "s3")
+	other := w.story(t)
+	at := p.is(t).S3
+	door, err := url.Parse(at.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, _ := serves(t, &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(door)
+		r.Out.Host = r.In.Host // which is signed
+	}})
+	other.kubectl("create", "secret", "generic", "weir-s3", "--from-literal=AWS_ENDPOINT_URL=http://"+host,
+		"--from-literal=AWS_ACCESS_KEY_ID="+at.AccessKey, "--from-literal=AWS_SECRET_ACCESS_KEY="+at.SecretKey)
+	other.apply(manifest)
+	other.eventually(2*time.Minute, "the job succeeds", func() (bool, string) {
+		state := other.kubectl("get", "job/elsewhere", "-o", "jsonpath={.status.conditions[*].type}")
+		return strings.Contains(state, "Complete"), state
+	})
+	if out := other.must("logs", "job/elsewhere"); !strings.Contains(out, "trained elsewhere") {
+		t.Errorf("it printed:\n%s", out)
+	}
+	back := p.TempDir()
+	p.must("outputs", "elsewhere", back)
+	if text, err := os.ReadFile(filepath.Join(back, "model.bin")); err != nil || string(text) != "0.4.6" {
+		t.Errorf("it came back as %q, %v", text, err)
+	}
+	if out := p.kubectl("get", "jobs", "-o", "name"); out != "" {
+		t.Errorf("there is a job where none was created: %s", out)
 	}
 }
 
@@ -406,6 +448,35 @@ func TestRunOfManyFiles(t *testing.T) {
 	a := program.Ask(t, again, "")
 	if a.Code != 0 || a.Out != "10000 77\n" {
 		t.Errorf("exit code %d: %q\n%s", a.Code, a.Out, a.Err)
+	}
+}
+
+// A folder of 5 GB is warned of before anything is carried, and what is large is named.
+func TestRunOfALargeFolder(t *testing.T) {
+	p := begin(t).project(map[string]string{"train.py": "", "data/small.txt": "small"})
+	large := filepath.Join(p.dir, "data", "large.bin")
+	p.write("data/large.bin", "")
+	if err := os.Truncate(large, 5<<30); err != nil { // takes no room
+		t.Fatal(err)
+	}
+	c := p.command(t.Context(), "--dry-run", "train.py")
+	said, err := c.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(said)
+	lines.Scan()
+	if want := "weir: the folder has 5.4 GB, most of it in data/ (5.4 GB), train.py (0 B): name in .weirignore what the program does not need"; lines.Text() != want {
+		t.Errorf("it says %q, want %q", lines.Text(), want)
+	}
+	_ = c.Process.Kill()
+	_ = c.Wait()
+	p.write(".weirignore", "large.bin\n")
+	if a := p.ran("--dry-run", "train.py"); strings.Contains(a.err, "the folder has") || !strings.Contains(a.err, "3 files") {
+		t.Errorf("without the large file it says:\n%s", a.err)
 	}
 }
 
