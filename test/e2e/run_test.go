@@ -530,7 +530,7 @@ func TestRunOfWhatIsNotThere(t *testing.T) {
 }
 
 // weirClient is what weir's own client for Python stands on.
-var weirClient = environment.Recipe{Image: "weir.local/weir-client", Requirements: []string{"kubernetes>=29", "boto3>=1.28"}}
+var weirClient = environment.Recipe{Image: "weir.local/weir-client", Requirements: []string{"kubernetes>=29", "boto3>=1.28", "nbclient", "ipykernel"}}
 
 // weir's own client runs functions and files, from this machine by the kubeconfig.
 func TestPythonClient(t *testing.T) {
@@ -539,7 +539,7 @@ func TestPythonClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, story := range []string{"function", "several", "file", "failure", "refused"} {
+	for _, story := range []string{"function", "several", "file", "notebook", "failure", "refused"} {
 		t.Run(story, func(t *testing.T) {
 			s := begin(t)
 			s.python(weirClient, "sdk/weir_client.py", story, s.namespace, sources)

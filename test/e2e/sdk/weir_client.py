@@ -76,6 +76,55 @@ def file():
     assert run.outputs(back) == ["model"] and (back / "model").read_text() == "weights"
 
 
+def notebook():
+    """In a cell of a notebook, what a run prints shows while it runs."""
+    import nbclient
+    import nbformat
+    from weir import _connection
+
+    s3 = _connection.storage()
+    s3.create_bucket(Bucket=NAMESPACE)
+
+    class Watched(nbclient.NotebookClient):
+        """Lets the run end once its first line is in the cell."""
+
+        def process_message(self, msg, cell, cell_index):
+            result = super().process_message(msg, cell, cell_index)
+            if any("epoch 0" in o.get("text", "") for o in cell.outputs):
+                s3.put_object(Bucket=NAMESPACE, Key="seen", Body=b"")
+            return result
+
+    cell = f"""
+import sys
+
+sys.path.insert(0, {sys.argv[3]!r})
+import weir
+
+def train(bucket):
+    import time
+
+    import boto3
+
+    print("epoch 0")
+    s3 = boto3.client("s3")
+    end = time.monotonic() + 120
+    while not s3.list_objects_v2(Bucket=bucket).get("KeyCount"):
+        if time.monotonic() > end:
+            raise SystemExit("nobody has seen what was printed")
+        time.sleep(0.1)
+    print("epoch 1")
+    return 42
+
+weir.run(train, args=({NAMESPACE!r},), namespace={NAMESPACE!r}, packages=["boto3>=1.28"]).result()
+"""
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
+    Watched(book, timeout=300, kernel_name="python3").execute()
+    outputs = book.cells[0].outputs
+    text = "".join(o.get("text", "") for o in outputs)
+    assert "epoch 0\nepoch 1\n" in text, outputs
+    assert outputs[-1]["data"]["text/plain"] == "42", outputs
+
+
 def failure():
     try:
         shown(fails, args=(9,))
