@@ -26,13 +26,22 @@ const (
 	gatewayMany  = 32              // connections at a time
 	gatewayIdle  = 10000
 	gatewayAsked = "/api/v1/namespaces/default"
+	// Limits are looked at, and not reached.
+	gatewayLimits = "frontDoor: {limits: {perSecond: 1000000}}\n"
 )
 
 // ofGateway measures what the front door adds to a request to the API server,
 // beside nginx and HAProxy that do the same: they end one connection, add who is
 // asking and pass on by TLS. Only the front door finds out who is asking.
 func (b *bench) ofGateway(ctx context.Context) (err error) {
-	w, err := b.fresh(ctx, "--without", "node,controllers,s3")
+	dir, err := os.MkdirTemp(b.scratch, "weir-")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "weir.yaml"), []byte(gatewayLimits), 0o600); err != nil {
+		return err
+	}
+	w, err := b.up(ctx, dir, "--without", "node,controllers,s3")
 	if err != nil {
 		return err
 	}

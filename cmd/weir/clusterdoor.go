@@ -54,6 +54,7 @@ func (d *clusterDoor) open(ctx context.Context, config *rest.Config) error {
 	d.gateway, err = gateway.New(gateway.Config{
 		REST: config, Identity: people, Pages: ui.Handler(), Audit: slog.New(slog.NewJSONHandler(os.Stdout, nil)),
 		SignIn: func() *gateway.SignIn { return &now.settings().SignIn },
+		Limits: func() gateway.RequestLimits { return now.settings().FrontDoor.Limits },
 		TLS:    known.config(),
 		Plain:  func(a net.Addr) bool { return a.(*net.TCPAddr).IP.IsLoopback() },
 		Authority: func(host string) []byte {

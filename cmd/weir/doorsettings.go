@@ -26,6 +26,8 @@ type doorSettings struct {
 	// ACME gets certificates from an authority, such as Let's Encrypt; nil does
 	// not.
 	ACME *acmeSettings `json:"acme,omitempty"`
+	// Limits say how many requests each person may send.
+	Limits gateway.RequestLimits `json:"limits,omitzero"`
 }
 
 // certificateFiles are a certificate, with those that lead to its authority, and
@@ -63,6 +65,9 @@ func (d *doorSettings) check() error {
 		if _, err := c.load(); err != nil {
 			return &gateway.FieldError{Field: "certificate", Err: err}
 		}
+	}
+	if err := gateway.Within("limits", d.Limits.Check()); err != nil {
+		return err
 	}
 	if d.ACME != nil {
 		return gateway.Within("acme", d.ACME.check())

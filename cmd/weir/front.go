@@ -83,6 +83,7 @@ func openFrontDoor(ctx context.Context, dir string, k *cluster.Cluster, m *machi
 			}
 			return authority.CertPEM()
 		},
+		Limits:  func() gateway.RequestLimits { return f.settings.settings().FrontDoor.Limits },
 		Machine: func(ctx context.Context) any { return howItFares(ctx, k, dir, f.gateway) },
 	}
 	if buckets != nil {

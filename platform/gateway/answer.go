@@ -37,6 +37,9 @@ func (g *Gateway) answer(w *counted, r *http.Request, route *Route) {
 		refuse(http.StatusServiceUnavailable, fmt.Sprintf("who you are cannot be found out now: %v", err))
 		return
 	}
+	if g.tooFast(w, who.party(r), refuse) {
+		return
+	}
 	if route.Rule == routes.Anyone {
 		route.Handler.ServeHTTP(w, withPass(r, who))
 		return
@@ -72,6 +75,14 @@ func (g *Gateway) answer(w *counted, r *http.Request, route *Route) {
 type visitor struct {
 	identity.Pass
 	cookie bool // so that a page of another site could have made their browser say it
+}
+
+// party is whose requests are counted together: no one is known by the address.
+func (v *visitor) party(r *http.Request) party {
+	if v == nil {
+		return party{kind: "requests", address: from(r)}
+	}
+	return party{kind: "requests", name: v.Name}
 }
 
 type visitorKey struct{}

@@ -3,7 +3,7 @@
 //
 //	request ─▶ what clients must not say is taken off
 //	        ─▶ which route is it? (table)
-//	        ─▶ who is it? (cookie, token: identity)
+//	        ─▶ who is it? (cookie, token: identity), and do they ask too often?
 //	        ─▶ may they? (the route's rule)
 //	        ─▶ its handler, which acts with the rights of who asks
 //
@@ -56,6 +56,9 @@ type Config struct {
 	// SignIn yields how people sign in, whenever somebody does; nil is by weir's
 	// own ways alone.
 	SignIn func() *SignIn
+	// Limits yields how many requests each person may send, whenever it is looked
+	// at, once a second at most; nil is the usual.
+	Limits func() RequestLimits
 	// Machine says how the installation fares, as JSON; nil says nothing.
 	Machine func(context.Context) any
 }
@@ -69,6 +72,7 @@ type Gateway struct {
 	store      *store       // nil without a Storage
 	signed     http.Handler // leads to it whoever signs requests
 	attempts   *attempts
+	throttle   *throttle
 	oidc       oidcDoor
 }
 
@@ -84,7 +88,7 @@ func New(c Config, more ...Route) (*Gateway, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the front door: %w", err)
 	}
-	g := &Gateway{config: c, core: core, table: newTable(), attempts: newAttempts()}
+	g := &Gateway{config: c, core: core, table: newTable(), attempts: newAttempts(), throttle: newThrottle(c.Limits)}
 	if g.kubernetes, err = newUpstream(c.REST, c.Inside.Transport); err != nil {
 		return nil, fmt.Errorf("open the front door: %w", err)
 	}

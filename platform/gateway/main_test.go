@@ -40,6 +40,7 @@ type door struct {
 	audit   *said
 	keys    gateway.Storage
 	closed  atomic.Bool // to pods: the buckets of no namespace
+	limits  atomic.Pointer[gateway.RequestLimits]
 }
 
 // codeBucket is that of the code that runs bring.
@@ -92,12 +93,13 @@ func newDoorWith(t *testing.T, settings func() *gateway.SignIn) *door {
 	}
 	d := &door{users: users, core: core, audit: &said{}, keys: storage(t, users)}
 	d.keys.Code, d.keys.Common = codeBucket, func() bool { return !d.closed.Load() }
+	d.limits.Store(&gateway.RequestLimits{})
 	d.gateway, err = gateway.New(gateway.Config{
 		REST: config, Identity: users, Audit: slog.New(slog.NewJSONHandler(d.audit, nil)), Authority: func(string) []byte { return certificate }, Storage: &d.keys,
 		TLS:     &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}},
 		Pages:   http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "a page") }),
 		Machine: func(context.Context) any { return map[string]string{"version": "test"} },
-		SignIn:  settings,
+		SignIn:  settings, Limits: func() gateway.RequestLimits { return *d.limits.Load() },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -121,6 +121,12 @@ func (g *Gateway) serveSigned(w *counted, r *http.Request) {
 		return
 	}
 	who, key, err := g.config.Identity.S3Key(r.Context(), access)
+	if p, counts := g.signer(r, access, who, key); counts {
+		slow := func(code int, why string) { refuseS3(w, code, "SlowDown", errors.New(why)) }
+		if g.tooFast(w, p, slow) {
+			return
+		}
+	}
 	switch {
 	case g.store.keyed == nil || errors.Is(err, identity.ErrUnknown):
 		g.store.signed.ServeHTTP(w, r) // S3 knows its own keys, and that others are none.
@@ -156,6 +162,20 @@ func (g *Gateway) serveSigned(w *counted, r *http.Request) {
 		})
 	}
 	lead(w, r.WithContext(ctx), g.store.keyed)
+}
+
+// signer is whose requests those signed by a pair of keys are counted with. Their
+// address is part of it, since the signature has not been looked at: links tell
+// the access key to others. What pods read by their own pair, and the owners by
+// theirs, is not counted: it is a training's data.
+func (g *Gateway) signer(r *http.Request, access string, who *identity.Pass, key *identity.S3Key) (party, bool) {
+	switch {
+	case access == g.store.config.AccessKey:
+		return party{}, false
+	case who == nil || key == nil:
+		return party{kind: "requests", address: from(r)}, true
+	}
+	return party{kind: "requests", name: who.Name, address: from(r)}, key.UID == ""
 }
 
 // mayByKey says whether a pair of keys, and whose it is, opens a bucket for what is
