@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -168,7 +169,11 @@ func (from *reading) events(ctx context.Context, about client.Object, and ...cli
 			continue
 		}
 		var list corev1.EventList
-		if err := from.Reader.List(ctx, &list, client.InNamespace(o.GetNamespace()), client.MatchingFields{"involvedObject.uid": string(o.GetUID())}); err != nil {
+		// What is said of an object without a namespace stands in the default one, where
+		// who asks may have no role: then its conditions must do.
+		namespace := cmp.Or(o.GetNamespace(), metav1.NamespaceDefault)
+		err := from.Reader.List(ctx, &list, client.InNamespace(namespace), client.MatchingFields{"involvedObject.uid": string(o.GetUID())})
+		if err != nil && (o.GetNamespace() != "" || !apierrors.IsForbidden(err)) {
 			return nil, fmt.Errorf("list events about %s/%s: %w", o.GetNamespace(), o.GetName(), err)
 		}
 		all = append(all, list.Items...)

@@ -55,12 +55,18 @@ func TestExplainedOverHTTP(t *testing.T) {
 	route := explain.Route(explain.Serving{REST: config, Scheme: scheme.Scheme, Mapper: mapper})
 
 	of := "?apiVersion=v1&kind=Pod&namespace=" + namespace + "&name=it"
+	ofNamespace := "?apiVersion=v1&kind=Namespace&name=" + namespace
 	for name, c := range map[string]struct {
 		who, query string
 		code       int
 	}{
-		"Viewer":     {"viewer", of, http.StatusOK},
-		"Stranger":   {"stranger", of, http.StatusForbidden},
+		"Viewer":   {"viewer", of, http.StatusOK},
+		"Stranger": {"stranger", of, http.StatusForbidden},
+		// What is said of a namespace stands in namespace default, where a viewer of one
+		// has no role.
+		"NamespaceViewer":   {"viewer", ofNamespace, http.StatusOK},
+		"NamespaceStranger": {"stranger", ofNamespace, http.StatusForbidden},
+
 		"NoName":     {"viewer", "?apiVersion=v1&kind=Pod", http.StatusBadRequest},
 		"NoSuchKind": {"viewer", "?apiVersion=v1&kind=Boat&name=it", http.StatusBadRequest},
 		"NoVersion":  {"viewer", "?apiVersion=a/b/c&kind=Pod&name=it", http.StatusBadRequest},
