@@ -69,6 +69,7 @@ test('a port of a pod is opened, and what it shows acts as nobody', async ({ wei
   await expect(paul.getByText('Who may only look opens no ports.')).toBeVisible()
   expect((await paul.request.get(new URL('/portforward/default/box/8000/', paul.url()).href)).status()).toBe(403)
   await at(paul, '/pods/default/box?view=logs&run=previous')
+  await expect(paul.getByRole('link', { name: 'Logs', exact: true })).toHaveAttribute('aria-current', 'page')
   await expect(log(paul)).toContainText('the first run')
 })
 

@@ -98,7 +98,8 @@ function listen(page: Page) {
 }
 
 // The browser writes down each answer that is none. That a manifest makes no sense is one that is asked for, and that one is signed out is told so.
-const refused = /status of (401|422)/
+// So is a watch that is asked for in the moment in which its person is signed out.
+const refused = /status of (401|422)|WebSocket connection to .* failed: (HTTP Authentication failed|Connection closed before receiving a handshake response)/
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 

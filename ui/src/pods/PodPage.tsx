@@ -73,7 +73,7 @@ export function PodPage() {
         <nav className={tabs.tabs} aria-label="Of this pod">
           {(Object.keys(views) as PodView[]).map((v) => (
             <Link key={v} to="/pods/$namespace/$name" params={{ namespace, name }} search={{ view: v === 'overview' ? undefined : v }}
-              activeOptions={{ exact: true, includeSearch: true, explicitUndefined: true }}>
+              activeOptions={{ exact: true, includeSearch: true, explicitUndefined: true }} aria-current={v === view ? 'page' : undefined}>
               {views[v]}
             </Link>
           ))}
