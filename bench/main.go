@@ -51,6 +51,7 @@ func measurements() []measurement {
 		{name: "commands", run: (*bench).ofCommands},
 		{name: "run", run: (*bench).ofRun},
 		{name: "build", run: (*bench).ofBuild},
+		{name: "dockerfile", run: (*bench).ofDockerfile},
 		{name: "images", run: (*bench).ofImages, apart: true},
 		{name: "gateway", run: (*bench).ofGateway, apart: true},
 		{name: "pages", run: (*bench).ofPages, apart: true},
