@@ -347,15 +347,16 @@ func TestFrontDoorOfACluster(t *testing.T) {
 	if err := clientcmd.WriteToFile(*config, as); err != nil {
 		t.Fatal(err)
 	}
-	address := func() string {
+	free := func() string {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer l.Close()
 		return l.Addr().String()
-	}()
-	c := w.controllers(t, "--kubeconfig", as, "--installed", "--front-door-bind-address", address)
+	}
+	address, metrics := free(), free()
+	c := w.controllers(t, "--kubeconfig", as, "--installed", "--front-door-bind-address", address, "--metrics-bind-address", metrics)
 	t.Cleanup(func() {
 		if err := c.stop(t); err != nil {
 			t.Errorf("weir controllers ended: %v", err)
@@ -392,5 +393,16 @@ func TestFrontDoorOfACluster(t *testing.T) {
 		if got := getWith("http://"+address+c.path, c.token); !strings.Contains(strings.ToLower(got), strings.ToLower(c.want)) {
 			t.Errorf("%s: %.300s, want %s", c.path, got, c.want)
 		}
+	}
+
+	w.kubectl(t, "create", "serviceaccount", "prometheus")
+	w.kubectl(t, "create", "clusterrolebinding", "prometheus", "--clusterrole", "system:monitoring", "--serviceaccount", "default:prometheus")
+	prometheus := strings.TrimSpace(w.kubectl(t, "create", "token", "prometheus"))
+	eventually(t, 2*time.Minute, "Prometheus finds the door's metrics", func() (bool, string) {
+		said := getWith("http://"+metrics+"/metrics", prometheus)
+		return strings.Contains(said, `weir_front_door_requests_total{code="200",owner="kubernetes"}`), said
+	})
+	if said := getWith("http://"+metrics+"/metrics", token); strings.Contains(said, "weir_front_door") {
+		t.Errorf("who may not get /metrics is told %.300s", said)
 	}
 }
