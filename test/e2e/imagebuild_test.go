@@ -210,7 +210,8 @@ func TestPackagesOverAnImage(t *testing.T) {
 	s := begin(t)
 	p := s.project(map[string]string{
 		"Dockerfile": "FROM python:3.11\nRUN useradd --uid 1000 ada && echo base > /made-by\nUSER ada\nCMD [\"python3\", \"-c\", \"" +
-			"import idna, os, six, time; print(open('/made-by').read().strip(), six.__version__, os.getuid(), flush=True); time.sleep(1000)\"]\n",
+			"import idna, os, six, time; from importlib.metadata import distribution; " +
+			"print(open('/made-by').read().strip(), six.__version__, os.getuid(), distribution('six').read_text('INSTALLER').strip(), flush=True); time.sleep(1000)\"]\n",
 	})
 	base, image := "weir.local/"+s.namespace+"/base:v1", s.namespace+"/with:v1"
 	p.builds(base)
@@ -227,7 +228,7 @@ func TestPackagesOverAnImage(t *testing.T) {
 		s.apply(strings.NewReplacer("python:3.11", image, "name: it", "name: "+name).Replace(pod("it", "imagePullPolicy: IfNotPresent")))
 	}
 	apply("it", image)
-	says("it", "base 1.16.0 1000\n")
+	says("it", "base 1.16.0 1000 uv\n")
 	if events := s.kubectl("get", "events"); !strings.Contains(events, "installing six==1.16.0 over "+base) {
 		t.Errorf("nobody was told what was done:\n%s", events)
 	}
@@ -238,7 +239,7 @@ func TestPackagesOverAnImage(t *testing.T) {
 	p.write("Dockerfile", strings.Replace(read(t, filepath.Join(p.dir, "Dockerfile")), "echo base", "echo newer", 1))
 	p.builds(base)
 	apply("newer", image)
-	says("newer", "newer 1.16.0 1000\n")
+	says("newer", "newer 1.16.0 1000 uv\n")
 
 	s.weir.must(t, "environment", "add", s.namespace+"/plain", "--from", "python:3.11", "--package", "six==1.17.0")
 	apply("plain", s.namespace+"/plain\n    args: [python3, -c, 'import six; print(six.__version__)']")
