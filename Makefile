@@ -87,7 +87,7 @@ bench: build ## Measure start, memory, pods and jobs
 
 .PHONY: bench-gateway
 bench-gateway: build ## Measure the front door, beside nginx and HAProxy where there are
-	@go run ./bench -only gateway
+	@go run ./bench -only gateway,upload
 
 .PHONY: bench-pages
 bench-pages: build ## Measure the pages in Chromium: the first one, and a list of 10,000 jobs

@@ -46,13 +46,9 @@ func (b *bench) ofGateway(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.down(ctx)) }()
-	data, err := os.ReadFile(filepath.Join(w.dir, "state.json"))
+	door, err := w.frontDoor()
 	if err != nil {
 		return err
-	}
-	var at struct{ Front struct{ URL, Token string } }
-	if err := json.Unmarshal(data, &at); err != nil {
-		return fmt.Errorf("read what weir says of itself: %w", err)
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", filepath.Join(w.dir, "kubeconfig"))
 	if err != nil {
@@ -64,7 +60,7 @@ func (b *bench) ofGateway(ctx context.Context) (err error) {
 	}
 	doors := []entrance{
 		{name: "API server itself", url: config.Host, tls: secure, header: http.Header{"Impersonate-User": {"owner"}, "Impersonate-Group": {"weir:owners"}}},
-		{name: "front door", url: at.Front.URL, header: http.Header{"Authorization": {"Bearer " + at.Front.Token}}},
+		*door,
 	}
 	peers, stop, err := b.peersOf(ctx, config)
 	if err != nil {
@@ -85,7 +81,7 @@ func (b *bench) ofGateway(ctx context.Context) (err error) {
 		}
 		b.report.cells(d.name, micro(one.median()), micro(one.quantile(0.99)), fmt.Sprintf("%.0f", float64(len(many))/gatewayTime.Seconds()), micro(many.quantile(0.99)))
 	}
-	return b.ofIdleConnections(ctx, w, at.Front.URL)
+	return b.ofIdleConnections(ctx, w, door.url)
 }
 
 func micro(d time.Duration) string { return fmt.Sprintf("%d µs", d.Microseconds()) }
@@ -95,6 +91,19 @@ type entrance struct {
 	name, url string
 	tls       *tls.Config
 	header    http.Header
+}
+
+// frontDoor is the way by weir's, as the owner.
+func (w *weir) frontDoor() (*entrance, error) {
+	data, err := os.ReadFile(filepath.Join(w.dir, "state.json"))
+	if err != nil {
+		return nil, err
+	}
+	var at struct{ Front struct{ URL, Token string } }
+	if err := json.Unmarshal(data, &at); err != nil {
+		return nil, fmt.Errorf("read what weir says of itself: %w", err)
+	}
+	return &entrance{name: "front door", url: at.Front.URL, header: http.Header{"Authorization": {"Bearer " + at.Front.Token}}}, nil
 }
 
 // load asks by so many connections for a while, and returns how long each

@@ -27,6 +27,7 @@ type bench struct {
 	binary, scratch string
 	pods, jobs      int
 	bursts          []int // jobs at once, one burst after another
+	upload          int64 // bytes of the long file
 	workers         int64 // of the largest job; none if 0
 	nodes           []string
 	report          *report
@@ -54,6 +55,7 @@ func measurements() []measurement {
 		{name: "dockerfile", run: (*bench).ofDockerfile},
 		{name: "images", run: (*bench).ofImages, apart: true},
 		{name: "gateway", run: (*bench).ofGateway, apart: true},
+		{name: "upload", run: (*bench).ofUpload, apart: true},
 		{name: "pages", run: (*bench).ofPages, apart: true},
 		{name: "training", run: (*bench).ofTraining, apart: true},
 	}
@@ -77,11 +79,16 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.IntVar(&b.jobs, "jobs", 100, "training jobs at once")
 	bursts := flags.String("bursts", "100,500,2000", "training jobs at once, for the part training")
 	flags.Int64Var(&b.workers, "workers", 1000, "workers of the largest job, for the part training; 0 is none")
+	upload := flags.Int64("upload", 1000, "megabytes of the file that goes through the front door, for the part upload")
 	nodes := flags.String("nodes", standInName+","+realName, "who runs the pods, one after another, for the part training")
-	only := flags.String("only", "", "parts to measure, with commas between; all but images, gateway, pages and training if empty")
+	only := flags.String("only", "", "parts to measure, with commas between; all but images, gateway, pages, training and upload if empty")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
+	if *upload < 1 {
+		return fmt.Errorf("-upload %d: say how many megabytes, as 10000", *upload)
+	}
+	b.upload = *upload * 1e6
 	var err error
 	if b.bursts, err = numbers(*bursts); err != nil {
 		return fmt.Errorf("-bursts: %w", err)
