@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
@@ -25,6 +26,7 @@ import (
 
 	"github.com/weir-ml/weir/cluster/apiserver"
 	"github.com/weir-ml/weir/cluster/controllermanager"
+	"github.com/weir-ml/weir/cluster/cri"
 	"github.com/weir-ml/weir/cluster/etcd"
 	"github.com/weir-ml/weir/cluster/gpu"
 	"github.com/weir-ml/weir/cluster/metrics"
@@ -91,6 +93,7 @@ type Cluster struct {
 	parts  sync.WaitGroup
 	failed chan error
 	api    *apiserver.Server
+	node   atomic.Pointer[cri.Runtime] // nil without one
 }
 
 // Address is where pods reach this process.

@@ -123,6 +123,7 @@ func (k *Cluster) StartNode(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	k.node.Store(runtime)
 	k.parts.Go(func() {
 		<-ctx.Done()
 		k.stopPods(context.WithoutCancel(ctx), runtime, containers, groups)
@@ -172,6 +173,19 @@ func (k *Cluster) StartNode(ctx context.Context) error {
 	}
 	c.Report("node")
 	return nil
+}
+
+// ErrNoNode says that no pods run here.
+var ErrNoNode = errors.New("this weir runs no pods")
+
+// Look opens a file or folder in a running container of a pod for reading: see
+// container.Look. It is cri.ErrNotRunning that there is no such container.
+func (k *Cluster) Look(namespace, pod, container, path string) (*os.File, error) {
+	runtime := k.node.Load()
+	if runtime == nil {
+		return nil, ErrNoNode
+	}
+	return runtime.Look(namespace, pod, container, path)
 }
 
 // startNames starts the cluster's name server, where pods have a network of

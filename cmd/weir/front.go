@@ -108,7 +108,7 @@ func openFrontDoor(ctx context.Context, dir string, k *cluster.Cluster, m *machi
 		return nil, err
 	}
 	logs := logShelf{podlogs.View(cluster.KeptLogs(dir)), inside}
-	f.gateway, err = gateway.New(c, append(slices.Concat(registryRoutes(ctx, images, inside), (&shelf{dir, images, f.settings}).routes(), logs.routes(), machineRoutes(k, dir)), menuRoute(f.settings))...)
+	f.gateway, err = gateway.New(c, append(slices.Concat(registryRoutes(ctx, images, inside), (&shelf{dir, images, f.settings}).routes(), logs.routes(), podFiles{k.Look}.routes(), machineRoutes(k, dir)), menuRoute(f.settings))...)
 	return f, err
 }
 

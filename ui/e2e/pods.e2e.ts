@@ -73,6 +73,29 @@ test('a port of a pod is opened, and what it shows acts as nobody', async ({ wei
   await expect(log(paul)).toContainText('the first run')
 })
 
+test('files of a container are looked at and taken away, by who may open a terminal', async ({ owner, as }) => {
+  await at(owner, '/pods/default/box')
+  await owner.getByRole('navigation', { name: 'Of this pod' }).getByRole('link', { name: 'Files' }).click()
+  for (const name of ['work', 'models']) await owner.getByRole('link', { name, exact: true }).click()
+  await expectAccessible(owner)
+  await picture(owner, 'pod-files')
+  await owner.getByRole('link', { name: 'loss.csv' }).click()
+  await expect(owner.getByText('epoch,loss')).toBeVisible()
+  await expectAccessible(owner)
+  const taken = owner.waitForEvent('download')
+  await owner.getByRole('link', { name: 'Download' }).click()
+  expect((await taken).suggestedFilename()).toBe('loss.csv')
+  await owner.goBack()
+  await expect(owner.getByRole('row', { name: /loss.csv/ })).toBeVisible()
+  const made = await owner.request.get(new URL('/weir/files/default/box/main?path=/proc/1/environ', owner.url()).href)
+  expect(await made.text()).toContain('cannot be read: it is no file')
+
+  const paul = await as('paul')
+  await at(paul, '/pods/default/box?view=files')
+  await expect(paul.getByText('You may not look into files here')).toBeVisible()
+  expect((await paul.request.get(new URL('/weir/files/default/box/main?path=/', paul.url()).href)).status()).toBe(403)
+})
+
 test('logs outlive pods and jobs, for who may read them', async ({ weir, owner }) => {
   await weir.apply({ ...training('swept', 2, 0), spec: { ...training('swept', 2, 0).spec, runPolicy: { cleanPodPolicy: 'All' } } })
   await at(owner, '/jobs/default/pytorchjobs/swept')

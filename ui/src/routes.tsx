@@ -41,9 +41,11 @@ const podList = createRoute({
 const pod = createRoute({
   getParentRoute: () => root,
   path: '/pods/$namespace/$name',
-  validateSearch: (search: Record<string, unknown>): { view?: PodView; run?: 'previous' } => {
-    const view = (['logs', 'terminal', 'events'] as const).find((v) => v === search['view'])
-    return { ...(view && { view }), ...(search['run'] === 'previous' && { run: 'previous' }) }
+  validateSearch: (search: Record<string, unknown>): { view?: PodView; run?: 'previous'; container?: string; path?: string } => {
+    const view = (['logs', 'terminal', 'files', 'events'] as const).find((v) => v === search['view'])
+    const text = (name: string) => (view === 'files' && typeof search[name] === 'string' ? search[name] : undefined)
+    const [container, path] = [text('container'), text('path')]
+    return { ...(view && { view }), ...(container && { container }), ...(path && { path }), ...(search['run'] === 'previous' && { run: 'previous' }) }
   },
   component: lazyRouteComponent(() => import('./pods/PodPage'), 'PodPage'),
 })

@@ -28,7 +28,9 @@ import s from './pods.module.css'
 
 const Terminal = lazy(async () => ({ default: (await import('./Terminal')).Terminal }))
 
-const views = { overview: 'Overview', logs: 'Logs', terminal: 'Terminal', events: 'Events' } as const
+const Files = lazy(async () => ({ default: (await import('./Files')).Files }))
+
+const views = { overview: 'Overview', logs: 'Logs', terminal: 'Terminal', files: 'Files', events: 'Events' } as const
 export type PodView = keyof typeof views
 
 const from = '/pods/$namespace/$name'
@@ -46,7 +48,7 @@ export function PodPage() {
   const crumbs = <><Link to="/pods">Pods</Link> <Icon name="right" size={12} /></>
   const commands: Record<PodView, string> = {
     overview: `weir explain pod/${name} -n ${namespace}`, logs: `weir logs pod/${name} -n ${namespace} -f`,
-    terminal: `weir kubectl exec -it ${name} -n ${namespace} -- sh`, events: `weir kubectl events --for pod/${name} -n ${namespace}`,
+    terminal: `weir kubectl exec -it ${name} -n ${namespace} -- sh`, files: `weir kubectl exec ${name} -n ${namespace} -- ls -l /`, events: `weir kubectl events --for pod/${name} -n ${namespace}`,
   }
   if (!pod)
     return (
@@ -66,7 +68,7 @@ export function PodPage() {
     act: () => call('DELETE', pathOf(pods, namespace, name)),
   }
   return (
-    <Page title={name} crumbs={crumbs} command={commands[view]} fill={view === 'logs' || view === 'terminal'}
+    <Page title={name} crumbs={crumbs} command={commands[view]} fill={view === 'logs' || view === 'terminal' || view === 'files'}
       sentence={<><StateMark state={r.state} word={r.word} /><span>{r.message}</span></>}
       actions={gone ? undefined : may('delete', pods) ? <Button look="danger" onClick={() => ask(remove)}>Delete</Button> : <OnlyView may={may} namespace={namespace} />}
       nav={
@@ -84,6 +86,8 @@ export function PodPage() {
       {view === 'logs' && (gone ? <KeptLogs namespace={namespace} name={name} which={which} labelOf={containerOf} /> : <Logs pod={pod} />)}
       {view === 'terminal' && (!may.known ? <Loading what="what you may do" /> : !may('create', shells) ? <Notice icon="alert" title="You may not open a terminal here">Who may only look runs nothing. The role edit in {namespace} lets you.</Notice> : r.state === 'running' && !gone ? <Suspense fallback={<Loading what="the terminal" />}><Terminal namespace={namespace} pod={name} containers={(pod.spec?.containers ?? []).map((c) => c.name)} first={r.container} /></Suspense>
         : <Notice title="A terminal needs a pod that runs">This one does not: {r.word.toLowerCase()}.</Notice>)}
+      {view === 'files' && (!may.known ? <Loading what="what you may do" /> : !may('create', shells) ? <Notice icon="alert" title="You may not look into files here">Who may only look opens no container. The role edit in {namespace} lets you.</Notice> : r.state === 'running' && !gone ? <Suspense fallback={<Loading what="the files" />}><Files namespace={namespace} pod={name} containers={(pod.spec?.containers ?? []).map((c) => c.name)} first={r.container} /></Suspense>
+        : <Notice title="Files are seen in a pod that runs">This one does not: {r.word.toLowerCase()}.</Notice>)}
       {view === 'events' && <Events namespace={namespace} isMeant={isMeant} />}
       <Confirm question={question} onClose={() => ask(undefined)} onDone={() => void navigate({ to: '/pods' })} />
     </Page>
