@@ -139,7 +139,7 @@ func (c *Container) read(f *os.File) (*os.File, error) {
 	if err := unix.Fstatfs(int(f.Fd()), &system); err != nil {
 		return nil, err
 	}
-	if kind := s.Mode & unix.S_IFMT; kind != unix.S_IFREG && kind != unix.S_IFDIR || slices.Contains(madeUp, int64(system.Type)) {
+	if kind := s.Mode & unix.S_IFMT; kind != unix.S_IFREG && kind != unix.S_IFDIR || slices.Contains(madeUp, system.Type) {
 		return nil, ErrNoFile
 	}
 	if err := c.may(f, unix.R_OK); err != nil {
