@@ -71,7 +71,7 @@ func TestEveryRouteAsEverybody(t *testing.T) {
 		for _, request := range requestsOf(t, &route) {
 			t.Run(request.method+" "+request.path, func(t *testing.T) {
 				for _, name := range []string{"no one", "revoked", "expired", "stranger", "viewer", "editor", "admin", "owner"} {
-					got := d.ask(t, d.as(t, name), request.method, request.path, "no JSON").code
+					got := d.ask(t, d.as(t, name), request.method, request.path, request.body()).code
 					out := slices.Contains([]string{"no one", "revoked", "expired"}, name)
 					var ok bool
 					var want string
@@ -83,7 +83,7 @@ func TestEveryRouteAsEverybody(t *testing.T) {
 					case route.Rule == routes.SignedIn:
 						ok, want = got != 401 && got != 403, "to be let in"
 					case route.Rule == routes.OwnRights && route.Owner == "kubernetes":
-						code := direct.as(t, name, request.method, request.path, "no JSON")
+						code := direct.as(t, name, request.method, request.path, request.body())
 						ok, want = got == code, fmt.Sprintf("%d, as from the API server", code)
 					case slices.Contains(request.may, name):
 						ok, want = got != 401 && got != 403, "to be let in"
@@ -127,6 +127,15 @@ func (d *door) as(t *testing.T, name string) person {
 type request struct {
 	method, path string
 	may          []string
+}
+
+// body makes no sense where one is sent. With GET none is: an answer that comes
+// before it was read would be broken off by Go's client.
+func (r request) body() string {
+	if r.method == http.MethodGet || r.method == http.MethodHead {
+		return ""
+	}
+	return "no JSON"
 }
 
 var wildcard = regexp.MustCompile(`\{[^}]*\}`)
