@@ -193,13 +193,14 @@ open("out/deep/model ü.bin", "w").write("weights")
 sys.exit(4)
 `,
 	})
-	b := p.bucket(t, "run-data")
+	bucket := p.namespace + "-data" // the namespace's own
+	b := p.bucket(t, bucket)
 	b.put("digits/a.csv", "one")
 	local := p.TempDir()
 	if err := os.WriteFile(filepath.Join(local, "b.csv"), []byte("two"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	a := p.run("--name", "leaves", "--data", "s3://run-data/digits:/from/s3", "--data", local+":/local", "--env", "LEVEL=5", "--output", "out", "train.py")
+	a := p.run("--name", "leaves", "--data", "s3://"+bucket+"/digits:/from/s3", "--data", local+":/local", "--env", "LEVEL=5", "--output", "out", "train.py")
 	if a.code != 4 || !strings.Contains(a.out, "one two 5\n") {
 		t.Fatalf("exit code %d, want 4:\n%s%s", a.code, a.out, a.err)
 	}
@@ -241,7 +242,8 @@ func TestRunOfMPI(t *testing.T) {
 from mpi4py import MPI
 import part
 c = MPI.COMM_WORLD
-print("rank", c.rank, "of", c.size, "sum", c.allreduce(part.of(c.rank)))
+sum = c.allreduce(part.of(c.rank))
+print(f"rank {c.rank} of {c.size} sum {sum}\n", end="") # at once: mpirun mixes what ranks write
 `, "part.py": "def of(rank): return rank + 1\n"})
 	a := p.ran("--workers", "2", "sum.py")
 	for _, want := range []string{"rank 0 of 2 sum 3", "rank 1 of 2 sum 3"} {
