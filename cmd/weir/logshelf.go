@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"time"
 
-	authorization "k8s.io/api/authorization/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -31,11 +30,7 @@ type logShelf struct {
 //	GET /weir/logs/NAMESPACE?labelSelector=…   or ?pod=NAME
 //	GET /weir/logs/NAMESPACE/POD/UID/CONTAINER/ATTEMPT
 func (s logShelf) routes() []gateway.Route {
-	rule := routes.May(func(r *http.Request) authorization.SubjectAccessReviewSpec {
-		return authorization.SubjectAccessReviewSpec{ResourceAttributes: &authorization.ResourceAttributes{
-			Verb: "get", Resource: "pods", Subresource: "log", Namespace: r.PathValue("namespace"), Name: r.PathValue("pod"),
-		}}
-	})
+	rule := routes.MayWithPod("get", "log")
 	return []gateway.Route{
 		{Owner: "weir", Pattern: "GET /weir/logs/{namespace}", Rule: rule, Handler: http.HandlerFunc(s.list)},
 		{Owner: "weir", Pattern: "GET /weir/logs/{namespace}/{pod}/{uid}/{container}/{attempt}", Rule: rule, Handler: http.HandlerFunc(s.read)},

@@ -16,8 +16,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	authorization "k8s.io/api/authorization/v1"
-
 	"github.com/weir-ml/weir/cluster"
 	"github.com/weir-ml/weir/cluster/container"
 	"github.com/weir-ml/weir/cluster/cri"
@@ -36,11 +34,7 @@ type podFiles struct {
 //	GET /weir/files/NAMESPACE/POD/CONTAINER?path=/work            what lies there
 //	GET /weir/files/NAMESPACE/POD/CONTAINER/content?path=/work/a  what is in it
 func (p podFiles) routes() []gateway.Route {
-	rule := routes.May(func(r *http.Request) authorization.SubjectAccessReviewSpec {
-		return authorization.SubjectAccessReviewSpec{ResourceAttributes: &authorization.ResourceAttributes{
-			Verb: "create", Resource: "pods", Subresource: "exec", Namespace: r.PathValue("namespace"), Name: r.PathValue("pod"),
-		}}
-	})
+	rule := routes.MayWithPod("create", "exec")
 	return []gateway.Route{
 		{Owner: "weir", Pattern: "GET /weir/files/{namespace}/{pod}/{container}", Rule: rule, Handler: http.HandlerFunc(p.tell)},
 		{Owner: "weir", Pattern: "GET /weir/files/{namespace}/{pod}/{container}/content", Rule: rule, Handler: http.HandlerFunc(p.read)},

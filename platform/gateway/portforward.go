@@ -12,9 +12,8 @@ import (
 	"strings"
 	"time"
 
-	authorization "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/httpstream"
+	"k8s.io/apimachinery/pkg/util/httpstream" //nolint:staticcheck // Its successor has other types than those of client-go's dialer.
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
@@ -29,11 +28,7 @@ import (
 func (g *Gateway) portsRoute() Route {
 	return Route{
 		Owner: "kubernetes", Pattern: "/portforward/{namespace}/{pod}/{port}/{rest...}", Handler: http.HandlerFunc(g.forward),
-		Rule: routes.May(func(r *http.Request) authorization.SubjectAccessReviewSpec {
-			return authorization.SubjectAccessReviewSpec{ResourceAttributes: &authorization.ResourceAttributes{
-				Verb: "create", Resource: "pods", Subresource: "portforward", Namespace: r.PathValue("namespace"), Name: r.PathValue("pod"),
-			}}
-		}),
+		Rule: routes.MayWithPod("create", "portforward"),
 	}
 }
 

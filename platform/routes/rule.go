@@ -28,6 +28,16 @@ func May(do func(*http.Request) authorization.SubjectAccessReviewSpec) *Rule {
 	return &Rule{name: "may", review: do}
 }
 
+// MayWithPod is for those who may do something with a part of the pod that a route's
+// {namespace} and {pod} name; without {pod}, with that of all pods in the namespace.
+func MayWithPod(verb, subresource string) *Rule {
+	return May(func(r *http.Request) authorization.SubjectAccessReviewSpec {
+		return authorization.SubjectAccessReviewSpec{ResourceAttributes: &authorization.ResourceAttributes{
+			Verb: verb, Resource: "pods", Subresource: subresource, Namespace: r.PathValue("namespace"), Name: r.PathValue("pod"),
+		}}
+	})
+}
+
 // Review is what the cluster must be asked, and whether it must be.
 func (r *Rule) Review(q *http.Request) (authorization.SubjectAccessReviewSpec, bool) {
 	if r.review == nil {
