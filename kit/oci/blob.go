@@ -75,7 +75,7 @@ func (s *Store) Put(want digest.Digest, content io.Reader) (got ocispec.Descript
 	defer os.Remove(f.Name())
 	defer f.Close()
 	digester := algorithm.Digester()
-	n, err := io.Copy(&early{File: f}, io.TeeReader(content, digester.Hash()))
+	n, err := io.Copy(&early{file: f}, io.TeeReader(content, digester.Hash()))
 	if err != nil {
 		return got, false, err
 	}
@@ -98,9 +98,9 @@ func (s *Store) roomy(err error) error {
 }
 
 // An early file is written to the disk as it comes, so that little is left to wait for
-// when it has to be there.
+// when it has to be there. The file stands apart: it would be copied to in a way of its own.
 type early struct {
-	*os.File
+	file    *os.File
 	waiting int
 }
 
@@ -109,10 +109,10 @@ const earlyBytes = 8 << 20
 
 // Write is an io.Writer's.
 func (e *early) Write(p []byte) (int, error) {
-	n, err := e.File.Write(p)
+	n, err := e.file.Write(p)
 	if e.waiting += n; e.waiting >= earlyBytes {
 		e.waiting = 0
-		_ = unix.SyncFileRange(int(e.Fd()), 0, 0, unix.SYNC_FILE_RANGE_WRITE) // Sync does what this does not.
+		_ = unix.SyncFileRange(int(e.file.Fd()), 0, 0, unix.SYNC_FILE_RANGE_WRITE) // Sync does what this does not.
 	}
 	return n, err
 }

@@ -256,7 +256,7 @@ func (h *Host) Append(repository, id string, content io.Reader) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	var to io.Writer = &early{File: f}
+	var to io.Writer = &early{file: f}
 	if u.hash != nil && u.size == info.Size() {
 		to = io.MultiWriter(to, u.hash)
 	} else {
