@@ -78,27 +78,21 @@ func (g GPU) Product() string { return strings.Join(strings.Fields(g.Model), "-"
 
 // String is the machine's GPUs in a line: "2 × Tesla T4, driver 580.159.04".
 func (m Machine) String() string {
-	var parts []string
-	for i, g := range m.GPUs {
-		same := func(o GPU) bool { return o.Model == g.Model }
-		if slices.IndexFunc(m.GPUs, same) == i {
-			parts = append(parts, fmt.Sprintf("%d × %s", countFunc(m.GPUs, same), g.Model))
+	count := map[string]int{}
+	var models []string
+	for _, g := range m.GPUs {
+		if count[g.Model]++; count[g.Model] == 1 {
+			models = append(models, g.Model)
 		}
+	}
+	var parts []string
+	for _, model := range models {
+		parts = append(parts, fmt.Sprintf("%d × %s", count[model], model))
 	}
 	if m.Driver != "" {
 		parts = append(parts, "driver "+m.Driver)
 	}
 	return strings.Join(parts, ", ")
-}
-
-func countFunc(all []GPU, counts func(GPU) bool) int {
-	n := 0
-	for _, g := range all {
-		if counts(g) {
-			n++
-		}
-	}
-	return n
 }
 
 // Files are all of the driver.
@@ -192,16 +186,13 @@ func (s search) libraries(version string) []File {
 		if len(versions) == 0 {
 			continue
 		}
-		suffix := strings.TrimPrefix(filepath.Base(versions[0]), "libcuda.so")
-		return s.named(folder, func(real string) bool {
-			return strings.HasPrefix(real, "lib") && strings.HasSuffix(real, ".so"+suffix)
-		})
+		return s.named(folder, strings.TrimPrefix(filepath.Base(versions[0]), "libcuda"))
 	}
 	return nil
 }
 
-// named are the entries of a folder whose file, links followed, has a name that is wanted.
-func (s search) named(folder string, wanted func(real string) bool) []File {
+// named are the libraries of a folder whose file, links followed, has a name that ends so.
+func (s search) named(folder, suffix string) []File {
 	entries, err := os.ReadDir(s.at(folder))
 	if err != nil {
 		return nil
@@ -212,7 +203,7 @@ func (s search) named(folder string, wanted func(real string) bool) []File {
 			continue
 		}
 		real, err := s.real(filepath.Join(folder, e.Name()))
-		if err == nil && wanted(filepath.Base(real)) {
+		if name := filepath.Base(real); err == nil && strings.HasPrefix(name, "lib") && strings.HasSuffix(name, suffix) {
 			all = append(all, File{Path: real, Name: e.Name()})
 		}
 	}

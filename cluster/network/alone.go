@@ -18,7 +18,7 @@ func Alone() (*os.File, error) {
 	netns.OwnThread(func() {
 		var err error
 		if file, err = netns.New(); err == nil {
-			err = loopbackUp()
+			_, err = loopbackUp(&netlink.Handle{})
 		}
 		done <- err
 	})
@@ -31,14 +31,14 @@ func Alone() (*os.File, error) {
 	return file, nil
 }
 
-// loopbackUp is for the calling thread's namespace.
-func loopbackUp() error {
-	lo, err := netlink.LinkByName("lo")
-	if err == nil {
-		err = netlink.LinkSetUp(lo)
-	}
+// loopbackUp sets lo up; the zero handle is for the calling thread's namespace.
+func loopbackUp(links *netlink.Handle) (netlink.Link, error) {
+	lo, err := links.LinkByName("lo")
 	if err != nil {
-		return fmt.Errorf("set lo up: %w", err)
+		return nil, fmt.Errorf("find lo: %w", err)
 	}
-	return nil
+	if err := links.LinkSetUp(lo); err != nil {
+		return nil, fmt.Errorf("set lo up: %w", err)
+	}
+	return lo, nil
 }

@@ -30,12 +30,9 @@ func (n *Network) prepare(c Config) error {
 			return err
 		}
 	}
-	lo, err := n.links.LinkByName("lo")
+	lo, err := loopbackUp(n.links)
 	if err != nil {
-		return fmt.Errorf("find lo: %w", err)
-	}
-	if err := n.links.LinkSetUp(lo); err != nil {
-		return fmt.Errorf("set lo up: %w", err)
+		return err
 	}
 	if err := n.holdGateway(c.Device); err != nil {
 		return err

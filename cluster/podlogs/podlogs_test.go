@@ -69,7 +69,7 @@ func TestFind(t *testing.T) {
 			want: []string{"worker-0_u2", "worker-0_u1"},
 		},
 		"Patterns": {
-			why:  "A name that asks for several, or leads elsewhere, is nobody's.",
+			why: "A name that asks for several, or leads elsewhere, is nobody's.",
 			find: func() ([]Pod, error) {
 				var all []Pod
 				for _, name := range []string{"*", "worker-*", "..", "../ada/worker-0", "", "[w]orker-0"} {

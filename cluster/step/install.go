@@ -1,13 +1,11 @@
 package step
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/weir-ml/weir/kit/environment"
@@ -95,13 +93,13 @@ type sentences struct {
 func (s *sentences) Write(p []byte) (int, error) {
 	s.all.Write(p)
 	for {
-		line, err := bufio.NewReader(bytes.NewReader(s.all.Bytes())).ReadString('\n')
-		if errors.Is(err, io.EOF) {
+		line, _, whole := bytes.Cut(s.all.Bytes(), []byte("\n"))
+		if !whole {
 			return len(p), nil
 		}
-		s.all.Next(len(line))
-		if said := environment.Sentence(strings.TrimRight(line, "\n")); said != "" {
+		if said := environment.Sentence(string(line)); said != "" {
 			s.progress(said)
 		}
+		s.all.Next(len(line) + 1)
 	}
 }

@@ -194,8 +194,10 @@ func newEnvironmentListCommand(f *folder) *cobra.Command {
 			fmt.Fprintln(out, "IMAGE\tMEANS\tBUILT")
 			for _, r := range recipes {
 				built := "no"
-				if made, err := images.Find(rootfs.NameOver(r)); r.From != "" && err == nil {
-					built = inBytes(made.Size())
+				if r.From != "" {
+					if made, err := images.Find(rootfs.NameOver(r)); err == nil {
+						built = inBytes(made.Size())
+					}
 				}
 				if e, ok := store.Built(r); ok {
 					built = "yes"
