@@ -17,7 +17,7 @@ import { useSources } from '../logs/useSources'
 import { call } from '../live/client'
 import { useExplained } from '../live/explain'
 import { pathOf, pods } from '../live/resource'
-import { portForwards, shells, useRights } from '../live/rights'
+import { portForwards, shells, useRights, type Rights } from '../live/rights'
 import { useObject } from '../live/useLive'
 import { jobLink } from '../paths'
 import { kindNamed } from '../jobs/kinds'
@@ -84,10 +84,7 @@ export function PodPage() {
       {gone && <Notice icon="alert" title={`${name} has been deleted`}>You see it as it was. Its logs stay for a while.</Notice>}
       {view === 'overview' && <Overview pod={pod} gone={gone} />}
       {view === 'logs' && (gone ? <KeptLogs namespace={namespace} name={name} which={which} labelOf={containerOf} /> : <Logs pod={pod} />)}
-      {view === 'terminal' && (!may.known ? <Loading what="what you may do" /> : !may('create', shells) ? <Notice icon="alert" title="You may not open a terminal here">Who may only look runs nothing. The role edit in {namespace} lets you.</Notice> : r.state === 'running' && !gone ? <Suspense fallback={<Loading what="the terminal" />}><Terminal namespace={namespace} pod={name} containers={(pod.spec?.containers ?? []).map((c) => c.name)} first={r.container} /></Suspense>
-        : <Notice title="A terminal needs a pod that runs">This one does not: {r.word.toLowerCase()}.</Notice>)}
-      {view === 'files' && (!may.known ? <Loading what="what you may do" /> : !may('create', shells) ? <Notice icon="alert" title="You may not look into files here">Who may only look opens no container. The role edit in {namespace} lets you.</Notice> : r.state === 'running' && !gone ? <Suspense fallback={<Loading what="the files" />}><Files namespace={namespace} pod={name} containers={(pod.spec?.containers ?? []).map((c) => c.name)} first={r.container} /></Suspense>
-        : <Notice title="Files are seen in a pod that runs">This one does not: {r.word.toLowerCase()}.</Notice>)}
+      {(view === 'terminal' || view === 'files') && <Inside pod={pod} gone={gone} may={may} view={view} />}
       {view === 'events' && <Events namespace={namespace} isMeant={isMeant} />}
       <Confirm question={question} onClose={() => ask(undefined)} onDone={() => void navigate({ to: '/pods' })} />
     </Page>
@@ -95,6 +92,22 @@ export function PodPage() {
 }
 
 const containerOf = (_: string, container: string) => container
+
+const insides = {
+  terminal: { View: Terminal, what: 'the terminal', refused: 'You may not open a terminal here', why: 'Who may only look runs nothing.', ended: 'A terminal needs a pod that runs' },
+  files: { View: Files, what: 'the files', refused: 'You may not look into files here', why: 'Who may only look opens no container.', ended: 'Files are seen in a pod that runs' },
+} as const
+
+/** Inside is what shows a container from within: for who may run commands there, while it runs. */
+function Inside({ pod, gone, may, view }: { pod: Pod & { metadata: object }; gone: boolean; may: Rights; view: keyof typeof insides }) {
+  const { View, what, refused, why, ended } = insides[view]
+  const [namespace, name] = [pod.metadata.namespace ?? '', pod.metadata.name ?? '']
+  const { state, word, container } = replicaOf(pod, '')
+  if (!may.known) return <Loading what="what you may do" />
+  if (!may('create', shells)) return <Notice icon="alert" title={refused}>{why} The role edit in {namespace} lets you.</Notice>
+  if (state !== 'running' || gone) return <Notice title={ended}>This one does not: {word.toLowerCase()}.</Notice>
+  return <Suspense fallback={<Loading what={what} />}><View namespace={namespace} pod={name} containers={(pod.spec?.containers ?? []).map((c) => c.name)} first={container} /></Suspense>
+}
 
 function Overview({ pod, gone }: { pod: Pod & { metadata: object }; gone: boolean }) {
   const { metadata, spec, status } = pod
