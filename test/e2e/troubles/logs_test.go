@@ -15,7 +15,8 @@ func TestLogsOfAJob(t *testing.T) {
 	const lines = 200
 	newNamespace(t, "logs")
 	print := fmt.Sprintf(`command: [sh, -c, "for i in $(seq %d); do echo line $i; [ $((i %% 50)) -ne 0 ] || sleep 0.3; done"]`, lines)
-	kubectl(t, tfjob("", chief(print)+worker(2, print)), "apply", "-n", "logs", "-f", "-")
+	// Without the policy the first worker's end is the job's, and the others are stopped.
+	kubectl(t, tfjob("successPolicy: AllWorkers", worker(3, print)), "apply", "-n", "logs", "-f", "-")
 
 	followed := call(t, "", "logs", "tfjob/it", "-n", "logs", "-f")
 	if followed.Code != 0 {
@@ -33,7 +34,7 @@ func TestLogsOfAJob(t *testing.T) {
 			name = strings.TrimSpace(name)
 			got[name] = append(got[name], text)
 		}
-		for _, replica := range []string{"chief-0", "worker-0", "worker-1"} {
+		for _, replica := range []string{"worker-0", "worker-1", "worker-2"} {
 			if diff := cmp.Diff(want, got[replica]); diff != "" {
 				t.Errorf("%s, %s: -want, +got:\n%s", how, replica, diff)
 			}
