@@ -43,6 +43,12 @@ var (
 	clusterDomain = "cluster.local"
 )
 
+// Parts by which others call them.
+const (
+	controllerPart = "controller manager"
+	schedulerPart  = "scheduler"
+)
+
 const (
 	nodeName    = "weir"
 	kubeletPort = 10250
@@ -91,6 +97,7 @@ type Cluster struct {
 	keys   *keys
 	where  *place
 	parts  sync.WaitGroup
+	ended  sync.Map // from the names of parts that have to why, or nil
 	failed chan error
 	api    *apiserver.Server
 	node   atomic.Pointer[cri.Runtime] // nil without one
@@ -192,22 +199,22 @@ func (k *Cluster) startControlPlane(ctx context.Context, c Config, keys *keys) e
 	}
 	c.Report("API server")
 
-	controllers, err := controllermanager.Start(ctx, controllermanager.Config{
+	managing, err := controllermanager.Start(ctx, controllermanager.Config{
 		Kubeconfig: keys.file("controller-manager"), Authority: keys.authority, SigningKey: keys.signing,
 	})
 	if err != nil {
 		return err
 	}
-	k.watch("controllers", controllers)
+	k.watch(controllerPart, managing)
 	schedulerREST, err := k.inside(keys.scheduler)
 	if err != nil {
 		return err
 	}
-	scheduling, err := scheduler.Start(ctx, scheduler.Config{Kubeconfig: keys.file("scheduler"), REST: schedulerREST})
+	placing, err := scheduler.Start(ctx, scheduler.Config{Kubeconfig: keys.file("scheduler"), REST: schedulerREST})
 	if err != nil {
 		return err
 	}
-	k.watch("scheduler", scheduling)
+	k.watch(schedulerPart, placing)
 	c.Report("controllers and scheduler")
 	return nil
 }
@@ -230,7 +237,9 @@ func (k *Cluster) watch(part string, done <-chan error) <-chan struct{} {
 	ended := make(chan struct{})
 	k.parts.Go(func() {
 		defer close(ended)
-		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+		err := <-done
+		k.ended.Store(part, err)
+		if err != nil && !errors.Is(err, context.Canceled) {
 			select {
 			case k.failed <- fmt.Errorf("%s: %w", part, err):
 			default: // the first few say enough

@@ -3,10 +3,14 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"golang.org/x/sys/unix"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/weir-ml/weir/cluster"
@@ -38,47 +42,92 @@ type partAnswer struct {
 	Message string `json:"message,omitempty"`
 }
 
+// A member is a part of weir besides those of its cluster, and looks why it does not
+// work.
+type member struct {
+	name string
+	fail func(context.Context) error
+}
+
+// membersOf are the parts of a weir that has the parts that o says.
+func membersOf(k *cluster.Cluster, dir string, o upOptions) []member {
+	var all []member
+	if o.has("controllers") {
+		all = append(all, member{"controllers of jobs", func(ctx context.Context) error { return knowsJobs(ctx, k) }})
+	}
+	folders := []struct{ name, at string }{{"registry", imagesDir(dir)}}
+	if o.has("node") {
+		folders = append(folders, []struct{ name, at string }{{"environments", environmentsDir(dir)}, {"volumes", filepath.Join(dir, "volumes")}}...)
+	}
+	for _, f := range folders {
+		all = append(all, member{f.name, func(context.Context) error { return keeps(f.at) }})
+	}
+	return all
+}
+
+// knowsJobs says why nobody can ask for jobs.
+func knowsJobs(ctx context.Context, k *cluster.Cluster) error {
+	core, err := kubernetes.NewForConfig(k.REST)
+	if err != nil {
+		return err
+	}
+	if err := core.RESTClient().Get().AbsPath("/apis/kubeflow.org/v1/tfjobs").Param("limit", "1").Do(ctx).Error(); err != nil {
+		return fmt.Errorf("jobs cannot be read: %w", err)
+	}
+	return nil
+}
+
+// keeps says why nothing can be put into a folder, which is made when it is needed.
+func keeps(folder string) error {
+	at := folder
+	info, err := os.Stat(at)
+	if errors.Is(err, fs.ErrNotExist) {
+		at = filepath.Dir(at)
+		info, err = os.Stat(at)
+	}
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("%s is a file", at)
+	}
+	if err == nil {
+		err = unix.Access(at, unix.W_OK)
+	}
+	if err != nil {
+		return fmt.Errorf("nothing can be kept in its folder %s: %w", folder, err)
+	}
+	return nil
+}
+
 // howItFares looks at each part.
-func howItFares(ctx context.Context, k *cluster.Cluster, dir string, g *gateway.Gateway) machineAnswer {
+func howItFares(ctx context.Context, k *cluster.Cluster, dir string, g *gateway.Gateway, others []member) machineAnswer {
 	a := machineAnswer{Version: version, Missing: []string{}, Parts: []partAnswer{}}
 	if s, err := lastState(dir); err == nil && s != nil {
 		a.Started, a.Ready, a.Namespaces = s.Started, s.Ready, s.Namespaces
 		a.Missing = append(a.Missing, s.Missing...)
 		a.URLs = machineURLs{Front: s.Front.URL, Kubernetes: s.Kubernetes.URL, S3: s.S3.URL}
 	}
-	part := func(name string, err error) {
-		p := partAnswer{Name: name, Healthy: err == nil}
-		if err != nil {
-			p.Message = err.Error()
+	if core, err := kubernetes.NewForConfig(k.REST); err == nil {
+		if v, err := core.Discovery().ServerVersion(); err == nil {
+			a.Kubernetes = v.GitVersion
 		}
-		a.Parts = append(a.Parts, p)
 	}
-	core, err := kubernetes.NewForConfig(k.REST)
-	if err != nil {
-		part("Kubernetes", err)
-		return a
-	}
-	if v, err := core.Discovery().ServerVersion(); err == nil {
-		a.Kubernetes = v.GitVersion
-	}
-	part("Kubernetes", core.RESTClient().Get().AbsPath("/readyz").Do(ctx).Error())
-	if nodes, err := core.CoreV1().Nodes().List(ctx, metav1.ListOptions{}); err == nil {
-		for _, n := range nodes.Items {
-			part("node "+n.Name, unready(&n))
-		}
+	for _, p := range k.Parts(ctx) {
+		a.part(p.Name, p.Err)
 	}
 	if there, err := g.StorageHealth(ctx); there {
-		part("S3", err)
+		a.part("S3", err)
+	}
+	for _, m := range others {
+		a.part(m.name, m.fail(ctx))
 	}
 	return a
 }
 
-// unready is why a node takes no pods; nil if it does.
-func unready(n *corev1.Node) error {
-	for _, c := range n.Status.Conditions {
-		if c.Type == corev1.NodeReady && c.Status != corev1.ConditionTrue {
-			return errors.New(c.Message)
-		}
+// part adds how a part fares; if not well, in a sentence.
+func (a *machineAnswer) part(name string, err error) {
+	p := partAnswer{Name: name, Healthy: err == nil}
+	if err != nil {
+		said := strings.TrimRight(err.Error(), ".\n")
+		p.Message = strings.ToUpper(said[:1]) + said[1:] + "."
 	}
-	return nil
+	a.Parts = append(a.Parts, p)
 }

@@ -3,6 +3,8 @@ package e2e_test
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -16,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -174,6 +177,70 @@ func portOf(t *testing.T, address string) string {
 		t.Fatal(err)
 	}
 	return u.Port()
+}
+
+// Each part of a weir says how it is, and one that is down says so in a sentence.
+func TestHowPartsAre(t *testing.T) {
+	t.Parallel()
+	w := newWeir(t)
+	w.starts(t)
+	front := w.is(t).Front
+	parts := func() map[string]string {
+		var a struct {
+			Parts []struct {
+				Name, Message string
+				Healthy       bool
+			}
+		}
+		said := getWith(front.URL+"/weir/machine", front.Token)
+		if err := json.Unmarshal([]byte(said), &a); err != nil {
+			t.Fatalf("/weir/machine: %v: %s", err, said)
+		}
+		all := map[string]string{}
+		for _, p := range a.Parts {
+			if all[p.Name] = p.Message; p.Healthy != (p.Message == "") {
+				t.Errorf("%s is healthy: %t, and says %q", p.Name, p.Healthy, p.Message)
+			}
+		}
+		return all
+	}
+	want := map[string]string{}
+	for _, name := range []string{
+		"API server", "etcd", "controller manager", "scheduler", "kubelet", "node weir", "metrics", "DNS", "services", "way out of the machine",
+		"S3", "controllers of jobs", "registry", "environments", "volumes",
+	} {
+		want[name] = ""
+	}
+	eventually(t, 2*time.Minute, "all parts are well", func() (bool, string) {
+		d := cmp.Diff(want, parts())
+		return d == "", d
+	})
+
+	replace := func(folder string) func() {
+		return func() {
+			at := filepath.Join(w.dir, folder)
+			if err := errors.Join(os.RemoveAll(at), os.WriteFile(at, nil, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for part, c := range map[string]struct {
+		breaks func()
+		want   string
+	}{
+		"metrics":      {func() { w.kubectl(t, "delete", "apiservice", "v1beta1.metrics.k8s.io") }, "It does not answer: "},
+		"node weir":    {func() { w.kubectl(t, "cordon", "weir") }, "It takes no pods until somebody says: weir kubectl uncordon weir."},
+		"registry":     {replace("images"), "Nothing can be kept in its folder " + filepath.Join(w.dir, "images") + ": "},
+		"environments": {replace("environments"), "Nothing can be kept in its folder "},
+		"volumes":      {replace("volumes"), "Nothing can be kept in its folder "},
+		"S3":           {replace("s3"), ""},
+	} {
+		c.breaks()
+		eventually(t, 2*time.Minute, part+" says why it is down", func() (bool, string) {
+			said := parts()[part]
+			return strings.HasPrefix(said, c.want) && strings.HasSuffix(said, "."), said
+		})
+	}
 }
 
 // The platform's controllers run beside any API server that a kubeconfig names.
