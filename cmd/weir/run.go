@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	"github.com/weir-ml/weir/kit/environment"
@@ -192,11 +193,14 @@ func (r *runner) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	client, err := newClient(config, mapper)
+	c, err := newClient(config, mapper)
 	if err != nil {
 		return err
 	}
-	if err := client.Create(ctx, object); err != nil {
+	if err := r.findsCode(ctx, c, run.Namespace); err != nil {
+		return err
+	}
+	if err := c.Create(ctx, object); err != nil {
 		if apierrors.IsAlreadyExists(err) {
 			return fmt.Errorf("there is a %s %s already: choose another --name, or delete it with: weir kubectl delete %s/%[2]s -n %[4]s", object.GetKind(), run.Name, kindWord(object), run.Namespace)
 		}
@@ -207,7 +211,7 @@ func (r *runner) run(ctx context.Context, args []string) error {
 		r.say("it runs; see how it goes with: %s", r.command("watch", object))
 		return nil
 	}
-	return r.accompany(ctx, store, client, object)
+	return r.accompany(ctx, store, c, object)
 }
 
 // print writes the manifest.
@@ -244,6 +248,18 @@ func (r *runner) store() (*packaging.Store, error) {
 	return packaging.Open(packaging.Access{
 		Endpoint: s.S3.URL, Region: s.S3.Region, AccessKey: s.S3.AccessKey, SecretKey: s.S3.SecretKey, CAFile: s.S3.CAFile,
 	})
+}
+
+// findsCode says why pods of a namespace would not find what was carried to weir's own S3.
+func (r *runner) findsCode(ctx context.Context, c client.Reader, namespace string) error {
+	if r.folder.kubeconfig != "" {
+		return nil
+	}
+	elsewhere, err := admission.LedElsewhere(ctx, c, namespace)
+	if err == nil && elsewhere {
+		err = fmt.Errorf("pods of namespace %s would not find the code: the secret %s there, which somebody made by hand, leads them to another S3 than weir's: run it in another namespace, or have weir make the secret anew: weir kubectl delete secret %[2]s -n %[1]s", namespace, admission.SecretS3)
+	}
+	return err
 }
 
 // prepare builds the environment of a run, which its pods would otherwise wait

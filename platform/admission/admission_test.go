@@ -201,22 +201,50 @@ func TestPackages(t *testing.T) {
 	}
 }
 
-// A store that has moved is told to the namespaces that know the old one.
+// A store that has moved is told to the namespaces that know the old one. A Secret that
+// somebody made by hand is theirs: pods are led where it says.
 func TestS3Moves(t *testing.T) {
-	c, namespace := newClient(t), newNamespace(t)
-	old := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: admission.SecretS3, Labels: map[string]string{apply.Label: "s3"}},
-		StringData: map[string]string{"AWS_ENDPOINT_URL": "http://10.9.9.9:9000"},
+	cases := map[string]struct {
+		labels    map[string]string
+		want      string
+		elsewhere bool
+	}{
+		"made by weir": {map[string]string{apply.Label: "s3"}, "http://10.0.0.1:9000", false},
+		"made by hand": {map[string]string{"team": "a"}, "http://10.9.9.9:9000", true},
 	}
-	if err := c.Create(t.Context(), old); err != nil {
-		t.Fatal(err)
+	c, made := newClient(t), map[string]*corev1.Secret{}
+	for name, tc := range cases {
+		made[name] = &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: newNamespace(t), Name: admission.SecretS3, Labels: tc.labels},
+			StringData: map[string]string{"AWS_ENDPOINT_URL": "http://10.9.9.9:9000"},
+		}
+		if err := c.Create(t.Context(), made[name]); err != nil {
+			t.Fatal(err)
+		}
 	}
 	start(t)
-	if err := c.Get(t.Context(), client.ObjectKeyFromObject(old), old); err != nil {
-		t.Fatal(err)
+	for name, tc := range cases {
+		secret := made[name]
+		look := func(when string) {
+			t.Helper()
+			if err := c.Get(t.Context(), client.ObjectKeyFromObject(secret), secret); err != nil {
+				t.Fatal(err)
+			}
+			if got := string(secret.Data["AWS_ENDPOINT_URL"]); got != tc.want {
+				t.Errorf("%s: %s the namespace knows %q, want %q", name, when, got, tc.want)
+			}
+		}
+		look("after a start")
+		if err := c.Create(t.Context(), podOf(secret.Namespace, "asking", map[string]string{admission.LabelS3: "true"})); err != nil {
+			t.Fatal(err)
+		}
+		look("after a pod")
+		if got, err := admission.LedElsewhere(t.Context(), c, secret.Namespace); err != nil || got != tc.elsewhere {
+			t.Errorf("%s: led elsewhere: %t, %v", name, got, err)
+		}
 	}
-	if got := string(old.Data["AWS_ENDPOINT_URL"]); got != "http://10.0.0.1:9000" {
-		t.Errorf("the namespace still knows %q", got)
+	if got, err := admission.LedElsewhere(t.Context(), c, newNamespace(t)); err != nil || got {
+		t.Errorf("a namespace without a secret is led elsewhere: %t, %v", got, err)
 	}
 }
 

@@ -124,7 +124,7 @@ func (k secrets) keep(ctx context.Context, namespace string) error {
 	}
 	there := &corev1.Secret{}
 	err = k.live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: SecretS3}, there)
-	if err == nil && equality.Semantic.DeepEqual(there.Data, data) {
+	if err == nil && (isByHand(there) || equality.Semantic.DeepEqual(there.Data, data)) {
 		return nil
 	}
 	if err != nil && !apierrors.IsNotFound(err) {
@@ -135,6 +135,24 @@ func (k secrets) keep(ctx context.Context, namespace string) error {
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: SecretS3},
 		Data:       data,
 	})
+}
+
+// isByHand says of a Secret that weir has not made it: its namespace's pods are led to
+// another store, and weir leaves it as it is.
+func isByHand(s *corev1.Secret) bool { return s.Labels[apply.Label] != secretSet.Name }
+
+// LedElsewhere says whether somebody has led the pods of a namespace to another store, by
+// a Secret SecretS3 of their own.
+func LedElsewhere(ctx context.Context, c client.Reader, namespace string) (bool, error) {
+	there := &corev1.Secret{}
+	err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: SecretS3}, there)
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read secret %s/%s: %w", namespace, SecretS3, err)
+	}
+	return isByHand(there), nil
 }
 
 // refresh brings all Secrets up to date that were made before, since the store
