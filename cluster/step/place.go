@@ -57,16 +57,7 @@ func bury(dir string) error {
 		return err
 	}
 	for _, p := range places {
-		held, err := lock(filepath.Join(p, "lock"), unix.LOCK_EX|unix.LOCK_NB)
-		if errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, os.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		err = os.RemoveAll(p)
-		held.Close()
-		if err != nil {
+		if err := unlessHeld(filepath.Join(p, "lock"), func() error { return os.RemoveAll(p) }); err != nil {
 			return err
 		}
 	}
@@ -92,20 +83,26 @@ func forget(dir string) error {
 		if err != nil || time.Since(info.ModTime()) < cacheStays {
 			continue
 		}
-		held, err := lock(l, unix.LOCK_EX|unix.LOCK_NB)
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		err = errors.Join(os.RemoveAll(strings.TrimSuffix(l, ".lock")), os.Remove(l))
-		held.Close()
+		err = unlessHeld(l, func() error { return errors.Join(os.RemoveAll(strings.TrimSuffix(l, ".lock")), os.Remove(l)) })
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// unlessHeld does something with a lock held, or nothing where somebody else has the lock
+// or its folder has gone.
+func unlessHeld(file string, do func() error) error {
+	held, err := lock(file, unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	return do()
 }
 
 // lockUntil is lock, but gives up when ctx ends.
