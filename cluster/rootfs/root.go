@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 
+	"github.com/weir-ml/weir/kit/environment"
 	"github.com/weir-ml/weir/kit/oci/layers"
 )
 
@@ -245,27 +245,8 @@ func copyAll(from, to string) error {
 
 // Usage is how many bytes and inodes the container's own files take.
 func (r *Root) Usage() (bytes, inodes uint64, err error) {
-	err = filepath.WalkDir(r.Dir, func(p string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil // the container is at work
-		}
-		if err != nil {
-			return err
-		}
-		info, err := d.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if st, ok := info.Sys().(*syscall.Stat_t); ok {
-			bytes += uint64(st.Blocks) * 512
-			inodes++
-		}
-		return nil
-	})
-	return bytes, inodes, err
+	b, n, err := environment.TakenBy(r.Dir, nil)
+	return uint64(b), uint64(n), err
 }
 
 // Remove removes all that is the container's own.

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 
 	authorization "k8s.io/api/authorization/v1"
@@ -16,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/weir-ml/weir/cluster"
+	"github.com/weir-ml/weir/kit/environment"
 	"github.com/weir-ml/weir/platform/gateway"
 	"github.com/weir-ml/weir/platform/routes"
 )
@@ -89,7 +88,13 @@ func (s *space) count(ctx context.Context) (spaceAnswer, error) {
 		{"Buckets", filepath.Join(s.dir, "s3")}, {"Volumes", filepath.Join(s.dir, "volumes")},
 		{"Images", imagesDir(s.dir)}, {"Environments", environmentsDir(s.dir)},
 	} {
-		bytes, err := takenBy(ctx, part.folder, time.Now().Add(spacePatience))
+		until := time.Now().Add(spacePatience)
+		bytes, _, err := environment.TakenBy(part.folder, func() error {
+			if time.Now().After(until) {
+				return errLater
+			}
+			return ctx.Err()
+		})
 		if ctx.Err() != nil {
 			return spaceAnswer{}, ctx.Err()
 		}
@@ -101,36 +106,3 @@ func (s *space) count(ctx context.Context) (spaceAnswer, error) {
 
 // errLater says that counting was given up.
 var errLater = errors.New("it takes too long")
-
-// takenBy is how much of the disk a folder takes, files with several names once. The
-// error is why it is more.
-func takenBy(ctx context.Context, folder string, until time.Time) (int64, error) {
-	var sum int64
-	seen := map[uint64]bool{}
-	var missed error
-	err := filepath.WalkDir(folder, func(_ string, e fs.DirEntry, err error) error {
-		if ctx.Err() != nil || time.Now().After(until) {
-			return errLater
-		}
-		var info fs.FileInfo
-		if err == nil {
-			info, err = e.Info()
-		}
-		if err != nil {
-			if !errors.Is(err, fs.ErrNotExist) { // It has gone meanwhile.
-				missed = err
-			}
-			return nil
-		}
-		st := info.Sys().(*syscall.Stat_t)
-		if st.Nlink > 1 && !info.IsDir() {
-			if seen[st.Ino] {
-				return nil
-			}
-			seen[st.Ino] = true
-		}
-		sum += st.Blocks * 512
-		return nil
-	})
-	return sum, errors.Join(err, missed)
-}

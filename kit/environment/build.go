@@ -186,7 +186,7 @@ func (s *Store) finish(id, dir string, rec *record) error {
 			return err
 		}
 	}
-	if rec.Size, err = sizeOf(dir); err != nil {
+	if rec.Size, _, err = TakenBy(dir, nil); err != nil {
 		return err
 	}
 	rec.Built = time.Now().UTC()

@@ -8,10 +8,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -157,23 +155,4 @@ func (s *Store) remove(id string) error {
 		return err
 	}
 	return os.RemoveAll(s.path("building", id))
-}
-
-// sizeOf is what a folder takes on the disk.
-func sizeOf(dir string) (int64, error) {
-	var size int64
-	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		if st, ok := info.Sys().(*syscall.Stat_t); ok {
-			size += st.Blocks * 512
-		}
-		return nil
-	})
-	return size, err
 }
