@@ -13,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 	yamlv3 "go.yaml.in/yaml/v3"
-	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/yaml"
 
 	"github.com/weir-ml/weir/cluster/rootfs"
@@ -202,7 +201,7 @@ func newEnvironmentListCommand(f *folder) *cobra.Command {
 				if e, ok := store.Built(r); ok {
 					built = "yes"
 					if e.Size > 0 {
-						built = resource.NewQuantity(e.Size, resource.BinarySI).String()
+						built = inBytes(e.Size)
 					}
 				}
 				fmt.Fprintf(out, "%s\t%s\t%s\n", r.Image, meaning(r), built)
