@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/opencontainers/image-spec/specs-go"
@@ -105,6 +107,42 @@ func TestPushAndPull(t *testing.T) {
 	if err != nil || again.ID != made.ID || f.count("GET /v2/ada/box/blobs") != gets {
 		t.Errorf("by its digest: %v, %v; %d blobs came again", again, err, f.count("GET /v2/ada/box/blobs")-gets)
 	}
+}
+
+// A push that is broken off leaves no name, and what came whole is not sent again.
+func TestPushBrokenOff(t *testing.T) {
+	ctx, breakOff := context.WithCancel(t.Context())
+	defer breakOff()
+	var whole atomic.Bool
+	f := newFar(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if r.Method == http.MethodPut && r.ContentLength > 1<<20 && !whole.Load() {
+			r.Body = io.NopCloser(io.MultiReader(io.LimitReader(r.Body, 1<<20), broken(breakOff)))
+		}
+		next.ServeHTTP(w, r)
+	})
+	from := open(t)
+	made := large(t, from, "ada/box:v1")
+	if _, err := from.Push(ctx, "ada/box:v1", f.name("ada/box:v1"), Remote{}); !errors.Is(err, context.Canceled) {
+		t.Fatalf("broken off: %v", err)
+	}
+	if names, has := namesOf(t, f.store), f.store.Has(made.Layers[0].Digest); len(names) > 0 || has {
+		t.Errorf("images %v are there, and the layer: %t", names, has)
+	}
+	whole.Store(true)
+	if _, err := from.Push(t.Context(), "ada/box:v1", f.name("ada/box:v1"), Remote{}); err != nil {
+		t.Fatal(err)
+	}
+	if i, err := f.store.Find("far.example/ada/box:v1"); err != nil || i.ID != made.ID {
+		t.Errorf("pushed again: %v, %v", i, err)
+	}
+}
+
+// broken is a body whose sender goes away when it is read.
+type broken func()
+
+func (b broken) Read([]byte) (int, error) {
+	b()
+	return 0, io.ErrUnexpectedEOF
 }
 
 // A pull that is broken off goes on where it was, also another pull later; or from

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -18,7 +19,8 @@ func (p *project) builds(name string, args ...string) {
 }
 
 // A folder becomes an image that runs as a pod, on its own packages, and that others
-// read from weir's registry; the same folder is the same image, and secrets stay out.
+// read from weir's registry; the same folder is the same image, also without a network,
+// and secrets stay out.
 func TestBuiltImage(t *testing.T) {
 	s := begin(t)
 	files := map[string]string{
@@ -31,7 +33,11 @@ func TestBuiltImage(t *testing.T) {
 	p := s.project(files)
 	name := "weir.local/" + s.namespace + "/app:v1"
 	p.builds(name)
-	p.builds("other/app:v1")
+	again := s.weir.command(t.Context(), "image", "build", p.dir, "--tag", "other/app:v1")
+	again.Env = append(os.Environ(), offline...)
+	if out, err := again.CombinedOutput(); err != nil {
+		t.Fatalf("without a network: %v\n%s", err, out)
+	}
 	id := func(name string) string {
 		for line := range strings.Lines(s.weir.must(t, "image", "list")) {
 			if f := strings.Fields(line); f[0] == name {

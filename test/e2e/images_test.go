@@ -75,7 +75,7 @@ func boxArchiveWith(t *testing.T, name, variable string) string {
 	config.OS, config.Architecture = "linux", runtime.GOARCH
 	config.Config = ocispec.ImageConfig{
 		Entrypoint: []string{"/bin/sh", "-c"}, Cmd: []string{"echo $GREETING from $(pwd); ls /data; sleep 1000"},
-		Env: []string{"PATH=/bin", variable}, WorkingDir: "/work",
+		Env: []string{"PATH=/bin", variable}, WorkingDir: "/work", Volumes: map[string]struct{}{"/data": {}},
 	}
 	tools := []imageFile{{name: "bin/"}, {name: "bin/busybox", content: string(box)}, {name: "bin/sh", content: string(box)}, {name: "data/"}, {name: "data/old"}, {name: "data/theirs", owner: 1000}}
 	for _, tool := range []string{"ls", "sleep", "cat", "id"} {
@@ -98,10 +98,11 @@ func boxArchiveWith(t *testing.T, name, variable string) string {
 	return archive
 }
 
-// runsImage runs a pod of an image that is in weir's folder, and nowhere else.
+// runsImage runs a pod of an image that is in weir's folder, and nowhere else. Its root is
+// read-only, but for the image's volume, which has what the image put there.
 func (s *story) runsImage(name string) {
 	s.Helper()
-	s.apply(strings.Replace(pod("it", "imagePullPolicy: Never"), "python:3.11", name, 1))
+	s.apply(strings.Replace(pod("it", "imagePullPolicy: Never", "securityContext: {readOnlyRootFilesystem: true}"), "python:3.11", name, 1))
 	s.runs("it")
 	s.eventually(time.Minute, "it greets", func() (bool, string) {
 		out := s.kubectl("logs", "it")
@@ -109,6 +110,9 @@ func (s *story) runsImage(name string) {
 	})
 	if out := s.exec("it", "ls /"); strings.Contains(out, "usr") {
 		s.Errorf("the pod sees this machine's folders: %s", out)
+	}
+	if out := s.exec("it", "echo mine > /data/mine; cat /data/mine; echo x 2>/dev/null > /work/x || echo refused"); out != "mine\nrefused\n" {
+		s.Errorf("the pod writes to its volume and to the root: %q", out)
 	}
 }
 
@@ -388,4 +392,44 @@ func TestImagePullPolicy(t *testing.T) {
 	waits("last", "ErrImagePull", "ImagePullBackOff")
 	create("present", "IfNotPresent")
 	imageOf("present")
+}
+
+// When the disk is fuller than weir.yaml allows, the kubelet of a whole weir removes what
+// can be had again and what no container is made of. It looks every five minutes.
+func TestImagesAreCollected(t *testing.T) {
+	if os.Getenv("WEIR_E2E_FULL") == "" {
+		t.Skip("it waits for the kubelet for five minutes: make e2e-full runs it")
+	}
+	t.Parallel()
+	far, err := oci.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(registry.Handler(far.Host("far.example")))
+	defer server.Close()
+	w := newWeir(t)
+	write(t, filepath.Join(w.dir, "weir.yaml"), "images: {gcHighThresholdPercent: 2, gcLowThresholdPercent: 1}\n")
+	idle, used := strings.TrimPrefix(server.URL, "http://")+"/ada/idle:v1", strings.TrimPrefix(server.URL, "http://")+"/ada/used:v1"
+	for name, image := range map[string]string{"idle": idle, "used": used} {
+		loads(t, far, boxArchiveWith(t, "far.example/ada/"+name+":v1", "GREETING="+name))
+		w.must(t, "image", "pull", image)
+	}
+	w.must(t, "image", "load", boxArchive(t, "ada/loaded:v1"))
+	w.starts(t)
+	s := w.story(t)
+	s.apply(strings.Replace(pod("it", "imagePullPolicy: Never"), "python:3.11", used, 1))
+	s.runs("it")
+	s.eventually(7*time.Minute, "the image that nobody uses is gone", func() (bool, string) {
+		list := w.must(t, "image", "list")
+		return !strings.Contains(list, idle), list
+	})
+	list := w.must(t, "image", "list")
+	for _, name := range []string{used, "ada/loaded:v1"} {
+		if !strings.Contains(list, name) {
+			t.Errorf("%s is gone too:\n%s", name, list)
+		}
+	}
+	if out := s.exec("it", "echo still there"); out != "still there\n" {
+		t.Errorf("the pod says %q", out)
+	}
 }

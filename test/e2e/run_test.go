@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -117,8 +118,31 @@ sys.exit(int(sys.argv[1]))
 	if third := p.ran("train.py", "0"); !strings.Contains(third.out, "changed") || !strings.Contains(third.err, "to s3://weir-code/") {
 		t.Errorf("a change was not carried:\n%s%s", third.out, third.err)
 	}
-	if list := p.weir.must(t, "environment", "list"); !strings.Contains(list, "colorama==0.4.6") {
-		t.Errorf("the environment is not on the list:\n%s", list)
+	if list := p.weir.must(t, "environment", "list"); !regexp.MustCompile(`colorama==0\.4\.6 +\d[\d.]* [kM]B\n`).MatchString(list) {
+		t.Errorf("the environment is not on the list, with its size:\n%s", list)
+	}
+}
+
+// Where somebody leads a namespace's pods to another S3, their secret stays, and a run
+// that would not find its code there is refused, with what to do.
+func TestRunWhereS3IsAnothers(t *testing.T) {
+	p := begin(t).project(map[string]string{"train.py": "print('trained')\n"})
+	p.kubectl("create", "secret", "generic", "weir-s3", "--from-literal=AWS_ENDPOINT_URL=http://s3.example")
+	p.apply(strings.Replace(pod("asking", "command: [python, -c, 'import os; print(os.environ[\"AWS_ENDPOINT_URL\"])']"), "metadata: {name: asking}", "metadata: {name: asking, labels: {weir-ml.github.io/s3: 'true'}}", 1))
+	p.eventually(2*time.Minute, "a pod is led where the secret says", func() (bool, string) {
+		a := p.ask(t, "", "kubectl", "logs", "asking", "-n", p.namespace)
+		return a.out == "http://s3.example\n", a.out + a.err
+	})
+	remedy := "weir kubectl delete secret weir-s3 -n " + p.namespace
+	if a := p.run("--name", "lost", "train.py"); a.code != 1 || !strings.Contains(a.err, "leads them to another S3 than weir's") || !strings.Contains(a.err, remedy) {
+		t.Errorf("exit code %d: %s", a.code, a.err)
+	}
+	if out := p.kubectl("get", "jobs", "-o", "name"); out != "" {
+		t.Errorf("a job was created: %s", out)
+	}
+	p.kubectl("delete", "secret", "weir-s3")
+	if a := p.ran("train.py"); a.out != "trained\n" {
+		t.Errorf("it printed %q", a.out)
 	}
 }
 
@@ -433,6 +457,9 @@ func tensorflowImage(t *testing.T, p *project) environment.Recipe {
 	return r
 }
 
+// offline are variables with which no index is reached.
+var offline = []string{"UV_OFFLINE=1", "UV_DEFAULT_INDEX=http://127.0.0.1:9", "HTTPS_PROXY=http://127.0.0.1:9"}
+
 // Thousands of small files are carried as one, and an environment that is built
 // needs no index.
 func TestRunOfManyFiles(t *testing.T) {
@@ -446,7 +473,7 @@ func TestRunOfManyFiles(t *testing.T) {
 	p := begin(t).project(files)
 	p.ran("train.py") // builds it
 	again := p.command(t.Context(), "train.py")
-	again.Env = append(os.Environ(), "UV_OFFLINE=1", "UV_DEFAULT_INDEX=http://127.0.0.1:9", "HTTPS_PROXY=http://127.0.0.1:9")
+	again.Env = append(os.Environ(), offline...)
 	a := program.Ask(t, again, "")
 	if a.Code != 0 || a.Out != "10000 77\n" {
 		t.Errorf("exit code %d: %q\n%s", a.Code, a.Out, a.Err)

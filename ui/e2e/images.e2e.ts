@@ -54,7 +54,11 @@ test('who may only look sees the images of the namespace', async ({ weir, as }) 
 test('an environment is seen being built, in use, and is removed', async ({ weir, owner }) => {
   const settings = join(weir.dir, 'weir.yaml')
   writeFileSync(settings, 'environments:\n- image: e2e/tiny\n  packages: [six]\n')
+  await weir.weir('environment', 'add', 'e2e/over', '--from', 'weir.local/team-i/hello:v1', '--package', 'six', '--package', 'idna')
   await open(owner)
+  await owner.getByRole('searchbox', { name: 'Search the catalogue' }).fill('over')
+  await expect(row(owner, 'e2e/over')).toContainText('six, idna over weir.local/team-i/hello:v1')
+  await expect(row(owner, 'e2e/over')).toContainText('weir.yaml')
   await owner.getByRole('searchbox', { name: 'Search the catalogue' }).fill('tiny')
   await expect(row(owner, 'e2e/tiny')).toContainText('weir.yaml')
   await weir.apply({
