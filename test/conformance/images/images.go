@@ -91,11 +91,12 @@ func (m maker) servers() ([]Recipe, error) {
 }
 
 // small are the rest: pause is asked to end by a signal, which a first process
-// must handle to notice; nonroot has nothing but its user, and the one about DNS
-// nothing but the machine's dig; nnp is set to another user's identity.
+// must handle to notice; nonroot has nothing but its user, and those about DNS, IPC
+// and Perl nothing but the machine's programs; nnp is set to another user's identity.
 func (m maker) small() ([]Recipe, error) {
 	files := func(image string) string { return filepath.Join(m.dir, image, "files") }
-	nnp, nonroot, pause, names := files("nonewprivs"), files("nonroot"), files("pause"), files("glibc-dns-testing")
+	nnp, nonroot, pause := files("nonewprivs"), files("nonroot"), files("pause")
+	names, ipc, perl := files("glibc-dns-testing"), files("ipc-utils"), files("perl")
 	program := filepath.Join(nnp, "usr/local/bin/nnp")
 	err := steps(
 		m.program(nnp, "usr/local/bin/nnp", "nnp"),
@@ -103,11 +104,15 @@ func (m maker) small() ([]Recipe, error) {
 		folder(nonroot, ""),
 		folder(pause, ""),
 		folder(names, ""),
+		folder(ipc, ""),
+		folder(perl, ""),
 	)
 	return []Recipe{
 		{Image: "*/nonewprivs:*", Files: nnp, Command: []string{"nnp"}},
 		{Image: "*/nonroot:*", Files: nonroot, User: "1234", Command: []string{"bash"}},
 		{Image: "*/glibc-dns-testing:*", Files: names, Command: []string{"bash"}},
+		{Image: "*/ipc-utils:*", Files: ipc, Command: []string{"bash"}},
+		{Image: "*/perl:*", Files: perl, Command: []string{"perl", "-de0"}},
 		{Image: "*/pause:*", Files: pause, Entrypoint: []string{"/bin/sh", "-c", "trap 'exit 0' INT TERM; sleep infinity & wait"}},
 	}, err
 }
