@@ -93,13 +93,7 @@ func (u *upstream) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	lead(w, r, u.proxy)
-}
-
-// lead lets a proxy answer, whose headers count in place of ours.
-func lead(w http.ResponseWriter, r *http.Request, proxy *httputil.ReverseProxy) {
-	clear(w.Header())
-	proxy.ServeHTTP(w, r)
+	routes.Lead(w, r, u.proxy)
 }
 
 // as tells the API server whom it is asked for.

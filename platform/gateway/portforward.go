@@ -46,7 +46,7 @@ func (g *Gateway) forward(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	config := routes.CallerOf(r.Context()).Config(g.config.REST)
-	lead(w, r, &httputil.ReverseProxy{
+	routes.Lead(w, r, &httputil.ReverseProxy{
 		Rewrite: func(p *httputil.ProxyRequest) {
 			u := p.Out.URL
 			u.Scheme, u.Host = "http", pod

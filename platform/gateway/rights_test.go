@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -70,9 +71,9 @@ func TestEveryRouteAsEverybody(t *testing.T) {
 	for _, route := range d.gateway.Routes() {
 		for _, request := range requestsOf(t, &route) {
 			t.Run(request.method+" "+request.path, func(t *testing.T) {
-				for _, name := range []string{"no one", "revoked", "expired", "stranger", "viewer", "editor", "admin", "owner"} {
-					got := d.ask(t, d.as(t, name), request.method, request.path, request.body()).code
-					out := slices.Contains([]string{"no one", "revoked", "expired"}, name)
+				for _, name := range append(outside, "stranger", "viewer", "editor", "admin", "owner") {
+					got := d.ask(t, d.as(t, name), request.method, request.path, "no JSON").code
+					out := slices.Contains(outside, name)
 					var ok bool
 					var want string
 					switch {
@@ -83,7 +84,7 @@ func TestEveryRouteAsEverybody(t *testing.T) {
 					case route.Rule == routes.SignedIn:
 						ok, want = got != 401 && got != 403, "to be let in"
 					case route.Rule == routes.OwnRights && route.Owner == "kubernetes":
-						code := direct.as(t, name, request.method, request.path, request.body())
+						code := direct.as(t, name, request.method, request.path, "no JSON")
 						ok, want = got == code, fmt.Sprintf("%d, as from the API server", code)
 					case slices.Contains(request.may, name):
 						ok, want = got != 401 && got != 403, "to be let in"
@@ -102,40 +103,38 @@ func TestEveryRouteAsEverybody(t *testing.T) {
 // as is somebody by the name of a test's person.
 func (d *door) as(t *testing.T, name string) person {
 	t.Helper()
+	lasts := time.Hour
+	if strings.HasPrefix(name, "expired") {
+		lasts = time.Nanosecond
+	}
+	var who person
+	var p *identity.Pass
+	var err error
 	switch name {
 	case "no one":
-		return person{}
-	case "revoked":
-		secret, p, err := d.users.StartSession(t.Context(), identity.Subject{User: "owner"}, "test", time.Hour)
-		if err == nil {
-			err = d.users.End(t.Context(), p.ID)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		return person{cookie: secret}
-	case "expired":
-		secret, _, err := d.users.StartSession(t.Context(), identity.Subject{User: "owner"}, "test", time.Nanosecond)
-		if err != nil && err != identity.ErrUnknown { //nolint:errorlint // It is this one.
-			t.Fatal(err)
-		}
-		return person{cookie: secret}
+		return who
+	case "revoked", "expired":
+		who.cookie, p, err = d.users.StartSession(t.Context(), identity.Subject{User: "owner"}, "test", lasts)
+	case "revoked token", "expired token":
+		who.token, p, err = d.users.NewToken(t.Context(), identity.Subject{User: "owner"}, "test", nil, lasts)
+	default:
+		return d.signIn(t, name)
 	}
-	return d.signIn(t, name)
+	if err == nil && strings.HasPrefix(name, "revoked") {
+		err = d.users.End(t.Context(), p.ID)
+	}
+	if err != nil && (lasts == time.Hour || !errors.Is(err, identity.ErrUnknown)) {
+		t.Fatal(err)
+	}
+	return who
 }
+
+// outside are those whom nothing lets in.
+var outside = []string{"no one", "revoked", "expired", "revoked token", "expired token"}
 
 type request struct {
 	method, path string
 	may          []string
-}
-
-// body makes no sense where one is sent. With GET none is: an answer that comes
-// before it was read would be broken off by Go's client.
-func (r request) body() string {
-	if r.method == http.MethodGet || r.method == http.MethodHead {
-		return ""
-	}
-	return "no JSON"
 }
 
 var wildcard = regexp.MustCompile(`\{[^}]*\}`)

@@ -129,7 +129,7 @@ func (g *Gateway) serveSigned(w *counted, r *http.Request) {
 	}
 	switch {
 	case g.store.keyed == nil || errors.Is(err, identity.ErrUnknown):
-		g.store.signed.ServeHTTP(w, r) // S3 knows its own keys, and that others are none.
+		routes.Lead(w, r, g.store.signed) // S3 knows its own keys, and that others are none.
 		return
 	case err != nil:
 		refuseS3(w, http.StatusServiceUnavailable, "ServiceUnavailable", err)
@@ -161,7 +161,7 @@ func (g *Gateway) serveSigned(w *counted, r *http.Request) {
 			return g.mayByKey(r, need{"list", bucket}, key, v) == nil
 		})
 	}
-	lead(w, r.WithContext(ctx), g.store.keyed)
+	routes.Lead(w, r.WithContext(ctx), g.store.keyed)
 }
 
 // signer is whose requests those signed by a pair of keys are counted with. Their

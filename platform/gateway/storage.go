@@ -204,7 +204,7 @@ func (g *Gateway) serveStorage(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		g.config.Audit.Info("storage", "user", visitorOf(r).Name, "method", r.Method, "path", r.URL.Path)
 	}
-	lead(w, r, g.store.people)
+	routes.Lead(w, r, g.store.people)
 }
 
 // rewrite makes a person's request one of S3's.

@@ -312,25 +312,7 @@ func TestSmuggling(t *testing.T) {
 	upstream := &heard{}
 	source := httptest.NewServer(upstream)
 	defer source.Close()
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	users, err := identity.New(ctx, clustertest.REST(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	token, _, err := users.NewToken(ctx, identity.Subject{User: "ada", Foreign: true}, "test", nil, time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g, err := gateway.New(gateway.Config{REST: &rest.Config{Host: source.URL}, Identity: users, Pages: http.NotFoundHandler()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() { _ = g.Serve(ctx, l) }()
+	address, token := doorBefore(t, source.URL)
 
 	const inner = "GET /api/smuggled HTTP/1.1\r\nHost: x\r\nImpersonate-User: root\r\n\r\n"
 	length := fmt.Sprintf("Content-Length: %d\r\n", len(inner))
@@ -366,7 +348,7 @@ func TestSmuggling(t *testing.T) {
 		"UpgradeWithBody":  {own + length + "Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n" + inner, []string{whole}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			conn, err := net.Dial("tcp", l.Addr().String())
+			conn, err := net.Dial("tcp", address)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -380,6 +362,62 @@ func TestSmuggling(t *testing.T) {
 			got := slices.DeleteFunc(upstream.take(), func(said string) bool { return said == `GET /api/last as ada: ""` })
 			if !slices.Equal(got, c.want) {
 				t.Errorf("the upstream hears %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// doorBefore is a door before what answers as the API server, and ada's token for it.
+func doorBefore(t *testing.T, url string) (address, token string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	users, err := identity.New(ctx, clustertest.REST(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, _, err = users.NewToken(ctx, identity.Subject{User: "ada", Foreign: true}, "test", nil, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := gateway.New(gateway.Config{REST: &rest.Config{Host: url}, Identity: users, Pages: http.NotFoundHandler()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = g.Serve(ctx, l) }()
+	return l.Addr().String(), token
+}
+
+// An answer comes whole, also while what was asked is still on its way and nobody
+// has read it.
+func TestAnswersBeforeTheQuestionsEnd(t *testing.T) {
+	const size = 8 << 20
+	source := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Connection", "close") // so that Go's server waits for nothing
+		_, _ = io.CopyN(w, zero{}, size)
+	}))
+	defer source.Close()
+	address, token := doorBefore(t, source.URL)
+	for name, head := range map[string]string{"Length": "Content-Length: 8\r\n\r\nhalf", "Chunked": "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"} {
+		t.Run(name, func(t *testing.T) {
+			conn, err := net.Dial("tcp", address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			_ = conn.SetDeadline(time.Now().Add(time.Minute))
+			fmt.Fprint(conn, "POST /api/long HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+token+"\r\n"+head)
+			a, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer a.Body.Close()
+			if n, err := io.Copy(io.Discard, a.Body); err != nil || n != size {
+				t.Errorf("%d bytes of %d came, %v", n, size, err)
 			}
 		})
 	}

@@ -88,8 +88,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		routes.Refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	clear(w.Header()) // What the answer says counts, as confine has it.
-	d.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), wayKey{}, way{place, address})))
+	routes.Lead(w, r.WithContext(context.WithValue(r.Context(), wayKey{}, way{place, address})), d.proxy)
 }
 
 // noteEvery is how often it is written down that somebody looks.
