@@ -1,9 +1,11 @@
 package explain_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,6 +46,30 @@ func TestExplainedOverHTTP(t *testing.T) {
 	if _, err := core.CoreV1().Pods(namespace).Create(ctx, pod, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
+	// Another namespace is deleted, and waits for an object that not everybody may list.
+	const going = "explained-going"
+	program.Namespace(t, core, going)
+	held := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "held", Finalizers: []string{"example.com/archive"}}}
+	if held, err = core.CoreV1().Secrets(going).Create(ctx, held, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		held.Finalizers = nil
+		_, _ = core.CoreV1().Secrets(going).Update(context.Background(), held, metav1.UpdateOptions{})
+	})
+	if err := core.CoreV1().Namespaces().Delete(ctx, going, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for name, role := range map[string]string{"auditor": "view", "root": "cluster-admin"} {
+		_, err := core.RbacV1().ClusterRoleBindings().Create(ctx, &rbacv1.ClusterRoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: going + "-" + name},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
+			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: name}},
+		}, metav1.CreateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	client, err := rest.HTTPClientFor(config)
 	if err != nil {
 		t.Fatal(err)
@@ -55,26 +81,31 @@ func TestExplainedOverHTTP(t *testing.T) {
 	route := explain.Route(explain.Serving{REST: config, Scheme: scheme.Scheme, Mapper: mapper})
 
 	of := "?apiVersion=v1&kind=Pod&namespace=" + namespace + "&name=it"
-	ofNamespace := "?apiVersion=v1&kind=Namespace&name=" + namespace
+	ofNamespace := "?apiVersion=v1&kind=Namespace&name="
 	for name, c := range map[string]struct {
 		who, query string
 		code       int
+		says       string
 	}{
-		"Viewer":   {"viewer", of, http.StatusOK},
-		"Stranger": {"stranger", of, http.StatusForbidden},
+		"Viewer":   {"viewer", of, http.StatusOK, "it"},
+		"Stranger": {"stranger", of, http.StatusForbidden, ""},
 		// What is said of a namespace stands in namespace default, where a viewer of one
 		// has no role.
-		"NamespaceViewer":   {"viewer", ofNamespace, http.StatusOK},
-		"NamespaceStranger": {"stranger", ofNamespace, http.StatusForbidden},
+		"NamespaceViewer":   {"viewer", ofNamespace + namespace, http.StatusOK, namespace},
+		"NamespaceStranger": {"stranger", ofNamespace + namespace, http.StatusForbidden, ""},
+		// Who may not list Secrets is not told what they are called.
+		"DeletedNamespaceRoot":     {"root", ofNamespace + going, http.StatusOK, "Secret held is deleted, but finalizer example.com/archive"},
+		"DeletedNamespaceAuditor":  {"auditor", ofNamespace + going, http.StatusOK, "secrets. has 1 resource instances"},
+		"DeletedNamespaceStranger": {"stranger", ofNamespace + going, http.StatusForbidden, ""},
 
-		"NoName":     {"viewer", "?apiVersion=v1&kind=Pod", http.StatusBadRequest},
-		"NoSuchKind": {"viewer", "?apiVersion=v1&kind=Boat&name=it", http.StatusBadRequest},
-		"NoVersion":  {"viewer", "?apiVersion=a/b/c&kind=Pod&name=it", http.StatusBadRequest},
-		"Gone":       {"viewer", "?apiVersion=v1&kind=Pod&namespace=" + namespace + "&name=gone", http.StatusNotFound},
+		"NoName":     {"viewer", "?apiVersion=v1&kind=Pod", http.StatusBadRequest, ""},
+		"NoSuchKind": {"viewer", "?apiVersion=v1&kind=Boat&name=it", http.StatusBadRequest, ""},
+		"NoVersion":  {"viewer", "?apiVersion=a/b/c&kind=Pod&name=it", http.StatusBadRequest, ""},
+		"Gone":       {"viewer", "?apiVersion=v1&kind=Pod&namespace=" + namespace + "&name=gone", http.StatusNotFound, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var said struct{ State, Sentence string }
-			// The API server takes a moment to know of a new role.
+			// The API server takes a moment to know of a new role, and of what is left.
 			for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 				r := httptest.NewRequestWithContext(routes.WithCaller(ctx, &routes.Caller{Name: c.who}), "GET", "/weir/explain"+c.query, nil)
 				w := httptest.NewRecorder()
@@ -82,11 +113,11 @@ func TestExplainedOverHTTP(t *testing.T) {
 				if err := json.Unmarshal(w.Body.Bytes(), &said); err != nil {
 					t.Fatal(err)
 				}
-				if w.Code == c.code {
+				if w.Code == c.code && strings.Contains(said.Sentence, c.says) {
 					break
 				}
 				if time.Now().After(deadline) {
-					t.Fatalf("answer %d %s, want %d", w.Code, w.Body, c.code)
+					t.Fatalf("answer %d %s, want %d %s", w.Code, w.Body, c.code, c.says)
 				}
 			}
 			if c.code == http.StatusOK && (said.State == "" || said.Sentence == "") {
