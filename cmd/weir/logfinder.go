@@ -137,18 +137,14 @@ func (f *logFinder) pods(ctx context.Context, o *unstructured.Unstructured) ([]p
 			pods = append(pods, podlogs.Pod{Namespace: p.Namespace, Name: p.Name, UID: string(p.UID), Created: p.CreationTimestamp.Time})
 		}
 	}
-	gone, err := f.kept(isPod)
-	if err != nil {
-		return nil, err
-	}
-	for _, p := range gone {
-		known := func(q podlogs.Pod) bool { return q.UID == p.UID }
-		if slices.ContainsFunc(pods, known) || o != nil && !isPod && p.Created.Before(o.GetCreationTimestamp().Add(-time.Second)) {
-			continue // An object of this name before this one may have had it.
+	isGone := func(p podlogs.Pod) bool {
+		if o != nil && !isPod && p.Created.Before(o.GetCreationTimestamp().Add(-time.Second)) {
+			return false // An object of this name before this one may have had it.
 		}
-		pods = append(pods, p)
+		return !slices.ContainsFunc(pods, func(q podlogs.Pod) bool { return q.UID == p.UID })
 	}
-	return pods, nil
+	gone, err := f.kept(ctx, isPod, isGone)
+	return append(pods, gone...), err
 }
 
 // bring copies the logs of pods to the store, if they are not kept there anyway.
@@ -165,26 +161,44 @@ func (f *logFinder) close() {
 	}
 }
 
-// kept returns the pods of which logs are kept. Pods of a Deployment that are
-// gone are not among them: there may be many, and they are of no interest.
-func (f *logFinder) kept(isPod bool) ([]podlogs.Pod, error) {
+// kept returns the pods that are gone and of which logs are kept.
+func (f *logFinder) kept(ctx context.Context, isPod bool, isGone func(podlogs.Pod) bool) ([]podlogs.Pod, error) {
+	name, of := "", f.labels()
+	var all []podlogs.Pod
+	var err error
 	if isPod {
-		return f.store.FindNamed(f.target.namespace, f.target.name)
+		name = f.target.name
+		all, err = f.store.FindNamed(f.target.namespace, name)
+	} else if of != nil {
+		all, err = f.store.Find(f.target.namespace, labels.SelectorFromSet(of))
 	}
+	if err == nil && f.mirror != nil {
+		var gone []podlogs.Pod
+		gone, err = f.mirror.copyGone(ctx, f.target.namespace, name, of, func(p podlogs.Pod) bool { return isGone(p) && f.wants(p) })
+		all = append(all, gone...)
+	}
+	slices.SortFunc(all, func(a, b podlogs.Pod) int { return cmp.Compare(a.UID, b.UID) })
+	all = slices.CompactFunc(all, func(a, b podlogs.Pod) bool { return a.UID == b.UID })
+	return slices.DeleteFunc(all, func(p podlogs.Pod) bool { return !isGone(p) }), err
+}
+
+// labels are those of the object's pods; nil of one whose pods that are gone are of
+// no interest, as a Deployment's: there may be many.
+func (f *logFinder) labels() labels.Set {
 	switch kind := f.target.kind; {
 	case kind.Group == "batch" && kind.Kind == "Job":
-		return f.store.Find(f.target.namespace, labels.SelectorFromSet(labels.Set{"batch.kubernetes.io/job-name": f.target.name}))
+		return labels.Set{"batch.kubernetes.io/job-name": f.target.name}
 	case kind.Group == "kubeflow.org" && kind.Kind == "MPIJob":
-		return f.store.Find(f.target.namespace, labels.SelectorFromSet(labels.Set{"training.kubeflow.org/job-name": f.target.name}))
+		return labels.Set{"training.kubeflow.org/job-name": f.target.name}
 	case isJobSet(kind):
-		return f.store.Find(f.target.namespace, labels.SelectorFromSet(labels.Set{"jobset.sigs.k8s.io/jobset-name": f.target.name}))
+		return labels.Set{"jobset.sigs.k8s.io/jobset-name": f.target.name}
 	case kind.Group == "kubeflow.org":
-		return f.store.Find(f.target.namespace, labels.SelectorFromSet(labels.Set{
+		return labels.Set{
 			"training.kubeflow.org/job-name":      f.target.name,
 			"training.kubeflow.org/operator-name": strings.ToLower(kind.Kind) + "-controller",
-		}))
+		}
 	}
-	return nil, nil
+	return nil
 }
 
 // isJobSet is whether the pods of a kind are a JobSet's: that of a TrainJob has

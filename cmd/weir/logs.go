@@ -34,8 +34,9 @@ func newLogsCommand(f *folder) *cobra.Command {
 		Short: "Print what all replicas of a job print, in the order of time",
 		Long: `Print what the pods of an object have printed, all replicas interleaved in the
 order of time. Logs are kept when pods end and when they are deleted, so those of
-a job that is over, or gone, are printed too. Another cluster (--kubeconfig) keeps
-only those of pods that exist.
+a job that is over, or gone, are printed too, and by the front door of a weir
+(--kubeconfig) to who may read logs. Another cluster keeps only those of pods that
+exist.
 
 A container that was started again prints from its last start; --previous is
 what it printed before.`,

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/weir-ml/weir/cluster/podlogs"
 )
@@ -76,7 +80,8 @@ func TestParseTarget(t *testing.T) {
 }
 
 // A job ran, one of its workers twice and another under a second uid. All pods
-// are gone, and no weir runs: the logs are found all the same.
+// are gone, and no weir runs: the logs are found all the same. So they are by a
+// front door behind which they are kept.
 func TestLogsOfAJobThatIsGone(t *testing.T) {
 	dir := t.TempDir()
 	k := keeper{t: t, dir: dir, now: time.Unix(1e9, 0).UTC()}
@@ -90,11 +95,27 @@ func TestLogsOfAJobThatIsGone(t *testing.T) {
 	k.keep("bert-node-0-0-x7k2p", "u5", "node", 0, "node zero")
 	k.keep("bert-node-0-1-mm4dz", "u6", "node", 0, "node one")
 
+	mux := http.NewServeMux()
+	for _, r := range (logShelf{podlogs.View(filepath.Join(dir, "kept-logs")), madeAt{times: map[string]time.Time{"ada": time.Unix(0, 0)}}}).routes() {
+		mux.Handle(r.Pattern, r.Handler)
+	}
+	door := httptest.NewServer(mux)
+	defer door.Close()
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	config := clientcmdapi.NewConfig()
+	config.Clusters["it"] = &clientcmdapi.Cluster{Server: door.URL}
+	config.Contexts["it"] = &clientcmdapi.Context{Cluster: "it"}
+	config.CurrentContext = "it"
+	if err := clientcmd.WriteToFile(*config, kubeconfig); err != nil {
+		t.Fatal(err)
+	}
+
 	cases := map[string]struct {
 		why  string
 		args string
 		want string
 		err  string
+		door string // the error by the door, if it is another
 	}{
 		"All": {
 			why:  "Of each container its last start, in the order of time.",
@@ -145,23 +166,30 @@ func TestLogsOfAJobThatIsGone(t *testing.T) {
 			why:  "Without an API server nobody knows what else there may be.",
 			args: "tfjob/other",
 			err:  "no logs of tfjob/other are kept, and no weir runs in " + dir + "; start it with: weir up",
+			door: "there is no tfjob/other in namespace ada; -n names another, and no logs of it are kept",
 		},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			var out bytes.Buffer
-			c := newLogsCommand(&folder{flag: dir})
-			c.SilenceUsage, c.SilenceErrors = true, true
-			c.SetOut(&out)
-			c.SetArgs(append(strings.Fields(tc.args), "-n", "ada"))
-			err := c.ExecuteContext(t.Context())
-			if fmt.Sprint(err) != tc.err && !(err == nil && tc.err == "") {
-				t.Fatalf("%s\nweir logs %s: %v, want %s", tc.why, tc.args, err, tc.err)
-			}
-			if diff := cmp.Diff(tc.want, out.String()); diff != "" {
-				t.Errorf("%s\nweir logs %s: -want, +got:\n%s", tc.why, tc.args, diff)
-			}
-		})
+		for way, f := range map[string]folder{"Folder": {flag: dir}, "Door": {flag: t.TempDir(), kubeconfig: kubeconfig}} {
+			t.Run(name+way, func(t *testing.T) {
+				var out bytes.Buffer
+				c := newLogsCommand(&folder{flag: f.flag})
+				c.SilenceUsage, c.SilenceErrors = true, true
+				c.SetOut(&out)
+				c.SetArgs(append(strings.Fields(tc.args), "-n", "ada", "--kubeconfig", f.kubeconfig))
+				want := tc.err
+				if way == "Door" && tc.door != "" {
+					want = tc.door
+				}
+				err := c.ExecuteContext(t.Context())
+				if fmt.Sprint(err) != want && !(err == nil && want == "") {
+					t.Fatalf("%s\nweir logs %s: %v, want %s", tc.why, tc.args, err, want)
+				}
+				if diff := cmp.Diff(tc.want, out.String()); diff != "" {
+					t.Errorf("%s\nweir logs %s: -want, +got:\n%s", tc.why, tc.args, diff)
+				}
+			})
+		}
 	}
 }
 
