@@ -23,6 +23,9 @@ func (g *Gateway) snippets(r *http.Request, user, token string, scopes []string,
 	if inScope(scopes, "kubernetes") {
 		all = append(all, g.kubernetesSnippets(r, user, token, namespace)...)
 	}
+	if len(scopes) == 0 && g.store != nil && g.store.config.Dial != nil { // It asks for keys of S3.
+		all = append(all, g.runSnippet(r, token, namespace))
+	}
 	if inScope(scopes, "images") {
 		all = append(all, Snippet{"docker", "docker", fmt.Sprintf("echo %s | docker login --username any --password-stdin %s\n", token, r.Host)})
 	}
@@ -46,6 +49,26 @@ print([job.metadata.name for job in jobs.list_jobs(job_kind="TFJob")])
 print([job.name for job in trainer.list_jobs()])
 `, named)},
 	}
+}
+
+// runSnippet runs a function by weir's own client.
+func (g *Gateway) runSnippet(r *http.Request, token, namespace string) Snippet {
+	authority := ""
+	if pem := g.authority(r); pem != nil && r.TLS != nil {
+		authority = fmt.Sprintf(`, authority="""%s"""`, pem)
+	}
+	return Snippet{"weir-python", "Python, with weir", fmt.Sprintf(`# In a file, or a cell of a notebook.
+import weir
+
+weir.connect("%s://%s", "%s"%s)
+
+
+def hello():
+    print("hello from a pod")
+
+
+weir.run(hello, namespace=%q)
+`, schemeOf(r), r.Host, token, authority, namespace)}
 }
 
 // python has a client of Kubernetes for Python know the door and the token.

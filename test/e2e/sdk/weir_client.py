@@ -82,7 +82,7 @@ def notebook():
     import nbformat
     from weir import _connection
 
-    s3 = _connection.storage()
+    s3 = _connection.storage(NAMESPACE).client
     s3.create_bucket(Bucket=NAMESPACE)
 
     class Watched(nbclient.NotebookClient):

@@ -10,10 +10,11 @@
     run = weir.run(train, args=(5,), packages=["numpy"])
     print(run.result())
 
-It talks to the weir that runs on this machine, to the cluster of a kubeconfig, or
-in a pod to its own cluster.
+It talks to the weir that runs on this machine, to the cluster of a kubeconfig, in
+a pod to its own cluster, or to the weir whose front door connect names.
 """
 
+from ._connection import connect
 from ._run import Run, RunFailed, run
 
-__all__ = ["Run", "RunFailed", "run"]
+__all__ = ["Run", "RunFailed", "connect", "run"]

@@ -17,7 +17,8 @@ from typing import Any
 
 import botocore.exceptions
 
-CODE_BUCKET = "weir-code"
+from ._connection import Storage
+
 MAIN = "weir_main.py"
 ARGUMENTS = "weir_arguments.pickle"
 RESULT = "weir_result.pickle"
@@ -119,18 +120,18 @@ def pack(files: Mapping[str, bytes]) -> tuple[str, bytes]:
     return hashlib.sha256(data).hexdigest() + ".tar", data
 
 
-def put(s3: Any, key: str, data: bytes) -> str:
+def put(s3: Storage, key: str, data: bytes) -> str:
     """Carries a tar to S3 unless it is there, and returns its address."""
     if not _stays(s3, key):
-        make_bucket(s3, CODE_BUCKET)
-        s3.put_object(Bucket=CODE_BUCKET, Key=key, Body=data)
-    return f"s3://{CODE_BUCKET}/{key}"
+        make_bucket(s3.client, s3.code)
+        s3.client.put_object(Bucket=s3.code, Key=key, Body=data)
+    return f"s3://{s3.code}/{key}"
 
 
-def _stays(s3: Any, key: str) -> bool:
+def _stays(s3: Storage, key: str) -> bool:
     """Whether a tar is there, and young enough not to be removed before a job names it."""
     try:
-        there = s3.head_object(Bucket=CODE_BUCKET, Key=key)
+        there = s3.client.head_object(Bucket=s3.code, Key=key)
     except botocore.exceptions.ClientError as e:
         if e.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
             raise

@@ -19,7 +19,6 @@ import kubernetes
 
 from . import _code, _connection
 
-OUTPUT_BUCKET = "weir-outputs"
 LABEL_RUN = "weir-ml.github.io/run"
 PACKAGES = "weir-ml.github.io/packages"
 
@@ -64,8 +63,8 @@ def run(
     in S3 to folders of the pod, and what is written to the folder output is kept: see Run.outputs. timeout is in
     seconds. Without wait it returns at once. A run that fails raises RunFailed.
     """
-    api, default = _connection.connect()
-    s3 = _connection.storage()
+    api, default = _connection.cluster()
+    s3 = _connection.storage(namespace or default)
     function = not isinstance(what, (str, Path))
     if function:
         carried = _code.of_function(what, args, kwargs or {})  # type: ignore[arg-type]
@@ -82,7 +81,7 @@ def run(
         image = "python:{}.{}".format(*sys.version_info) if function else "python:3"
     made = Run(name or _name(stem), namespace or default, api, s3, framework)
     if output:
-        _code.make_bucket(s3, OUTPUT_BUCKET)
+        _code.make_bucket(s3.client, s3.outputs)
     manifest = _manifest(
         made, command, _code.put(s3, *_code.pack(carried)), image, list(packages), workers,
         cpu=cpu, memory=memory, gpu=gpu, env=env or {}, data=data or {}, output=output, timeout=timeout, retries=retries,
@@ -144,7 +143,7 @@ def _manifest(
         "WEIR_CODE": code,
         "WEIR_DATA": json.dumps([{"from": f, "to": t} for f, t in data.items()]) if data else None,
         "WEIR_OUTPUT": output,
-        "WEIR_OUTPUT_TO": f"s3://{OUTPUT_BUCKET}/{of.namespace}/{of.name}" if output else None,
+        "WEIR_OUTPUT_TO": f"s3://{of._s3.outputs}/{of.namespace}/{of.name}" if output else None,
     }
     unused = {k for k, v in values.items() if v is None}
     if not packages:
@@ -177,7 +176,7 @@ def _manifest(
 class Run:
     """A job that was made of a function or a file."""
 
-    def __init__(self, name: str, namespace: str, api: Any, s3: Any, framework: str | None) -> None:
+    def __init__(self, name: str, namespace: str, api: Any, s3: _connection.Storage, framework: str | None) -> None:
         self.name, self.namespace, self.framework = name, namespace, framework
         self._jobs: Any = kubernetes.client.CustomObjectsApi(api)
         self._core: Any = kubernetes.client.CoreV1Api(api)
@@ -276,7 +275,7 @@ class Run:
         """The names of the files that the run has left behind; they are copied into the folder to, if one is named."""
         prefix = f"{self.namespace}/{self.name}/"
         names = []
-        for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=OUTPUT_BUCKET, Prefix=prefix):
+        for page in self._s3.client.get_paginator("list_objects_v2").paginate(Bucket=self._s3.outputs, Prefix=prefix):
             for o in page.get("Contents", []):
                 name = o["Key"][len(prefix) :]
                 names.append(name)
@@ -285,7 +284,7 @@ class Run:
                     if ".." in file.parts:
                         raise ValueError(f"{name!r} leads out of the folder")
                     file.parent.mkdir(parents=True, exist_ok=True)
-                    self._s3.download_file(OUTPUT_BUCKET, o["Key"], str(file))
+                    self._s3.client.download_file(self._s3.outputs, o["Key"], str(file))
         return names
 
     def result(self) -> Any:
@@ -293,5 +292,5 @@ class Run:
         names = sorted(n for n in self.outputs() if n.rsplit("/", 1)[-1] == _code.RESULT)
         if not names:
             raise LookupError(f"{self!r} has no result: it has not ended well, or is no function")
-        body = self._s3.get_object(Bucket=OUTPUT_BUCKET, Key=f"{self.namespace}/{self.name}/{names[0]}")["Body"]
+        body = self._s3.client.get_object(Bucket=self._s3.outputs, Key=f"{self.namespace}/{self.name}/{names[0]}")["Body"]
         return pickle.loads(body.read())
