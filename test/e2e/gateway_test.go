@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/client-go/util/cert"
@@ -66,6 +67,43 @@ func TestTheFrontDoor(t *testing.T) {
 		}
 	})
 
+	t.Run("LogsOfWhatIsGone", func(t *testing.T) {
+		s.apply(pod("gone", "command: [echo, said before]") + `---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: sum}
+spec:
+  completions: 2
+  parallelism: 2
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{name: main, image: "python:3.11", command: [echo, part of a sum]}]
+`)
+		s.ends("gone", corev1.PodSucceeded)
+		s.kubectl("wait", "--for=condition=Complete", "job/sum", "--timeout=2m")
+		s.kubectl("delete", "pod/gone", "job/sum", "--cascade=foreground")
+		stranger := "stranger-" + s.namespace
+		s.weir.must(t, "user", "add", stranger, "--no-password")
+		elsewhere := &weir{binary: s.binary, dir: t.TempDir()} // where no weir runs
+		for _, c := range []struct {
+			who, of, want string
+			code          int
+		}{
+			{user, "pod/gone", "said before\n", 0},
+			{user, "job/sum", "part of a sum\n", 0},
+			{user, "pod/never", "no logs of it are kept", 1},
+			{stranger, "pod/gone", "cannot get", 1},
+			{stranger, "job/sum", "cannot get", 1},
+		} {
+			token := strings.TrimSpace(s.weir.must(t, "token", "create", "test", "--user", c.who))
+			a := elsewhere.ask(t, "", "logs", c.of, "-n", s.namespace, "--kubeconfig", kubeconfigOf(t, secure, front.CAFile, token))
+			if a.code != c.code || !strings.Contains(a.out+a.err, c.want) {
+				t.Errorf("weir logs %s of %s: exit code %d: %s%s, want %q", c.of, c.who, a.code, a.out, a.err, c.want)
+			}
+		}
+	})
+
 	t.Run("Pod", func(t *testing.T) {
 		port := portOf(t, front.URL)
 		s.apply(podWith("within", "restartPolicy: Never", fmt.Sprintf(`env: [{name: NODE, valueFrom: {fieldRef: {fieldPath: status.hostIP}}}]
@@ -108,6 +146,21 @@ command:
 	})
 }
 
+// kubeconfigOf is a file by which somebody who has a token reaches a server.
+func kubeconfigOf(t *testing.T, server, authority, token string) string {
+	t.Helper()
+	config := clientcmdapi.NewConfig()
+	config.Clusters["it"] = &clientcmdapi.Cluster{Server: server, CertificateAuthority: authority, InsecureSkipTLSVerify: authority == ""}
+	config.AuthInfos["me"] = &clientcmdapi.AuthInfo{Token: token}
+	config.Contexts["it"] = &clientcmdapi.Context{Cluster: "it", AuthInfo: "me"}
+	config.CurrentContext = "it"
+	file := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := clientcmd.WriteToFile(*config, file); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
 // pasted makes a token at the front door, and does with each snippet what one does
 // with it.
 func (s *story) pasted(url, token string) {
@@ -131,10 +184,20 @@ func (s *story) pasted(url, token string) {
 	if err := json.NewDecoder(a.Body).Decode(&made); err != nil {
 		s.Fatal(err)
 	}
-	pythons := map[string]environment.Recipe{"kubernetes": doorClients, "kubeflow-training": trainingClient, "kubeflow": trainerClient}
+	pythons := map[string]environment.Recipe{"kubernetes": doorClients, "kubeflow-training": trainingClient, "kubeflow": trainerClient, "weir-python": weirClient}
+	sources, err := filepath.Abs("../../python/weir/src/weir")
+	if err != nil {
+		s.Fatal(err)
+	}
+	folder := s.TempDir()
+	if err := os.Symlink(sources, filepath.Join(folder, "weir")); err != nil {
+		s.Fatal(err)
+	}
 	for _, snippet := range made.Snippets {
 		if recipe, ok := pythons[snippet.ID]; ok {
-			s.python(recipe, "-c", snippet.Text)
+			file := filepath.Join(folder, "pasted-"+snippet.ID+".py")
+			write(s.T, file, snippet.Text)
+			s.python(recipe, file)
 			continue
 		}
 		if snippet.ID == "docker" {
@@ -151,7 +214,7 @@ func (s *story) pasted(url, token string) {
 			s.Errorf("%s: %v\n%s\n%s", snippet.ID, err, out, text)
 		}
 	}
-	if len(made.Snippets) < 7 {
+	if len(made.Snippets) < 8 {
 		s.Errorf("snippets: %v", made.Snippets)
 	}
 }
@@ -328,81 +391,102 @@ func (w *weir) signsInFor(t *testing.T, flags ...string) time.Duration {
 	return time.Until(a.Cookies()[0].Expires)
 }
 
-// The front door stands before any cluster, with the rights that its manifests give
-// it and no others.
+// The front door stands before any cluster, as the Deployment that its manifests
+// make of it, with the rights that they give it and no others.
 func TestFrontDoorOfACluster(t *testing.T) {
 	t.Parallel()
+	program, err := os.ReadFile(shared.binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const image = "weir.local/front-door:v1"
+	archive := archiveOf(t, image, ocispec.ImageConfig{Entrypoint: []string{"/weir"}}, imageLayer(imageFile{name: "weir", content: string(program)}))
 	w := newWeir(t)
-	w.starts(t, "--without", "controllers,node,s3,gateway")
+	w.starts(t, "--without", "controllers,s3,gateway")
+	if strings.Contains(strings.Join(w.is(t).Missing, "\n"), "Pods have one user") {
+		t.Skip("this user has no subordinate ids, and the Deployment is nobody's")
+	}
+	w.must(t, "image", "load", archive)
 	for _, folder := range []string{"crds", "rbac", "front-door", "runtimes"} {
 		w.kubectl(t, "apply", "--server-side", "-f", filepath.Join("..", "..", "install", folder))
 	}
-	token := strings.TrimSpace(w.kubectl(t, "create", "token", "weir", "-n", "weir-system"))
-	as := filepath.Join(w.dir, "as-weir")
-	config := clientcmdapi.NewConfig()
-	config.Clusters["it"] = &clientcmdapi.Cluster{Server: w.is(t).Kubernetes.URL, CertificateAuthorityData: w.rest(t).CAData, CertificateAuthority: w.rest(t).CAFile}
-	config.AuthInfos["weir"] = &clientcmdapi.AuthInfo{Token: token}
-	config.Contexts["it"] = &clientcmdapi.Context{Cluster: "it", AuthInfo: "weir"}
-	config.CurrentContext = "it"
-	if err := clientcmd.WriteToFile(*config, as); err != nil {
-		t.Fatal(err)
-	}
-	free := func() string {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		return l.Addr().String()
-	}
-	address, metrics := free(), free()
-	c := w.controllers(t, "--kubeconfig", as, "--installed", "--front-door-bind-address", address, "--metrics-bind-address", metrics)
-	t.Cleanup(func() {
-		if err := c.stop(t); err != nil {
-			t.Errorf("weir controllers ended: %v", err)
-		}
-	})
-	eventually(t, 2*time.Minute, "the front door is open", func() (bool, string) {
-		said := get("http://" + address + "/healthz")
-		return said == "ok", said
-	})
+	w.kubectl(t, "set", "image", "-n", "weir-system", "deployment/weir", "weir="+image)
+	w.kubectl(t, "rollout", "status", "-n", "weir-system", "deployment/weir", "--timeout=3m")
+	door := w.forwards(t, "weir-system", "service/weir", "443")
+	s := w.story(t)
 
 	kubeconfig := filepath.Join(w.dir, "kubeconfig")
-	w.must(t, "user", "add", "ada", "--no-password", "--role", "edit:default", "--kubeconfig", kubeconfig)
+	w.must(t, "user", "add", "ada", "--no-password", "--role", "edit:"+s.namespace, "--kubeconfig", kubeconfig)
 	w.must(t, "user", "add", "root", "--no-password", "--group", "weir:owners", "--kubeconfig", kubeconfig)
 	of := func(user string) string {
 		return strings.TrimSpace(w.must(t, "token", "create", "test", "--user", user, "--kubeconfig", kubeconfig))
 	}
 	ada, root := of("ada"), of("root")
-	if got := w.signsInFor(t, "--user", "ada", "--kubeconfig", kubeconfig, "--at", "http://"+address); got <= 0 {
+	if got := w.signsInFor(t, "--user", "ada", "--kubeconfig", kubeconfig, "--at", "http://"+door); got <= 0 {
 		t.Errorf("the link signs ada in for %s", got)
 	}
+
+	// Ada works through it, and the controllers that it has work for her.
+	through := kubeconfigOf(t, "https://"+door, "", ada)
+	if a := w.ask(t, work("it", "", "echo done"), "kubectl", "--kubeconfig", through, "apply", "-n", s.namespace, "-f", "-"); a.code != 0 {
+		t.Fatalf("kubectl apply: %s", a.err)
+	}
+	s.becomes("it", "Succeeded", 3*time.Minute)
+
+	own := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} // Its authority is in the pod.
+	token := strings.TrimSpace(w.kubectl(t, "create", "token", "weir", "-n", "weir-system"))
+	page := getBy(own, "https://"+door+"/", "")
+	script := regexp.MustCompile(`src="(/[^"]+\.js)"`).FindStringSubmatch(page)
+	if script == nil {
+		t.Fatalf("the page has no script:\n%s", page)
+	}
 	for _, c := range []struct{ path, token, want string }{
-		{"/", "", "<!doctype html>"},
-		{"/session", ada, `"namespaces":["default"]`},
+		{"/jobs", "", "<!doctype html>"},
+		{script[1], "", "import("},
+		{"/session", ada, `"namespaces":["` + s.namespace + `"]`},
 		{"/session", token, `"user":"system:serviceaccount:weir-system:weir"`},
 		{"/session", "", "nobody is signed in"},
-		{"/api/v1/namespaces/default/configmaps", ada, `"ConfigMapList"`},
+		{"/api/v1/namespaces/" + s.namespace + "/configmaps", ada, `"ConfigMapList"`},
 		{"/api/v1/namespaces/kube-system/configmaps", ada, `User \"ada\" cannot list`},
 		{"/api/v1/nodes", root, `"NodeList"`},
 		{"/weir/users", ada, "ada may not list"},
 		{"/weir/users", root, `"name":"ada"`},
-		{"/weir/explain?apiVersion=v1&kind=Pod&namespace=default&name=none", ada, "not found"},
+		{"/weir/explain?apiVersion=kubeflow.org/v1&kind=TFJob&namespace=" + s.namespace + "&name=it", ada, `"state":"Done"`},
+		{"/weir/explain?apiVersion=v1&kind=Pod&namespace=" + s.namespace + "&name=none", ada, "not found"},
 		{"/weir/s3", ada, "leads nowhere"},
 	} {
-		if got := getWith("http://"+address+c.path, c.token); !strings.Contains(strings.ToLower(got), strings.ToLower(c.want)) {
+		if got := getBy(own, "https://"+door+c.path, c.token); !strings.Contains(strings.ToLower(got), strings.ToLower(c.want)) {
 			t.Errorf("%s: %.300s, want %s", c.path, got, c.want)
 		}
 	}
 
-	w.kubectl(t, "create", "serviceaccount", "prometheus")
-	w.kubectl(t, "create", "clusterrolebinding", "prometheus", "--clusterrole", "system:monitoring", "--serviceaccount", "default:prometheus")
-	prometheus := strings.TrimSpace(w.kubectl(t, "create", "token", "prometheus"))
+	// A pod finds it by its Service, where it speaks TLS alone.
+	s.apply(pod("within", `command:
+- python3
+- -c
+- |
+  import ssl, urllib.error, urllib.request
+  token = open('/var/run/secrets/kubernetes.io/serviceaccount/token').read()
+  def ask(url):
+      asked = urllib.request.Request(url, data=b'{}', headers={'Authorization': 'Bearer ' + token})
+      try:
+          return urllib.request.urlopen(asked, timeout=60, context=ssl._create_unverified_context()).read().decode()
+      except urllib.error.HTTPError as e:
+          return e.read().decode()
+  print(ask('http://weir.weir-system.svc:443/session'), ask('https://weir.weir-system.svc/weir/tokens'))`))
+	if out := s.ends("within", corev1.PodSucceeded); !strings.Contains(out, "this door speaks TLS") || !strings.Contains(out, "is a service account's") {
+		t.Errorf("the pod is answered %q", out)
+	}
+
+	s.kubectl("create", "serviceaccount", "prometheus")
+	w.kubectl(t, "create", "clusterrolebinding", "prometheus", "--clusterrole", "system:monitoring", "--serviceaccount", s.namespace+":prometheus")
+	prometheus := strings.TrimSpace(s.kubectl("create", "token", "prometheus"))
+	metrics := "https://" + w.forwards(t, "weir-system", "service/weir", "8080") + "/metrics"
 	eventually(t, 2*time.Minute, "Prometheus finds the door's metrics", func() (bool, string) {
-		said := getWith("http://"+metrics+"/metrics", prometheus)
+		said := getBy(own, metrics, prometheus)
 		return strings.Contains(said, `weir_front_door_requests_total{code="200",owner="kubernetes"}`), said
 	})
-	if said := getWith("http://"+metrics+"/metrics", token); strings.Contains(said, "weir_front_door") {
+	if said := getBy(own, metrics, token); strings.Contains(said, "weir_front_door") {
 		t.Errorf("who may not get /metrics is told %.300s", said)
 	}
 }

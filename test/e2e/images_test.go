@@ -67,13 +67,7 @@ func boxArchiveWith(t *testing.T, name, variable string) string {
 	if box == nil {
 		t.Skip("busybox (Debian's busybox-static) is not on this machine")
 	}
-	store, err := oci.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var config ocispec.Image
-	config.OS, config.Architecture = "linux", runtime.GOARCH
-	config.Config = ocispec.ImageConfig{
+	config := ocispec.ImageConfig{
 		Entrypoint: []string{"/bin/sh", "-c"}, Cmd: []string{"echo $GREETING from $(pwd); ls /data; sleep 1000"},
 		Env: []string{"PATH=/bin", variable}, WorkingDir: "/work", Volumes: map[string]struct{}{"/data": {}},
 	}
@@ -81,7 +75,19 @@ func boxArchiveWith(t *testing.T, name, variable string) string {
 	for _, tool := range []string{"ls", "sleep", "cat", "id"} {
 		tools = append(tools, imageFile{name: "bin/" + tool, content: "#!/bin/sh\nexec /bin/busybox " + tool + ` "$@"` + "\n"})
 	}
-	if _, err := store.Make(name, config, imageLayer(tools...), imageLayer(imageFile{name: "data/.wh.old"}, imageFile{name: "data/new"})); err != nil {
+	return archiveOf(t, name, config, imageLayer(tools...), imageLayer(imageFile{name: "data/.wh.old"}, imageFile{name: "data/new"}))
+}
+
+// archiveOf is an archive of an image of layers for this machine.
+func archiveOf(t *testing.T, name string, config ocispec.ImageConfig, layers ...oci.Layer) string {
+	t.Helper()
+	store, err := oci.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	image := ocispec.Image{Config: config}
+	image.OS, image.Architecture = "linux", runtime.GOARCH
+	if _, err := store.Make(name, image, layers...); err != nil {
 		t.Fatal(err)
 	}
 	archive := filepath.Join(t.TempDir(), "image.tar")

@@ -204,42 +204,52 @@ func TestPortForward(t *testing.T) {
 	for _, to := range []string{"pod/" + s.pods("app=web")[0].Name, "service/web"} {
 		t.Run(strings.Split(to, "/")[0], func(t *testing.T) {
 			port := map[bool]string{true: "8080", false: "80"}[strings.HasPrefix(to, "pod/")]
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			forward := s.command(ctx, "kubectl", "-n", s.namespace, "port-forward", to, ":"+port)
-			out, err := forward.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := forward.Start(); err != nil {
-				t.Fatal(err)
-			}
-			defer func() { cancel(); _ = forward.Wait() }()
-			buffer := make([]byte, 200)
-			n, err := out.Read(buffer)
-			m := regexp.MustCompile(`Forwarding from (127.0.0.1:\d+)`).FindSubmatch(buffer[:n])
-			if m == nil {
-				t.Fatalf("kubectl port-forward: %v: %s", err, buffer[:n])
-			}
+			address := s.forwards(t, s.namespace, to, port)
 			// More than one, and at the same time.
 			answers := make(chan string, 5)
 			for range cap(answers) {
-				go func() { answers <- get("http://" + string(m[1]) + "/name") }()
+				go func() { answers <- get("http://" + address + "/name") }()
 			}
 			for range cap(answers) {
 				if got := <-answers; !strings.HasPrefix(got, "web-") {
-					t.Errorf("through %s: %q, want the name of a pod", m[1], got)
+					t.Errorf("through %s: %q, want the name of a pod", address, got)
 				}
 			}
 		})
 	}
 }
 
+// forwards leads to a port of a pod or a Service while the test runs, by kubectl
+// port-forward, and returns from where.
+func (w *weir) forwards(t *testing.T, namespace, to, port string) (address string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	forward := w.command(ctx, "kubectl", "-n", namespace, "port-forward", to, ":"+port)
+	out, err := forward.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := forward.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cancel(); _ = forward.Wait() })
+	buffer := make([]byte, 200)
+	n, err := out.Read(buffer)
+	m := regexp.MustCompile(`Forwarding from (127.0.0.1:\d+)`).FindSubmatch(buffer[:n])
+	if m == nil {
+		t.Fatalf("kubectl port-forward: %v: %s", err, buffer[:n])
+	}
+	return string(m[1])
+}
+
 // get asks a URL; what went wrong is the answer when something did.
 func get(url string) string { return getWith(url, "") }
 
 // getWith asks with a token, if it has one.
-func getWith(url, token string) string {
+func getWith(url, token string) string { return getBy(http.DefaultTransport, url, token) }
+
+// getBy asks by a way of one's own.
+func getBy(way http.RoundTripper, url, token string) string {
 	request, err := http.NewRequest(http.MethodGet, url, nil)
 	if err != nil {
 		return err.Error()
@@ -247,7 +257,7 @@ func getWith(url, token string) string {
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
-	client := http.Client{Timeout: 10 * time.Second}
+	client := http.Client{Transport: way, Timeout: 10 * time.Second}
 	response, err := client.Do(request)
 	if err != nil {
 		return err.Error()
