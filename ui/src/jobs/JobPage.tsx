@@ -42,9 +42,9 @@ const Crumb = () => <><Link to="/jobs">Jobs</Link> <Icon name="right" size={12} 
 function JobOfKind({ kind, namespace, name }: { kind: Job['kind']; namespace: string; name: string }) {
   const { object, gone, phase, problem, retry } = useObject<JobObject>(kind, namespace, name)
   const job = object && jobOf(object, kind)
-  const replicas = useReplicas(kind, namespace, name)
-  const explanation = useExplanation(gone ? undefined : job, replicas)
-  const view = useMemo(() => job && { job, replicas, gone }, [job, replicas, gone])
+  const pods = useReplicas(kind, namespace, name)
+  const explanation = useExplanation(gone ? undefined : job, pods.replicas)
+  const view = useMemo(() => job && { job, ...pods, gone }, [job, pods, gone])
   const which = useMemo(() => ({ labelSelector: podsOf(kind, name) }), [kind, name])
   const labelOf = useCallback((pod: string) => nameOfReplica(pod, name, kind.family !== 'kubeflow'), [kind, name])
   const tab = useRouterState({ select: (r) => r.location.pathname.split('/')[5] ?? 'overview' })

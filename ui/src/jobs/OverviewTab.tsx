@@ -2,33 +2,39 @@ import { Link } from '@tanstack/react-router'
 import { ChartGrid } from '../curves/ChartGrid'
 import { useSeries } from '../curves/useSeries'
 import { Icon } from '../house/Icon'
+import { Loading, Problem } from '../house/Notice'
 import { Bar, Card, Facts } from '../house/Page'
 import { about, figure } from '../house/say'
 import { StateMark } from '../house/State'
 import { Ago, Span } from '../house/Time'
+import { events } from '../live/resource'
+import { useRights } from '../live/rights'
 import type { Replica } from '../pods/read'
 import { jobLink, podLink } from '../paths'
 import { replicaSpecs, templateOf, valuesOf, type Job } from './read'
+import { Resources } from './Resources'
 import { TimeLine } from './TimeLine'
-import { useJobView } from './useJob'
+import { useArrivals, useJobView } from './useJob'
 import house from '../house/house.module.css'
 import s from './jobs.module.css'
 
 /** OverviewTab is what one wants to know of a job first. */
 export function OverviewTab() {
-  const { job, replicas } = useJobView()
+  const { job, replicas, reading, unread } = useJobView()
   const series = useSeries(job)
+  const maySee = useRights(job.namespace)('list', events)
   return (
     <div className={s.overview}>
       <div className={s.main}>
         {job.progress && <Course job={job} />}
-        <Card title="Replicas" flush end={<span className={house.muted}>{replicas.length} of {job.replicas.wanted}</span>}>
-          {replicas.length === 0 ? <p className={s.none}>{job.suspended ? 'None while the job is stopped.' : job.ended ? <>Their pods were taken away when the job ended. Their <Link to="/jobs/$namespace/$plural/$name/logs" params={jobLink(job).params}>logs</Link> stay for a while.</> : 'None has been made yet.'}</p>
+        <Card title="Replicas" flush={!unread} end={<span className={house.muted}>{replicas.length} of {job.replicas.wanted}</span>}>
+          {unread ? <Problem {...unread} what="its pods" /> : replicas.length === 0 && reading ? <div className={s.none}><Loading what="its pods" rows={2} /></div>
+            : replicas.length === 0 ? <p className={s.none}>{job.suspended ? 'None while the job is stopped.' : job.ended ? <>Their pods were taken away when the job ended. Their <Link to="/jobs/$namespace/$plural/$name/logs" params={jobLink(job).params}>logs</Link> stay for a while.</> : 'None has been made yet.'}</p>
             : <Replicas job={job} replicas={replicas} />}
         </Card>
         {replicas.length > 0 && (
           <Card title="Time line">
-            <TimeLine replicas={replicas} series={series.data} />
+            {maySee ? <Seen namespace={job.namespace} replicas={replicas} series={series.data} /> : <TimeLine replicas={replicas} seen={[]} series={series.data} />}
           </Card>
         )}
         {series.data && series.data.length > 0 && (
@@ -38,11 +44,14 @@ export function OverviewTab() {
         )}
       </div>
       <aside className={s.aside}>
+        <Resources namespace={job.namespace} replicas={replicas} />
         <JobFacts job={job} />
       </aside>
     </div>
   )
 }
+
+const Seen = ({ namespace, ...line }: { namespace: string } & Omit<Parameters<typeof TimeLine>[0], 'seen'>) => <TimeLine {...line} seen={useArrivals(namespace)} />
 
 function Course({ job }: { job: Job }) {
   const p = job.progress

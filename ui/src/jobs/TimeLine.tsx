@@ -1,24 +1,38 @@
+import type { Event } from '../api/kubernetes'
+import type { Line } from '../curves/series'
 import { useNow } from '../house/now'
 import { duration, moment } from '../house/say'
-import type { Line } from '../curves/series'
 import type { Replica } from '../pods/read'
 import s from './jobs.module.css'
 
 interface Span {
-  what: 'placing' | 'preparing' | 'starting' | 'training'
+  what: 'placing' | 'preparing' | 'building' | 'making' | 'starting' | 'training'
   from: number
   to: number
 }
 
 const names: Record<Span['what'], string> = {
-  placing: 'Finding a place', preparing: 'Environment and container', starting: 'Program starts', training: 'Trains',
+  placing: 'Finding a place', preparing: 'Environment and container', building: 'Environment', making: 'Container', starting: 'Program starts', training: 'Trains',
+}
+
+/** builtOf is when the environment or the image of a replica's container was there, which the node says in an event. It is known as long as events are kept. */
+export function builtOf(seen: readonly Event[], r: Pick<Replica, 'pod' | 'container'>): number | undefined {
+  const times = seen
+    .filter((e) => e.reason === 'Pulled' && e.involvedObject.uid === r.pod.metadata?.uid && e.involvedObject.fieldPath === `spec.containers{${r.container}}`)
+    .map((e) => Date.parse(e.firstTimestamp ?? e.eventTime ?? ''))
+    .filter(Number.isFinite)
+  return times.length > 0 ? Math.min(...times) : undefined
 }
 
 /** spansOf is what a replica spent its time with. The first step is when it first said a number. */
-export function spansOf(r: Pick<Replica, 'created' | 'scheduled' | 'started' | 'ended'>, firstStep: number | undefined, now: number): Span[] {
-  const marks: [Span['what'], number | undefined, number | undefined][] = [
+export function spansOf(r: Pick<Replica, 'created' | 'scheduled' | 'started' | 'ended'>, built: number | undefined, firstStep: number | undefined, now: number): Span[] {
+  // Events tell whole seconds.
+  const there = built !== undefined && r.scheduled !== undefined ? Math.min(Math.max(built, r.scheduled), r.started ?? Infinity) : undefined
+  type Mark = [Span['what'], number | undefined, number | undefined]
+  const prepared: Mark[] = there === undefined ? [['preparing', r.scheduled, r.started]] : [['building', r.scheduled, there], ['making', there, r.started]]
+  const marks: Mark[] = [
     ['placing', r.created, r.scheduled],
-    ['preparing', r.scheduled, r.started],
+    ...prepared,
     ['starting', r.started, firstStep],
     ['training', firstStep, r.ended],
   ]
@@ -36,11 +50,12 @@ export function spansOf(r: Pick<Replica, 'created' | 'scheduled' | 'started' | '
 }
 
 /** TimeLine shows what each replica spent its time with, on one scale. */
-export function TimeLine({ replicas, series }: { replicas: readonly Replica[]; series: readonly Line[] | undefined }) {
+export function TimeLine({ replicas, seen, series }: { replicas: readonly Replica[]; seen: readonly Event[]; series: readonly Line[] | undefined }) {
   const now = useNow(replicas.some((r) => r.ended === undefined) ? 1000 : 3_600_000)
   const shown = replicas.slice(0, 64).map((r, i) => ({
-    r, i, spans: spansOf(r, series?.filter((l) => l.replica === r.name).reduce<number | undefined>((first, l) => Math.min(first ?? Infinity, l.points[0]?.time ?? Infinity), undefined), now),
+    r, i, spans: spansOf(r, builtOf(seen, r), series?.filter((l) => l.replica === r.name).reduce<number | undefined>((first, l) => Math.min(first ?? Infinity, l.points[0]?.time ?? Infinity), undefined), now),
   }))
+  const told = new Set(shown.flatMap((x) => x.spans.map((p) => p.what)))
   const from = Math.min(...shown.flatMap((x) => x.spans.map((p) => p.from)))
   const all = Math.max(1000, Math.max(...shown.flatMap((x) => x.spans.map((p) => p.to))) - from)
   return (
@@ -51,7 +66,7 @@ export function TimeLine({ replicas, series }: { replicas: readonly Replica[]; s
             <span>{r.name}</span>
             <div role="img" aria-label={`${r.name}: ${spans.map((p) => `${names[p.what]} ${duration(p.to - p.from)}`).join(', ')}`}>
               {spans.map((p) => (
-                <i key={p.what} data-what={p.what} data-series={i % 8} title={`${names[p.what]}: ${duration(p.to - p.from)}, from ${moment(p.from)}`}
+                <i key={p.what} data-what={p.what} data-series={i % 8} title={`${names[p.what]}: ${duration(p.to - p.from)}, from ${moment(p.from)} to ${moment(p.to)}`}
                   style={{ left: `${((p.from - from) / all) * 100}%`, width: `${((p.to - p.from) / all) * 100}%` }} />
               ))}
             </div>
@@ -63,7 +78,7 @@ export function TimeLine({ replicas, series }: { replicas: readonly Replica[]; s
         </li>
       </ul>
       <div className={s.legend} aria-hidden="true">
-        {(Object.keys(names) as Span['what'][]).map((what) => <span key={what}><i data-what={what} data-series={0} />{names[what]}</span>)}
+        {(Object.keys(names) as Span['what'][]).filter((what) => told.has(what)).map((what) => <span key={what}><i data-what={what} data-series={0} />{names[what]}</span>)}
       </div>
     </div>
   )

@@ -1,7 +1,8 @@
 import { createContext, useContext, useMemo } from 'react'
-import type { Pod } from '../api/kubernetes'
+import type { Event, Pod } from '../api/kubernetes'
 import { useExplained } from '../live/explain'
-import { apiVersionOf, pods } from '../live/resource'
+import type { ApiError } from '../live/client'
+import { apiVersionOf, events, pods } from '../live/resource'
 import { useCollection } from '../live/useLive'
 import { replicasOf, type Replica } from '../pods/read'
 import type { JobKind } from './kinds'
@@ -11,6 +12,9 @@ import type { Job } from './read'
 export interface JobView {
   job: Job
   replicas: readonly Replica[]
+  /** Whether the replicas are still being read, or why they cannot be. */
+  reading: boolean
+  unread?: { problem: ApiError; retry: () => void }
   gone: boolean
 }
 
@@ -34,10 +38,16 @@ const podLabel: Record<JobKind['family'], string> = {
 export const podsOf = (kind: JobKind, name: string) => `${podLabel[kind.family]}=${name}`
 
 /** useReplicas are the pods of a job. */
-export function useReplicas(kind: JobKind, namespace: string, name: string): readonly Replica[] {
-  const { items } = useCollection<Pod & { metadata: object }>(pods, { namespace, labels: podsOf(kind, name) })
-  return useMemo(() => replicasOf(items, name), [items, name])
+export function useReplicas(kind: JobKind, namespace: string, name: string): Pick<JobView, 'replicas' | 'reading' | 'unread'> {
+  const { items, phase, problem, retry } = useCollection<Pod & { metadata: object }>(pods, { namespace, labels: podsOf(kind, name) })
+  const replicas = useMemo(() => replicasOf(items, name), [items, name])
+  return useMemo(() => ({ replicas, reading: phase === 'loading', ...(problem && phase === 'failed' && { unread: { problem, retry } }) }), [replicas, phase, problem, retry])
 }
+
+type SeenEvent = Event & { metadata: object }
+
+/** useArrivals are what nodes have said of images and environments that are there for pods of a namespace. */
+export const useArrivals = (namespace: string): readonly SeenEvent[] => useCollection<SeenEvent>(events, { namespace, fields: 'reason=Pulled' }).items
 
 /** useExplanation asks why a job is as it is, anew whenever it or one of its pods changes. */
 export function useExplanation(job: Job | undefined, replicas: readonly Replica[]) {

@@ -1,6 +1,6 @@
 import { Link } from '@tanstack/react-router'
 import type { Node, Pod } from '../api/kubernetes'
-import { Loading } from '../house/Notice'
+import { Loading, Problem } from '../house/Notice'
 import { count, quantity } from '../house/say'
 import { pods } from '../live/resource'
 import { useCollection } from '../live/useLive'
@@ -14,6 +14,7 @@ export function Gpus({ nodes }: { nodes: readonly Node[] }) {
   const all = useCollection<Pod & { metadata: object }>(pods)
   const there = nodes.reduce((n, node) => n + quantity(node.status?.allocatable?.[gpu]), 0)
   if (there === 0) return <p className={house.muted}>No node offers any to pods: a pod that asks for one waits.</p>
+  if (all.problem && all.phase === 'failed') return <Problem problem={all.problem} what="who has GPUs" retry={all.retry} />
   if (all.phase === 'loading') return <Loading what="who has GPUs" rows={2} />
   const users = gpusOf(all.items)
   const free = there - users.reduce((n, u) => n + u.gpus, 0)

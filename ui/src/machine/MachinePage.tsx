@@ -9,9 +9,9 @@ import { Span } from '../house/Time'
 import { call, type ApiError } from '../live/client'
 import { nodes } from '../live/resource'
 import { useCollections } from '../live/useLive'
-import { usePodMetrics } from './shares'
+import { usedBy, usePodMetrics } from './shares'
 import { useReach } from '../frame/session'
-import { everywhere, useRights } from '../live/rights'
+import { everywhere, podMetrics, useRights } from '../live/rights'
 import { Gpus } from './Gpus'
 import { Hour } from './Hour'
 import { Use } from './Use'
@@ -87,11 +87,14 @@ export function MachinePage() {
 }
 
 function Heaviest() {
-  const { data, error, isPending } = usePodMetrics(useReach())
+  const reach = useReach()
+  const may = useRights(reach)
+  const { data, error, isPending } = usePodMetrics(reach)
+  if (may.known && !may('list', podMetrics)) return <p className={house.muted}>What pods use is for those who may list pods of metrics.k8s.io.</p>
   if (error) return <Problem problem={error} what="what pods use" />
   if (isPending) return <Loading what="what pods use" rows={3} />
   const rows = data
-    .map((p) => ({ ...p.metadata, cpu: sum(p.containers, 'cpu'), memory: sum(p.containers, 'memory') }))
+    .map((p) => ({ ...p.metadata, cpu: usedBy(p, 'cpu'), memory: usedBy(p, 'memory') }))
     .sort((a, b) => b.cpu - a.cpu || b.memory - a.memory)
     .slice(0, 10)
   if (rows.length === 0) return <p className={house.muted}>No pod runs.</p>
@@ -107,6 +110,3 @@ function Heaviest() {
     </ul>
   )
 }
-
-const sum = (containers: readonly { usage: { cpu?: string; memory?: string } }[] | undefined, what: 'cpu' | 'memory') =>
-  (containers ?? []).reduce((n, c) => n + quantity(c.usage[what]), 0)

@@ -1,15 +1,11 @@
 import type { Node, Pod } from '../api/kubernetes'
 import { Loading, Problem } from '../house/Notice'
 import { Bar } from '../house/Page'
-import { bytes } from '../house/say'
 import { nodes, pods } from '../live/resource'
 import { useCollection } from '../live/useLive'
-import { sharesOf, useNodeMetrics, type Share } from './shares'
+import { saidOf, shareNames, sharesOf, unitOf, useNodeMetrics } from './shares'
 import { Space } from './Space'
 import s from './machine.module.css'
-
-const names: Record<Share['what'], string> = { cpu: 'CPU', memory: 'Memory', gpu: 'GPU' }
-const said = (what: Share['what'], n: number) => (what === 'memory' ? bytes(n) : String(Math.round(n * 10) / 10))
 
 /** Use shows what the machine has, what is asked of it and what is used. */
 export function Use() {
@@ -18,18 +14,22 @@ export function Use() {
   const measured = useNodeMetrics()
   if (known.problem && known.phase === 'failed') return <Problem problem={known.problem} what="the machine" retry={known.retry} />
   if (known.phase === 'loading') return <Loading what="the machine" rows={3} />
+  const unknown = all.items.length === 0 && all.phase !== 'live'
   return (
     <ul className={s.use}>
       {sharesOf(known.items, all.items, measured.data).map((share) => {
-        const used = share.used ?? share.asked
+        // Of GPUs nobody measures the use: whoever has one has all of it.
+        const used = share.what === 'gpu' ? share.asked : share.used
+        const part = (used ?? 0) / share.all
         return (
           <li key={share.what}>
-            <strong>{names[share.what]}</strong>
-            <span>
-              {said(share.what, used)} of {said(share.what, share.all)}{share.what === 'cpu' ? ' cores' : ''}
-            </span>
-            <Bar value={used / share.all} label={names[share.what]} state={used / share.all > 0.9 ? 'waiting' : 'running'} />
-            <small>{share.asked > 0 ? `${said(share.what, share.asked)} asked for by pods` : 'pods ask for none'}</small>
+            <strong>{shareNames[share.what]}</strong>
+            <span>{used !== undefined && `${saidOf(share.what, used)} of `}{saidOf(share.what, share.all)}{unitOf(share.what)}</span>
+            <Bar value={part} label={shareNames[share.what]} state={part > 0.9 ? 'waiting' : 'running'} />
+            <small>
+              {unknown ? 'what pods ask for is not known' : share.asked > 0 ? `${saidOf(share.what, share.asked)} asked for by pods` : 'pods ask for none'}
+              {used === undefined && measured.error && ', what is used cannot be read'}
+            </small>
           </li>
         )
       })}

@@ -5,22 +5,23 @@ import { Choices } from '../house/Button'
 import { Search } from '../house/Field'
 import { Loading, Notice, Problem } from '../house/Notice'
 import { Page } from '../house/Page'
-import { bytes, figure, quantity } from '../house/say'
+import { bytes, figure } from '../house/say'
 import { StateMark, type State, words } from '../house/State'
 import { sortRows, Table, type Column } from '../house/Table'
 import { Ago } from '../house/Time'
 import { sortOf, type View } from '../jobs/list'
 import { pods } from '../live/resource'
 import { useCollection } from '../live/useLive'
-import { usePodMetrics } from '../machine/shares'
+import { usedBy, usePodMetrics } from '../machine/shares'
 import { podLink } from '../paths'
 import { replicaOf, type Replica } from './read'
 import house from '../house/house.module.css'
 
 interface Row extends Replica {
   namespace: string
-  cpu: number
-  memory: number
+  /** What it uses, if that has been measured. */
+  cpu?: number
+  memory?: number
 }
 
 const columns: readonly Column<Row>[] = [
@@ -28,8 +29,8 @@ const columns: readonly Column<Row>[] = [
   { id: 'name', title: 'Name', width: 'minmax(140px, 3fr)', by: (r) => r.name, cell: (r) => <Link {...podLink(r.namespace, r.name)} title={r.name}>{r.name}</Link> },
   { id: 'namespace', title: 'Namespace', width: 'minmax(90px, 1fr)', by: (r) => r.namespace, cell: (r) => r.namespace, wide: true },
   { id: 'owner', title: 'Belongs to', width: 'minmax(120px, 2fr)', by: ownerOf, cell: ownerOf, wide: true },
-  { id: 'cpu', title: 'CPU', width: '80px', end: true, by: (r) => r.cpu, cell: (r) => (r.state === 'running' ? figure(Math.round(r.cpu * 100) / 100) : ''), wide: true },
-  { id: 'memory', title: 'Memory', width: '92px', end: true, by: (r) => r.memory, cell: (r) => (r.state === 'running' ? bytes(r.memory) : ''), wide: true },
+  { id: 'cpu', title: 'CPU', width: '80px', end: true, by: (r) => r.cpu ?? -1, cell: (r) => (r.state === 'running' && r.cpu !== undefined ? figure(Math.round(r.cpu * 100) / 100) : ''), wide: true },
+  { id: 'memory', title: 'Memory', width: '92px', end: true, by: (r) => r.memory ?? -1, cell: (r) => (r.state === 'running' && r.memory !== undefined ? bytes(r.memory) : ''), wide: true },
   { id: 'restarts', title: 'Restarts', width: '84px', end: true, by: (r) => r.restarts, cell: (r) => r.restarts, wide: true },
   { id: 'created', title: 'Made', width: '100px', end: true, by: (r) => -r.created, cell: (r) => <Ago at={r.created} />, wide: true },
 ]
@@ -49,12 +50,11 @@ export function PodsPage() {
   const { items, phase, problem, retry } = useCollection<Pod & { metadata: object }>(pods, view.ns ? { namespace: view.ns } : {})
   const measured = usePodMetrics(view.ns ?? '')
   const rows = useMemo(() => {
-    const usage = new Map((measured.data ?? []).map((m) => [`${m.metadata.namespace}/${m.metadata.name}`, m.containers ?? []]))
+    const usage = new Map((measured.data ?? []).map((m) => [`${m.metadata.namespace}/${m.metadata.name}`, m]))
     return items.map((p): Row => {
       const namespace = p.metadata.namespace ?? ''
-      const used = usage.get(`${namespace}/${p.metadata.name}`) ?? []
-      const sum = (what: 'cpu' | 'memory') => used.reduce((n, c) => n + quantity(c.usage[what]), 0)
-      return { ...replicaOf(p, ''), name: p.metadata.name ?? '', namespace, cpu: sum('cpu'), memory: sum('memory') }
+      const used = usage.get(`${namespace}/${p.metadata.name}`)
+      return { ...replicaOf(p, ''), name: p.metadata.name ?? '', namespace, ...(used && { cpu: usedBy(used, 'cpu'), memory: usedBy(used, 'memory') }) }
     })
   }, [items, measured.data])
   const shown = useMemo(() => {

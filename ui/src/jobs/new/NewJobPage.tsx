@@ -7,7 +7,8 @@ import { useReach } from '../../frame/session'
 import { Button } from '../../house/Button'
 import { Field } from '../../house/Field'
 import { Icon } from '../../house/Icon'
-import { Loading, OnlyView } from '../../house/Notice'
+import { LinkButton } from '../../house/LinkButton'
+import { Loading, Notice, OnlyView } from '../../house/Notice'
 import { Page } from '../../house/Page'
 import { YamlEditor } from '../../house/YamlEditor'
 import { problemOf } from '../../live/client'
@@ -37,7 +38,11 @@ export function NewJobPage() {
   const start = useStart(from, code)
   return (
     <Page title="New job" crumbs={<><Link to="/jobs">Jobs</Link> <Icon name="right" size={12} /></>} command="weir kubectl create -f job.yaml" fill>
-      {start === undefined ? <Loading what="what to begin with" /> : <Editor key={from + code} from={from} start={start} />}
+      {start === undefined ? <Loading what="what to begin with" /> : start === '' ? (
+        <Notice icon="alert" title={`There is no ${goneOf(from)} to begin with`} actions={<LinkButton to="/jobs/new" search={{}} icon="plus">Begin with something else</LinkButton>}>
+          It has gone meanwhile, or has another name.
+        </Notice>
+      ) : <Editor key={from + code} from={from} start={start} />}
     </Page>
   )
 }
@@ -60,8 +65,9 @@ function useStart(from: string, code: string): string | undefined {
       return job ? stringify(named(writtenBy(job) as KubeObject), { lineWidth: 0 }) : ''
     }
     if (first === 'example') {
-      const objects = examples.data?.find((e) => e.id === of)?.objects()
-      return objects?.map((o) => stringify(jobKinds.some((k) => k.kind === o.kind) ? named(o) : o, { lineWidth: 0 })).join('---\n')
+      if (!examples.data) return undefined
+      const objects = examples.data.find((e) => e.id === of)?.objects() ?? []
+      return objects.map((o) => stringify(jobKinds.some((k) => k.kind === o.kind) ? named(o) : o, { lineWidth: 0 })).join('---\n')
     }
     const kind = kindOf(of)
     return kind ? blank(kind, free(nameFor(code)), first, code) : ''
@@ -78,6 +84,12 @@ function startOf(from: string): { first: Program | 'again' | 'example'; of: stri
   const [first, ...rest] = from.split(':')
   const known = ['again', 'example', ...programs.map((p) => p.program)] as const
   return { first: known.find((k) => k === first) ?? 'script', of: rest.length > 0 ? rest.join(':') : from }
+}
+
+/** goneOf is what is not there to begin with. */
+function goneOf(from: string): string {
+  const { first, of } = startOf(from)
+  return first === 'again' ? `job ${of}` : first === 'example' ? `example ${of}` : `kind ${of}`
 }
 
 /** nameFor is a name for a job of a program: that of its file, as far as jobs may be called so. */
