@@ -80,7 +80,7 @@ test('files of a container are looked at and taken away, by who may open a termi
   await expectAccessible(owner)
   await picture(owner, 'pod-files')
   await owner.getByRole('link', { name: 'loss.csv' }).click()
-  await expect(owner.getByText('epoch,loss')).toBeVisible()
+  await expect(owner.getByRole('cell', { name: '0.5' })).toBeVisible()
   await expectAccessible(owner)
   const taken = owner.waitForEvent('download')
   await owner.getByRole('link', { name: 'Download' }).click()

@@ -1,4 +1,5 @@
 import { deflateRawSync } from 'node:zlib'
+import type { Locator, Page } from '@playwright/test'
 import { events } from './events'
 import { expect, expectAccessible, test } from './weir'
 
@@ -27,26 +28,46 @@ function archive(name: string, data: Buffer) {
 
 const model = { class_name: 'Sequential', config: { name: 'mnist', layers: [{ class_name: 'Dense', config: { name: 'dense', units: 10 }, build_config: { input_shape: [null, 784] } }] } }
 
-test('files are shown as what they are', async ({ weir, owner }) => {
-  const origin = new URL(owner.url()).origin
-  for (const [name, data, role, label, text] of [
-    ['scores.csv', Buffer.from('epoch,loss\n1,"0,5"\n2,0.4\n'), 'cell', '0,5', /2 rows, 2 columns/],
-    ['data.npy', npy('60000, 28, 28'), 'cell', '(60000, 28, 28)', /1 array/],
-    ['data.npz', archive('x_train.npy', npy('7, 3')), 'cell', '(7, 3)', /x_train/],
-    ['model.keras', archive('config.json', Buffer.from(JSON.stringify(model))), 'cell', '(any, 784)', /Sequential mnist: 1 layer/],
-    ['run/events.out.tfevents.1.pod', events('loss', [3, 2, 1]), 'img', /loss/, /loss/],
-  ] as const) {
+const picture = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64')
+const drawing = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"><rect width="1" height="1"/></svg>')
+
+const files: [name: string, data: Buffer, shown: (page: Page) => Locator, text: RegExp][] = [
+  ['scores.csv', Buffer.from('epoch,loss\n1,"0,5"\n2,0.4\n'), (page) => page.getByRole('cell', { name: '0,5' }), /2 rows, 2 columns/],
+  ['data.npy', npy('60000, 28, 28'), (page) => page.getByRole('cell', { name: '(60000, 28, 28)' }), /1 array/],
+  ['data.npz', archive('x_train.npy', npy('7, 3')), (page) => page.getByRole('cell', { name: '(7, 3)' }), /x_train/],
+  ['model.keras', archive('config.json', Buffer.from(JSON.stringify(model))), (page) => page.getByRole('cell', { name: '(any, 784)' }), /Sequential mnist: 1 layer/],
+  ['run/events.out.tfevents.1.pod', events('loss', [3, 2, 1]), (page) => page.getByRole('img', { name: /loss/ }), /loss/],
+  ['settings.json', Buffer.from('{"rate":{"first":0.1}}'), (page) => page.getByText('"first": 0.1'), /rate/],
+  ['weights.h5', Buffer.from('x'), (page) => page.getByText('It is in HDF5, which is not looked into here'), /no preview/],
+  ['empty.txt', Buffer.alloc(0), (page) => page.getByRole('heading', { name: 'The file is empty' }), /empty/],
+  ['broken.npz', Buffer.from('x'), (page) => page.getByText('This is no zip archive'), /This file cannot be read/],
+  ['plot.png', picture, (page) => page.getByRole('img', { name: /plot.png/ }), /Download/],
+  ['plot.svg', drawing, (page) => page.getByRole('img', { name: /plot.svg/ }), /Download/],
+]
+
+test('files in buckets and in containers are shown as what they are', async ({ weir, owner }) => {
+  const { origin } = new URL(owner.url())
+  const keyOf = (name: string) => name.replaceAll('/', '.')
+  await weir.apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'files', namespace: 'default' }, binaryData: Object.fromEntries(files.map(([name, data]) => [keyOf(name), data.toString('base64')])) })
+  await weir.apply({
+    apiVersion: 'v1', kind: 'Pod', metadata: { name: 'has-files', namespace: 'default' },
+    spec: {
+      terminationGracePeriodSeconds: 0, volumes: [{ name: 'files', configMap: { name: 'files', items: files.map(([name]) => ({ key: keyOf(name), path: name })) } }],
+      containers: [{ name: 'main', image: 'busybox', command: ['sleep', '3000'], volumeMounts: [{ name: 'files', mountPath: '/files' }] }],
+    },
+  })
+  for (const [name, data, shown, text] of files) {
     await weir.put(owner, 'default-files', name, data)
     const at = name.lastIndexOf('/') + 1
-    await owner.goto(`${origin}/storage?${new URLSearchParams({ bucket: 'default-files', prefix: name.slice(0, at), file: name.slice(at) })}`)
-    await expect(owner.getByRole(role, { name: label }).first()).toBeVisible()
-    await expect(owner.getByRole('main')).toContainText(text)
-    await expectAccessible(owner)
+    for (const [address, there] of [
+      ['/storage', { bucket: 'default-files', prefix: name.slice(0, at), file: name.slice(at) }],
+      ['/pods/default/has-files', { view: 'files', path: `/files/${name}` }],
+    ] as const) {
+      await owner.goto(`${origin}${address}?${new URLSearchParams(there)}`)
+      await expect(shown(owner).first()).toBeVisible()
+      await expect(owner.getByRole('main')).toContainText(text)
+      if (name.startsWith('plot')) await expect(shown(owner)).toHaveJSProperty('naturalWidth', 1)
+      if (address !== '/storage') await expectAccessible(owner) // It is the same in both.
+    }
   }
-  await weir.put(owner, 'default-files', 'settings.json', Buffer.from('{"rate":{"first":0.1}}'))
-  await owner.goto(`${origin}/storage?bucket=default-files&file=settings.json`)
-  await expect(owner.getByText('"first": 0.1')).toBeVisible()
-  await weir.put(owner, 'default-files', 'weights.h5', Buffer.from('x'))
-  await owner.goto(`${origin}/storage?bucket=default-files&file=weights.h5`)
-  await expect(owner.getByText('It is in HDF5, which is not looked into here')).toBeVisible()
 })

@@ -81,31 +81,32 @@ export const test = base.extend<{ owner: Page; as: (user: string) => Promise<Pag
   },
 })
 
-async function signIn(browser: Browser, link: string) {
+/** signIn opens a page in a browser of its own, as whom a link signs in. Of answers that a test makes, the browser may say what but allows. */
+export async function signIn(browser: Browser, link: string, but?: RegExp) {
   const page = await (await browser.newContext()).newPage()
-  const expectSilence = listen(page)
+  const expectSilence = listen(page, but)
   await page.goto(link)
   await expect(page.getByRole('navigation', { name: 'Areas' })).toBeVisible()
   return { page, expectSilence }
 }
 
 /** listen hears what a page says on its console, and returns a check that it said nothing. */
-function listen(page: Page) {
+function listen(page: Page, but?: RegExp) {
   const said: string[] = []
-  page.on('console', (m) => { if ((m.type() === 'error' || m.type() === 'warning') && !refused.test(m.text())) said.push(`${m.text()} ${m.location().url}`) })
+  page.on('console', (m) => { if ((m.type() === 'error' || m.type() === 'warning') && !refused.test(m.text()) && !but?.test(m.text())) said.push(`${m.text()} ${m.location().url}`) })
   page.on('pageerror', (e) => said.push(e.message))
   return () => expect(said, 'the console stays silent').toEqual([])
 }
 
-// The browser writes down each answer that is none. That a manifest makes no sense is one that is asked for, and that one is signed out is told so.
+// The browser writes down each answer that is none. That a manifest makes no sense is one that is asked for, as is that a file is empty; that one is signed out is told so.
 // So is a watch that is asked for in the moment in which its person is signed out.
-const refused = /status of (401|422)|WebSocket connection to .* failed: (HTTP Authentication failed|Connection closed before receiving a handshake response)/
+const refused = /status of (401|416|422)|WebSocket connection to .* failed: (HTTP Authentication failed|Connection closed before receiving a handshake response)/
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 /** expectAccessible has axe look at a page, in light and dark. */
-export async function expectAccessible(page: Page) {
-  for (const colorScheme of ['light', 'dark'] as const) {
+export async function expectAccessible(page: Page, schemes: readonly ('light' | 'dark')[] = ['light', 'dark']) {
+  for (const colorScheme of schemes) {
     await page.emulateMedia({ colorScheme })
     const found = await page.evaluate(async (source) => {
       const w = window as unknown as { axe?: { run: () => Promise<{ violations: { id: string; nodes: { target: unknown[]; failureSummary?: string }[] }[] }> } }

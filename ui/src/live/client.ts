@@ -3,7 +3,7 @@ import type { Status } from '../api/kubernetes'
 /** An ApiError is what weir answered when it did not do what was asked, or that it did not answer. */
 export class ApiError extends Error {
   constructor(
-    /** The HTTP status; 0 when nobody answered. */
+    /** The HTTP status; 0 when nobody answered, and -1 when it went wrong here. */
     readonly status: number,
     readonly reason: string,
     message: string,
@@ -15,7 +15,10 @@ export class ApiError extends Error {
 }
 
 export const problemOf = (error: unknown): ApiError =>
-  error instanceof ApiError ? error : new ApiError(0, 'Unknown', error instanceof Error ? error.message : String(error))
+  error instanceof ApiError ? error : new ApiError(-1, 'Unknown', error instanceof Error ? error.message : String(error))
+
+/** noAnswer tells whether nobody answered, so that it is worth to ask again by and by. */
+export const noAnswer = (error: unknown) => error instanceof ApiError && error.status === 0
 
 type Options = { signal?: AbortSignal; type?: string; headers?: Record<string, string> }
 
@@ -53,7 +56,9 @@ async function refusal(response: Response): Promise<ApiError> {
     const causes = (status.details?.causes ?? []).map((c) => ({ field: c.field ?? '', message: c.message ?? '' }))
     return new ApiError(response.status, status.reason ?? '', status.message ?? text, causes)
   } catch {
-    return new ApiError(response.status, response.statusText, text.trim() || response.statusText)
+    // S3 says it in XML.
+    const said = text.startsWith('<') ? (/<Message>([^<]*)</.exec(text)?.[1] ?? '') : text.trim()
+    return new ApiError(response.status, response.statusText, said || response.statusText || `The answer has the status ${response.status}.`)
   }
 }
 

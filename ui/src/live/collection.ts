@@ -161,7 +161,7 @@ export class Collection<T extends KubeObject> {
 
   private failed(problem: ApiError) {
     // Who has no connection, or asks while weir starts, is served again by and by.
-    if (problem.status === 0 || problem.status >= 500 || problem.status === 429) {
+    if (problem.status <= 0 || problem.status >= 500 || problem.status === 429) {
       this.publish(this.objects.size > 0 ? { phase: 'lost', problem } : { phase: 'failed', problem })
       this.again()
     } else this.publish({ phase: 'failed', problem })

@@ -7,10 +7,9 @@ import { Loading, Notice, Problem } from '../house/Notice'
 import { bytes } from '../house/say'
 import { Table, type Column } from '../house/Table'
 import { Ago } from '../house/Time'
-import { call, problemOf, send, type ApiError } from '../live/client'
-import { previewOf } from '../storage/s3'
+import { call, type ApiError } from '../live/client'
+import { Preview } from '../storage/Preview'
 import house from '../house/house.module.css'
-import storage from '../storage/storage.module.css'
 
 interface File {
   name: string
@@ -25,7 +24,6 @@ interface Listing extends File {
 }
 
 const from = '/pods/$namespace/$name'
-const mostText = 256 * 1024
 
 /** Files are those that a running container sees: its image's, and its volumes'. */
 export function Files({ namespace, pod, containers, first }: { namespace: string; pod: string; containers: readonly string[]; first: string }) {
@@ -52,7 +50,7 @@ export function Files({ namespace, pod, containers, first }: { namespace: string
           {above(path).map((p) => <Link key={p.path} from={from} search={(old) => ({ ...old, path: p.path === '/' ? undefined : p.path })}>{p.name}</Link>)}
         </nav>
       </div>
-      {at.error ? at.error.status === 404 && at.error.reason !== 'NotFound' ? <Notice title="Files of pods are not shown here">They are where weir itself runs the pods.</Notice> : <Problem problem={at.error} what="the files" retry={() => void at.refetch()} />
+      {at.error ? <Problem problem={at.error} what="the files" retry={() => void at.refetch()} />
         : at.isPending ? <Loading what="the files" />
         : at.data.kind === 'file' ? <Content key={path} where={where} path={path} file={at.data} />
         : items.length === 0 ? <Notice icon="storage" title="Nothing lies here" />
@@ -72,26 +70,16 @@ const above = (path: string) => {
   return [{ name: '/', path: '/' }, ...names.map((name, i) => ({ name, path: `/${names.slice(0, i + 1).join('/')}` }))]
 }
 
-/** Content is a file: its beginning, where that is text, and the whole to take away. */
+/** Content is a file: what is in it, as far as that can be shown, and the whole to take away. */
 function Content({ where, path, file }: { where: string; path: string; file: File }) {
   const address = `${where}/content?${new URLSearchParams({ path })}`
-  const readable = ['text', 'json', 'table'].includes(previewOf(path)) && file.size > 0
-  const shown = useQuery({
-    queryKey: ['pod-file', address],
-    queryFn: async ({ signal }) => new TextDecoder().decode(await (await send('GET', address, undefined, { signal, headers: { Range: `bytes=0-${mostText - 1}` } })).arrayBuffer()),
-    enabled: readable,
-    retry: false,
-  })
   return (
     <>
       <div className={house.row}>
         <a href={address} download={file.name} className={house.button}><Icon name="download" />Download</a>
-        <span className={house.muted}>{bytes(file.size)}, changed <Ago at={file.changed} />{readable && file.size > mostText && <>. The first {bytes(mostText)}:</>}</span>
+        <span className={house.muted}>{bytes(file.size)}, changed <Ago at={file.changed} /></span>
       </div>
-      {shown.error && <Problem problem={problemOf(shown.error)} what="this file" />}
-      {shown.isLoading && <Loading what="the file" />}
-      {shown.data !== undefined && <pre className={storage.text} tabIndex={0}>{shown.data}</pre>}
-      {!readable && <Notice title={file.size === 0 ? 'The file is empty' : 'There is no preview of such a file'}>{file.size > 0 && 'Download it to look into it.'}</Notice>}
+      <Preview address={address} path={path} />
     </>
   )
 }

@@ -1,6 +1,6 @@
 import { useSearch } from '@tanstack/react-router'
 import type { PersistentVolumeClaim } from '../api/kubernetes'
-import { Problem } from '../house/Notice'
+import { Loading, Problem } from '../house/Notice'
 import { Card } from '../house/Page'
 import { StateMark } from '../house/State'
 import { claims } from '../live/resource'
@@ -14,8 +14,8 @@ export function Claims() {
   const { items, phase, problem, retry } = useCollection<PersistentVolumeClaim & { metadata: object }>(claims, ns ? { namespace: ns } : {})
   return (
     <Card title="Volumes">
-      {problem && phase === 'failed' ? <Problem problem={problem} what="volumes" retry={retry} /> : items.length === 0 ? (
-        <p className={house.muted}>{phase === 'loading' ? 'Reading volumes' : 'There are none. A volume is a folder that pods share, which a PersistentVolumeClaim asks for.'}</p>
+      {problem && phase === 'failed' ? <Problem problem={problem} what="volumes" retry={retry} /> : items.length === 0 && phase === 'loading' ? <Loading what="volumes" rows={2} /> : items.length === 0 ? (
+        <p className={house.muted}>There are none. A volume is a folder that pods share, which a PersistentVolumeClaim asks for.</p>
       ) : (
         <ul className={s.list}>
           {items.map((c) => (

@@ -37,7 +37,7 @@ export function FileView({ bucket, path }: { bucket: string; path: string }) {
           })}>Delete</Button>
         )}
       </div>
-      <Preview bucket={bucket} path={path} />
+      <Preview address={addressOf(bucket, path)} path={path} />
       <Confirm question={question} onClose={() => ask(undefined)} onDone={() => void navigate({ to: '/storage', search: { bucket, ...(prefix && { prefix }) } })} />
     </div>
   )

@@ -9,7 +9,7 @@ import { rowsOf } from './csv'
 import { modelOf } from './keras'
 import { arraysOf } from './numpy'
 import { sourceOf } from './ranges'
-import { addressOf, previewOf, type Kind } from './s3'
+import { previewOf, type Kind } from './s3'
 import house from '../house/house.module.css'
 import s from './storage.module.css'
 
@@ -17,19 +17,20 @@ const mostText = 256 * 1024
 const mostRows = 500
 const mostEvents = 32 << 20
 
-/** A File is one in a bucket, as a preview reads it. */
+/** A File is one in a bucket or a container, as a preview reads it. */
 interface File {
-  bucket: string
+  /** Where the browser reads it, in parts. */
+  address: string
   path: string
   signal: AbortSignal
 }
 
 /** Preview shows what is in a file, as far as it can be shown. */
-export function Preview({ bucket, path }: { bucket: string; path: string }) {
+export function Preview({ address, path }: Pick<File, 'address' | 'path'>) {
   const kind = previewOf(path)
   const shown = useQuery({
-    queryKey: ['file', bucket, path],
-    queryFn: ({ signal }) => show[kind]({ bucket, path, signal }),
+    queryKey: ['file', address],
+    queryFn: ({ signal }) => show[kind]({ address, path, signal }),
     retry: false,
   })
   return (
@@ -49,26 +50,23 @@ const show: Record<Kind, (f: File) => Promise<ReactNode>> = {
     </Notice>,
   ),
 
-  image: (f) => Promise.resolve(<img src={addressOf(f.bucket, f.path)} alt={f.path} className={s.image} />),
+  // Of a drawing the browser must be told that it is one, which a store may not know.
+  image: (f) => (!/\.svg$/i.test(f.path) ? Promise.resolve(<Picture of={f.address} name={f.path} />)
+    : beginning(f, ({ text, whole }) => whole ? <Picture of={`data:image/svg+xml,${encodeURIComponent(text)}`} name={f.path} /> : (
+      <Notice title="The drawing is too large to be shown">Download it to look at it.</Notice>
+    ))),
 
-  text: async (f) => {
-    const { text, note } = await textOf(f)
-    return <>{note}<pre className={s.text} tabIndex={0}>{text}</pre></>
-  },
+  text: (f) => beginning(f, ({ text, note }) => <>{note}<pre className={s.text} tabIndex={0}>{text}</pre></>),
 
-  json: async (f) => {
-    const { text, note, whole } = await textOf(f)
-    return <>{note}<pre className={s.text} tabIndex={0}>{whole ? pretty(text) : text}</pre></>
-  },
+  json: (f) => beginning(f, ({ text, note, whole }) => <>{note}<pre className={s.text} tabIndex={0}>{whole ? pretty(text) : text}</pre></>),
 
-  table: async (f) => {
-    const { text, whole } = await textOf(f)
+  table: (f) => beginning(f, ({ text, whole }) => {
     const [head = [], ...rows] = rowsOf(text, /\.tsv$/i.test(f.path) ? '\t' : ',', mostRows + 1, whole)
     return <Sheet label={f.path} head={head} rows={rows} note={`${!whole || rows.length === mostRows ? 'The first ' : ''}${count(rows.length, 'row')}, ${count(head.length, 'column')}`} />
-  },
+  }),
 
   numpy: async (f) => {
-    const arrays = await arraysOf(f.path.split('/').at(-1) ?? f.path, sourceOf(f.bucket, f.path, f.signal))
+    const arrays = await arraysOf(f.path.split('/').at(-1) ?? f.path, sourceOf(f.address, f.signal))
     return (
       <Sheet label="Arrays" note={count(arrays.length, 'array')} head={['Array', 'Shape', 'Type', 'Numbers', 'Order']}
         rows={arrays.map((a) => [a.name, `(${a.shape.join(', ')})`, a.type, a.shape.reduce((n, d) => n * d, 1).toLocaleString('en'), a.fortran ? 'by columns' : 'by rows'])} />
@@ -76,7 +74,7 @@ const show: Record<Kind, (f: File) => Promise<ReactNode>> = {
   },
 
   keras: async (f) => {
-    const model = await modelOf(sourceOf(f.bucket, f.path, f.signal))
+    const model = await modelOf(sourceOf(f.address, f.signal))
     return (
       <Sheet label="Layers" note={`${model.kind} ${model.name}: ${count(model.layers.length, 'layer')}${model.keras ? `, saved by Keras ${model.keras}` : ''}`}
         head={['Layer', 'Kind', 'Input', 'Settings']} rows={model.layers.map((l) => [l.name, l.kind, l.input, l.said])} />
@@ -84,9 +82,9 @@ const show: Record<Kind, (f: File) => Promise<ReactNode>> = {
   },
 
   scalars: async (f) => {
-    const { bytes: data, size } = await sourceOf(f.bucket, f.path, f.signal).read(0, mostEvents)
+    const { bytes: data, size } = await sourceOf(f.address, f.signal).read(0, mostEvents)
     const read = await (await send('POST', '/weir/scalars', new Uint8Array(data), { signal: f.signal, type: 'application/octet-stream' })).json() as Pick<Answer['replicas'][number], 'series'> & { damage?: string }
-    const lines = linesOf({ replicas: [{ name: f.path.split('/').at(-2) ?? f.bucket, series: read.series }] })
+    const lines = linesOf({ replicas: [{ name: f.path.split('/').at(-2) || f.path, series: read.series }] })
     return (
       <>
         {size > data.length && <p className={house.muted}>From the first {bytes(data.length)} of {bytes(size)}.</p>}
@@ -98,11 +96,14 @@ const show: Record<Kind, (f: File) => Promise<ReactNode>> = {
   },
 }
 
-/** textOf is the beginning of a file as text. */
-async function textOf(f: File): Promise<{ text: string; whole: boolean; note: ReactNode }> {
-  const { bytes: data, size } = await sourceOf(f.bucket, f.path, f.signal).read(0, mostText)
+const Picture = ({ of, name }: { of: string; name: string }) => <img src={of} alt={name} className={s.image} />
+
+/** beginning shows the first part of a file as text. */
+async function beginning(f: File, shown: (t: { text: string; whole: boolean; note: ReactNode }) => ReactNode): Promise<ReactNode> {
+  const { bytes: data, size } = await sourceOf(f.address, f.signal).read(0, mostText)
+  if (size === 0) return <Notice title="The file is empty" />
   const whole = size <= data.length
-  return { text: new TextDecoder().decode(data), whole, note: !whole && <p className={house.muted}>The first {bytes(data.length)} of {bytes(size)}</p> }
+  return shown({ text: new TextDecoder().decode(data), whole, note: !whole && <p className={house.muted}>The first {bytes(data.length)} of {bytes(size)}</p> })
 }
 
 function pretty(text: string): string {

@@ -1,5 +1,4 @@
 import { ApiError, send } from '../live/client'
-import { addressOf } from './s3'
 
 /** A Source is a file of which parts can be read. */
 export interface Source {
@@ -7,12 +6,12 @@ export interface Source {
   read: (from: number, to?: number) => Promise<{ bytes: Uint8Array; at: number; size: number }>
 }
 
-/** sourceOf reads a file in a bucket by its ranges. */
-export function sourceOf(bucket: string, key: string, signal?: AbortSignal): Source {
+/** sourceOf reads the file at an address by its ranges. */
+export function sourceOf(address: string, signal?: AbortSignal): Source {
   return {
     read: async (from, to) => {
       try {
-        const response = await send('GET', addressOf(bucket, key), undefined, {
+        const response = await send('GET', address, undefined, {
           ...(signal && { signal }), headers: { Range: from < 0 ? `bytes=${from}` : `bytes=${from}-${to === undefined ? '' : to - 1}` },
         })
         const bytes = new Uint8Array(await response.arrayBuffer())
