@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/weir-ml/weir/platform/routes"
 )
 
@@ -129,6 +131,13 @@ func (g *Gateway) showRoutes(w http.ResponseWriter, _ *http.Request) {
 	routes.Respond(w, http.StatusOK, map[string]any{"items": items})
 }
 
+// noRoute is why there is nothing at an address, other than that what is asked for
+// is not there: beside somebody else's cluster the door leads to less.
+const noRoute = "NoRoute"
+
 func nothing(w http.ResponseWriter, r *http.Request) {
-	routes.Refuse(w, http.StatusNotFound, "the front door leads nowhere at "+strings.TrimSpace(r.URL.Path))
+	routes.Respond(w, http.StatusNotFound, metav1.Status{
+		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure, Reason: noRoute, Code: http.StatusNotFound,
+		Message: "the front door leads nowhere at " + strings.TrimSpace(r.URL.Path),
+	})
 }

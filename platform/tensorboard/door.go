@@ -1,6 +1,7 @@
 package tensorboard
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"html/template"
@@ -64,11 +65,11 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = d.live.Get(r.Context(), key, t) // It may have been made a moment ago.
 	}
 	if err != nil {
-		code := http.StatusInternalServerError
 		if apierrors.IsNotFound(err) {
-			code, err = http.StatusNotFound, fmt.Errorf("there is no Tensorboard %s; weir tensorboard makes one", key)
+			say(w, r, http.StatusNotFound, sight{Title: "There is no TensorBoard " + key.Name + " in " + key.Namespace, Text: "That of a job goes with the job. The button on the job's page, or on the folder with its event files, makes another; so does weir tensorboard."})
+			return
 		}
-		routes.Refuse(w, code, err.Error())
+		routes.Refuse(w, http.StatusInternalServerError, err.Error())
 		return
 	}
 	if err := d.visit(r.Context(), t); err != nil {
@@ -147,25 +148,36 @@ func confine(r *http.Response) error {
 
 // waits says why a Tensorboard does not answer yet.
 func waits(w http.ResponseWriter, r *http.Request, t *v1alpha1.Tensorboard) {
-	message := t.Status.Message
 	w.Header().Set("Retry-After", "1")
+	say(w, r, http.StatusServiceUnavailable, sight{"TensorBoard does not answer yet", cmp.Or(t.Status.Message, "It starts."), t.Spec.LogsPath})
+}
+
+// A sight is what stands where a TensorBoard would.
+type sight struct {
+	Title, Text string
+	// Shows is what it will show, of one that may answer soon.
+	Shows string
+}
+
+// say shows a sight to people, and tells programs the same.
+func say(w http.ResponseWriter, r *http.Request, code int, s sight) {
 	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
-		routes.Refuse(w, http.StatusServiceUnavailable, "TensorBoard does not answer yet. "+message)
+		routes.Refuse(w, code, s.Title+". "+s.Text)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(http.StatusServiceUnavailable)
-	_ = waiting.Execute(w, t) // Who has gone needs no answer.
+	w.WriteHeader(code)
+	_ = sights.Execute(w, s) // Who has gone needs no answer.
 }
 
-var waiting = template.Must(template.New("waiting").Parse(`<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="2"><meta name="viewport" content="width=device-width">
-<title>TensorBoard {{.Name}}</title><link rel="icon" href="/mark.svg">
-<style>:root{color-scheme:light dark} body{font:16px/1.5 system-ui,sans-serif;max-width:42em;margin:15vh auto;padding:0 1em} code{font-size:.9em}</style>
-<main><h1>TensorBoard does not answer yet</h1>
-<p role="status">{{or .Status.Message "It starts."}}</p>
-<p>It shows <code>{{.Spec.LogsPath}}</code>. This page tries again by itself.</p></main></html>
+var sights = template.Must(template.New("sight").Parse(`<!doctype html>
+<html lang="en"><meta charset="utf-8">{{if .Shows}}<meta http-equiv="refresh" content="2">{{end}}<meta name="viewport" content="width=device-width">
+<title>TensorBoard</title><link rel="icon" href="/mark.svg">
+<style>:root{color-scheme:light dark;background:Canvas} body{font:16px/1.5 system-ui,sans-serif;max-width:42em;margin:15vh auto;padding:0 1em} code{font-size:.9em}</style>
+<main><h1>{{.Title}}</h1>
+<p role="status">{{.Text}}</p>
+{{if .Shows}}<p>It shows <code>{{.Shows}}</code>. This page tries again by itself.</p>{{else}}<p><a href="/jobs">All jobs</a></p>{{end}}</main></html>
 `))
 
 func unreachable(w http.ResponseWriter, r *http.Request, err error) {

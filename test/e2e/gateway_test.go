@@ -454,6 +454,7 @@ func TestFrontDoorOfACluster(t *testing.T) {
 		{"/weir/explain?apiVersion=kubeflow.org/v1&kind=TFJob&namespace=" + s.namespace + "&name=it", ada, `"state":"Done"`},
 		{"/weir/explain?apiVersion=v1&kind=Pod&namespace=" + s.namespace + "&name=none", ada, "not found"},
 		{"/weir/s3", ada, "leads nowhere"},
+		{"/weir/files/default/it/main?path=/", root, `"reason":"NoRoute"`}, // by which pages know that it is nowhere here
 	} {
 		if got := getBy(own, "https://"+door+c.path, c.token); !strings.Contains(strings.ToLower(got), strings.ToLower(c.want)) {
 			t.Errorf("%s: %.300s, want %s", c.path, got, c.want)

@@ -15,7 +15,7 @@ export const training = (name: string, epochs: number, seconds: number) => ({
         template: {
           spec: {
             terminationGracePeriodSeconds: 1,
-            containers: [container('pytorch', `i=0; while [ $i -lt ${epochs} ]; do i=$((i+1)); echo "Epoch $i/${epochs}"; echo "loss: 0.$((99-i)) - accuracy: 0.$((10+i))"; sleep ${seconds}; done; echo model saved`)],
+            containers: [container('pytorch', `i=0; while [ $i -lt ${epochs} ]; do i=$((i+1)); echo "Epoch $i/${epochs}"; echo "loss: 0.$((99-i)) - accuracy: 0.$((10+i))"; sleep ${seconds}; done; echo model saved`, { resources: { requests: { cpu: '100m', memory: '64Mi' } } })],
           },
         },
       },

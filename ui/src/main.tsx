@@ -4,13 +4,21 @@ import { RouterProvider } from '@tanstack/react-router'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { applyTheme } from './frame/theme'
+import { noAnswer } from './live/client'
 import './house/tokens.css'
 import './house/base.css'
-import { router } from './routes'
+import { readPages, router } from './routes'
 
 applyTheme()
 
-const queries = new QueryClient({ defaultOptions: { queries: { staleTime: 5000, retry: 1, refetchOnWindowFocus: false } } })
+const queries = new QueryClient({
+  defaultOptions: {
+    queries: { staleTime: 5000, retry: 1, refetchOnWindowFocus: false, refetchInterval: (query) => (noAnswer(query.state.error) ? 3000 : false) },
+  },
+})
+
+// Once there is something to see, so that pages open at once, and also while there is no connection.
+window.addEventListener('load', () => setTimeout(readPages, 1500))
 
 const place = document.getElementById('root')
 if (place)

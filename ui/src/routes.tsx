@@ -1,6 +1,8 @@
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Link, retainSearchParams } from '@tanstack/react-router'
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Link, retainSearchParams, type ErrorComponentProps } from '@tanstack/react-router'
 import { curvesViewOf } from './curves/view'
 import { Frame } from './frame/Frame'
+import { Button } from './house/Button'
+import { Copy } from './house/Copy'
 import { Notice } from './house/Notice'
 import { Page } from './house/Page'
 import { viewOf } from './jobs/list'
@@ -94,10 +96,28 @@ function Lost() {
   )
 }
 
+/** Broken is what stands in a page's place that could not be drawn. */
+function Broken({ error }: ErrorComponentProps) {
+  const { message, stack = message } = error instanceof Error ? error : new Error(String(error))
+  return (
+    <Page title="This page cannot be shown" command="weir status">
+      <Notice tone="failed" icon="alert" title="Something in the page itself went wrong" actions={<><Button onClick={() => location.reload()}>Load it again</Button><Copy text={stack} label="Copy details" /></>}>
+        {message}
+      </Notice>
+    </Page>
+  )
+}
+
+/** readPages reads the scripts of all pages, before somebody opens them. */
+export function readPages() {
+  for (const { options } of Object.values(router.routesById)) void (options.component as { preload?: () => Promise<unknown> } | undefined)?.preload?.()
+}
+
 export const router = createRouter({
   routeTree: root.addChildren([home, jobs, newJob, job.addChildren([overview, curves, logs, events, manifest]), podList, pod, storage, images, machine, settings]),
   defaultPreload: 'intent',
   defaultPendingMs: 200,
+  defaultErrorComponent: Broken,
   scrollRestoration: true,
 })
 

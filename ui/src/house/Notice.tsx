@@ -35,8 +35,10 @@ export function Problem({ problem, what, retry }: { problem: ApiError; what: str
         Someone with the role admin of this namespace can give you the role view. {problem.message}
       </Notice>
     )
+  // Beside somebody else's cluster weir has less of its own.
+  if (problem.reason === 'NoRoute') return <Notice title={`${capital(what)}: not on this cluster`}>They are there where weir runs the cluster itself, as <code>weir up</code> does.</Notice>
   if (problem.status === 404)
-    return <Notice icon="alert" title={`${capital(what)} are not there`} actions={again}>{problem.message}</Notice>
+    return <Notice icon="alert" title={`weir does not find ${what}`} actions={again}>{problem.message}</Notice>
   if (problem.status === 0)
     return <Notice tone="failed" icon="alert" title="weir does not answer" actions={again}>
       The page asks again by itself, and shows {what} as soon as weir is back. To start it: <code>weir up</code>

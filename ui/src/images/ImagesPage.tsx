@@ -19,7 +19,8 @@ import { buildsOf, usersOf, type Environment, type Image, type Recipe } from './
 import house from '../house/house.module.css'
 import s from './images.module.css'
 
-type Users = ReturnType<typeof usersOf>
+/** Users are the pods of images and environments; undefined while they are not known. */
+type Users = ReturnType<typeof usersOf> | undefined
 
 /** ImagesPage is what pods run in: images, environments that stand for images, and what is being made of both. */
 export function ImagesPage() {
@@ -28,7 +29,8 @@ export function ImagesPage() {
   const may = useRights(everywhere)
   const mine = useRights(ns || everywhere)
   const all = useCollection<Pod & { metadata: object }>(pods, reach ? { namespace: reach } : {})
-  const users = useMemo(() => usersOf(all.items), [all.items])
+  const unknown = all.items.length === 0 && all.phase !== 'live'
+  const users = useMemo(() => (unknown ? undefined : usersOf(all.items)), [unknown, all.items])
   const [question, ask] = useState<Question>()
   return (
     <Page title="Images" command="weir image list" actions={mine('delete', imageRights) ? undefined : <OnlyView may={mine} namespace={ns} />}>
@@ -107,7 +109,7 @@ function Images({ namespace, users, ask, mayLoad, mayRemove }: { namespace: stri
                     <td>{i.name}<small>{i.pulled ? 'pulled' : 'kept here'}, {i.id.slice(7, 19)}</small></td>
                     <td data-end>{bytes(i.size)}{i.unpacked ? <small>{bytes(i.unpacked)} unpacked</small> : null}</td>
                     <td data-end data-wide><Ago at={i.made} /></td>
-                    <td><UsedBy pods={users.get(i.id)} /></td>
+                    <td><UsedBy id={i.id} users={users} /></td>
                     <td data-end>{mayRemove && <Button aria-label={`Remove ${i.name}`} onClick={() => ask(remove(i))}>Remove</Button>}</td>
                   </tr>
                 ))}
@@ -152,8 +154,8 @@ function Environments({ users, ask }: { users: Users; ask: (q: Question) => void
                     <td data-wide>{e.python}</td>
                     <td data-end>{bytes(e.size)}</td>
                     <td data-end data-wide><Ago at={e.built} /></td>
-                    <td><UsedBy pods={users.get(e.id)} /></td>
-                    <td data-end>{users.has(e.id) ? <small>in use</small> : <Button aria-label={`Remove the environment of ${e.image}`} onClick={() => ask(remove(e))}>Remove</Button>}</td>
+                    <td><UsedBy id={e.id} users={users} /></td>
+                    <td data-end>{users?.has(e.id) ? <small>in use</small> : <Button aria-label={`Remove the environment of ${e.image}`} onClick={() => ask(remove(e))}>Remove</Button>}</td>
                   </tr>
                 ))}
               </tbody>
@@ -174,8 +176,9 @@ function Environments({ users, ask }: { users: Users; ask: (q: Question) => void
   )
 }
 
-function UsedBy({ pods: all = [] }: { pods?: { namespace: string; name: string }[] | undefined }) {
-  const [first, ...rest] = all
+function UsedBy({ id, users }: { id: string; users: Users }) {
+  const [first, ...rest] = users?.get(id) ?? []
+  if (!users) return <span className={house.muted}>not known</span>
   if (!first) return <span className={house.muted}>no pod</span>
   return <><Link {...podLink(first.namespace, first.name)}>{first.name}</Link>{rest.length > 0 && ` and ${rest.length} more`}</>
 }

@@ -1,6 +1,6 @@
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { useMemo } from 'react'
-import { Loading, Notice } from '../house/Notice'
+import { Loading, Notice, Problem } from '../house/Notice'
 import { moment } from '../house/say'
 import { podsOf, useJobView } from '../jobs/useJob'
 import { templateOf, type Job } from '../jobs/read'
@@ -15,7 +15,7 @@ const most = 64 // logs that are read at once; a job may have a thousand, which 
 
 /** LogsTab is what the replicas of a job print, together or one, and what those printed that are gone. */
 export function LogsTab() {
-  const { job, replicas, gone: deleted } = useJobView()
+  const { job, replicas, reading, unread, gone: deleted } = useJobView()
   const from = '/jobs/$namespace/$plural/$name/logs'
   const { replica } = useSearch({ from })
   const navigate = useNavigate({ from })
@@ -36,7 +36,8 @@ export function LogsTab() {
     ...before.filter((p) => p.uid === replica).map((p) => ({ ...ofGone(job, p), uid: p.uid })),
   ])
 
-  if (all.length === 0 && kept === undefined) return <Loading what="logs" />
+  if (all.length === 0 && unread) return <Problem {...unread} what="its pods" />
+  if (all.length === 0 && (reading || kept === undefined)) return <Loading what="logs" />
   if (all.length === 0)
     return (
       <Notice title={job.ended || deleted ? 'The pods have gone, and their logs with them' : 'There are no pods yet'}>
