@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/opencontainers/go-digest"
 	internalapi "k8s.io/cri-api/pkg/apis"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
@@ -71,10 +72,21 @@ func (r *Runtime) releaseImages(i *instance) {
 	i.images = nil
 }
 
+// idOf is the id that an image is named by, also without what the digest is of, unless it
+// is named by a reference: no repository is called as an id is.
+func idOf(spec *runtimeapi.ImageSpec) (id string, ok bool) {
+	if strings.HasPrefix(spec.GetImage(), "sha256:") {
+		return spec.GetImage(), true
+	}
+	id = "sha256:" + spec.GetImage()
+	return id, digest.Digest(id).Validate() == nil
+}
+
 // findImage finds a present image by its id or by a reference. Of references with one id,
 // the one that the pod uses is better.
 func findImage(store ImageStore, spec *runtimeapi.ImageSpec) (image *rootfs.Image, ok bool, err error) {
-	if !strings.HasPrefix(spec.GetImage(), "sha256:") {
+	id, ok := idOf(spec)
+	if !ok {
 		return store.Find(spec.GetImage())
 	}
 	all, err := store.List()
@@ -82,7 +94,7 @@ func findImage(store ImageStore, spec *runtimeapi.ImageSpec) (image *rootfs.Imag
 		return nil, false, err
 	}
 	for _, candidate := range all {
-		if candidate.ID == spec.GetImage() && (image == nil || candidate.Reference == spec.GetUserSpecifiedImage()) {
+		if candidate.ID == id && (image == nil || candidate.Reference == spec.GetUserSpecifiedImage()) {
 			image = candidate
 		}
 	}
@@ -135,8 +147,11 @@ func describe(image *rootfs.Image) *runtimeapi.Image {
 		Spec:        &runtimeapi.ImageSpec{Image: image.Reference},
 		Pinned:      image.Pinned(),
 	}
-	if strings.Contains(image.Reference, "@") || image.Reference == image.ID { // a name by digest is no tag
+	switch {
+	case strings.Contains(image.Reference, "@") || image.Reference == image.ID: // a name by digest is no tag
 		described.RepoTags = nil
+	case image.Packed != nil: // with the tag that goes without saying
+		described.RepoTags = []string{image.Packed.Name.Familiar()}
 	}
 	user, _, _ := strings.Cut(image.User, ":")
 	if user == "" {
@@ -185,7 +200,8 @@ func remoteOf(sign *runtimeapi.AuthConfig) oci.Remote {
 
 // RemoveImage removes an image under all its names. One that is not present is removed.
 func (s *Images) RemoveImage(ctx context.Context, spec *runtimeapi.ImageSpec) error {
-	if !strings.HasPrefix(spec.GetImage(), "sha256:") {
+	id, ok := idOf(spec)
+	if !ok {
 		return s.config.Store.Remove(ctx, spec.GetImage())
 	}
 	all, err := s.config.Store.List()
@@ -193,7 +209,7 @@ func (s *Images) RemoveImage(ctx context.Context, spec *runtimeapi.ImageSpec) er
 		return err
 	}
 	for _, image := range all {
-		if image.ID == spec.GetImage() {
+		if image.ID == id {
 			if err := s.config.Store.Remove(ctx, image.Reference); err != nil {
 				return err
 			}

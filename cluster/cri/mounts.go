@@ -27,6 +27,9 @@ func (r *Runtime) mountsOf(ctx context.Context, i *instance) ([]container.Mount,
 			mounts = append(mounts, mount)
 			continue
 		}
+		if m.GetRecursiveReadOnly() && (!m.GetReadonly() || m.GetPropagation() != runtimeapi.MountPropagation_PROPAGATION_PRIVATE) {
+			return nil, fmt.Errorf("volume at %s: read-only with all below it (recursiveReadOnly) is what is read-only (readOnly) and sees nothing of later mounts (mountPropagation: None)", m.GetContainerPath())
+		}
 		from, err := r.shares.source(i.sandbox.config.GetMetadata().GetUid(), m.GetHostPath())
 		if err != nil {
 			return nil, err

@@ -26,6 +26,9 @@ func userOf(pod *runtimeapi.LinuxContainerSecurityContext, image *rootfs.Image) 
 	if err != nil {
 		return user{}, err
 	}
+	if pod.GetRunAsGroup() != nil && pod.GetRunAsUser() == nil && pod.GetRunAsUsername() == "" {
+		return user{}, fmt.Errorf("group %d without a user: say whose group it is (runAsUser, runAsGroup)", pod.RunAsGroup.Value)
+	}
 	name := image.User
 	switch {
 	case pod.GetRunAsUser() != nil:

@@ -25,7 +25,7 @@ func TestUserOf(t *testing.T) {
 		"ImageNameGroup": {why: "An image may name a group too.", image: "www-data:users", want: user{uid: 33, gid: 100}},
 		"RunAsUser":      {why: "The pod's user replaces the image's, and its group.", pod: &runtimeapi.LinuxContainerSecurityContext{RunAsUser: id(33)}, image: "7:8", want: user{uid: 33, gid: 33}},
 		"RunAsGroup":     {why: "The pod's group replaces the account's.", pod: &runtimeapi.LinuxContainerSecurityContext{RunAsUser: id(33), RunAsGroup: id(3)}, want: user{uid: 33, gid: 3}},
-		"GroupOfImage":   {why: "The pod's group goes with the image's user.", pod: &runtimeapi.LinuxContainerSecurityContext{RunAsGroup: id(3)}, image: "7:8", want: user{uid: 7, gid: 3}},
+		"GroupOfNobody":  {why: "A group goes with a user; the kubelet says the image's.", pod: &runtimeapi.LinuxContainerSecurityContext{RunAsGroup: id(3)}, image: "7:8", problem: "group 3 without a user"},
 		"RunAsUsername":  {why: "A name is looked up.", pod: &runtimeapi.LinuxContainerSecurityContext{RunAsUsername: "nobody"}, want: user{uid: 65534, gid: 65534}},
 		"Supplemental":   {why: "fsGroup and supplementalGroups come on top.", pod: &runtimeapi.LinuxContainerSecurityContext{RunAsUser: id(1000), SupplementalGroups: []int64{2000, 50, 2000}}, want: user{uid: 1000, groups: []uint32{50, 2000}}},
 		"UnknownName":    {why: "A name needs an account.", image: "eve", problem: `user "eve"`},

@@ -181,7 +181,8 @@ func (i *Images) removeKept(ctx context.Context, image *Image) error {
 		return fmt.Errorf("remove image %q: a container is made of it", image.Reference)
 	}
 	if image.Packed.Pulled {
-		if err := i.packed.Remove(image.Reference); err != nil {
+		var gone *oci.NotFoundError // Somebody else removes it too.
+		if err := i.packed.Remove(image.Reference); err != nil && !errors.As(err, &gone) {
 			return fmt.Errorf("remove image %q: %w", image.Reference, err)
 		}
 	}
