@@ -77,6 +77,10 @@ conformance-quick: build ## Run the part of Kubernetes's own suite that make tes
 conformance-images: build ## Give the weir that runs in DIR the images that Kubernetes's suite names
 	@$(MAKE) -C test/conformance images DIR='$(DIR)'
 
+.PHONY: conformance-cri
+conformance-cri: ## Run critest, Kubernetes's own suite for container runtimes: FOCUS=regular-expression
+	@$(MAKE) -C test/conformance cri FOCUS='$(FOCUS)'
+
 .PHONY: conformance-registry
 conformance-registry: ## Run OCI's own suite for registries against the registry
 	@hack/registry-suite.sh

@@ -36,7 +36,7 @@ var allContainers *container.Runtime
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
 func testMain(m *testing.M) (code int) {
-	if os.Getenv(unprivileged) != "" { // in a network namespace that nobody has prepared
+	if os.Getenv(unprivileged) != "" || os.Getenv(ownNetwork) != "" { // in a network namespace that nobody has prepared
 		lo, err := netlink.LinkByName("lo")
 		if err == nil {
 			err = netlink.LinkSetUp(lo)
