@@ -199,8 +199,12 @@ func (k *Cluster) startControlPlane(ctx context.Context, c Config, keys *keys) e
 	}
 	c.Report("API server")
 
+	controllersREST, err := k.inside(keys.controllers)
+	if err != nil {
+		return err
+	}
 	managing, err := controllermanager.Start(ctx, controllermanager.Config{
-		Kubeconfig: keys.file("controller-manager"), Authority: keys.authority, SigningKey: keys.signing,
+		Kubeconfig: keys.file("controller-manager"), REST: controllersREST, Authority: keys.authority, SigningKey: keys.signing,
 	})
 	if err != nil {
 		return err

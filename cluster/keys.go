@@ -22,7 +22,7 @@ type keys struct {
 	authority, frontProxy *pki.Authority
 	signing               string
 
-	serving, kubeletServing, kubeletClient, proxyClient, admin, scheduler, node, proxy, metrics pki.Pair
+	serving, kubeletServing, kubeletClient, proxyClient, admin, controllers, scheduler, node, proxy, metrics pki.Pair
 }
 
 // file is the kubeconfig of a component.
@@ -51,7 +51,6 @@ func keysOf(c Config) (*keys, error) {
 		"127.0.0.1", kubernetesIP.String(), c.Address.String(),
 	}, c.Names...)
 	slices.Sort(apiNames)
-	controllers := pki.Pair{}
 	for _, certificate := range []struct {
 		to   *pki.Pair
 		make func() (pki.Pair, error)
@@ -66,7 +65,7 @@ func keysOf(c Config) (*keys, error) {
 		{&k.admin, func() (pki.Pair, error) { return k.authority.Client("admin", "weir-admin", "system:masters") }},
 		{&k.node, func() (pki.Pair, error) { return k.authority.Client("node", "system:node:"+nodeName, "system:nodes") }},
 		{&k.proxy, func() (pki.Pair, error) { return k.authority.Client("proxy", "system:kube-proxy") }},
-		{&controllers, func() (pki.Pair, error) {
+		{&k.controllers, func() (pki.Pair, error) {
 			return k.authority.Client("controller-manager", "system:kube-controller-manager")
 		}},
 		{&k.scheduler, func() (pki.Pair, error) { return k.authority.Client("scheduler", "system:kube-scheduler") }},
@@ -77,7 +76,7 @@ func keysOf(c Config) (*keys, error) {
 	}
 
 	for file, bearer := range map[string]pki.Pair{
-		k.file("controller-manager"):       controllers,
+		k.file("controller-manager"):       k.controllers,
 		k.file("scheduler"):                k.scheduler,
 		filepath.Join(c.Dir, "kubeconfig"): k.admin,
 	} {

@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/rest"
 	"k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	"k8s.io/kubernetes/cmd/kube-controller-manager/app/options"
 
@@ -14,8 +16,10 @@ import (
 
 // Config says where the API server is and by what keys the controllers sign.
 type Config struct {
-	// Kubeconfig is the file by which the controllers reach the API server.
+	// Kubeconfig is the file by which the controllers reach the API server, REST
+	// how those that run apart do.
 	Kubeconfig string
+	REST       *rest.Config
 	// Authority signs certificate requests, and is published in each namespace
 	// as the one to trust.
 	Authority *pki.Authority
@@ -43,12 +47,19 @@ func Start(ctx context.Context, c Config) (<-chan error, error) {
 	o.CSRSigningController.ClusterSigningCertFile = c.Authority.CertFile()
 	o.CSRSigningController.ClusterSigningKeyFile = c.Authority.KeyFile()
 	o.JobController.ConcurrentJobSyncs = 20
+	o.Generic.Controllers = apart()
 
 	config, err := o.Config(ctx, app.KnownControllers(), app.ControllersDisabledByDefault(), app.ControllerAliases())
 	if err != nil {
 		return nil, fmt.Errorf("start controllers: %w", err)
 	}
+	completed := config.Complete()
 	done := make(chan error, 1)
-	go func() { done <- app.Run(ctx, config.Complete()) }()
+	go func() {
+		all, ctx := errgroup.WithContext(ctx)
+		all.Go(func() error { return app.Run(ctx, completed) })
+		all.Go(func() error { return runEndpoints(ctx, completed, c.REST) })
+		done <- all.Wait()
+	}()
 	return done, nil
 }

@@ -1,0 +1,183 @@
+package controllermanager
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/informers"
+	coreinformers "k8s.io/client-go/informers/core/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/controller-manager/pkg/clientbuilder"
+	endpointsliceutil "k8s.io/endpointslice/util"
+	kcm "k8s.io/kubernetes/cmd/kube-controller-manager/app/config"
+	"k8s.io/kubernetes/cmd/kube-controller-manager/names"
+	"k8s.io/kubernetes/pkg/controller/endpoint"
+	"k8s.io/kubernetes/pkg/controller/endpointslice"
+)
+
+// Upstream's two controllers of endpoints go through all services of a namespace
+// at each change of a pod, to find those that select it. A training job brings a
+// service with each pod, so of two thousand jobs that took a third of all that
+// the cluster did. Here the services of a pod are looked up, and the controllers
+// hear that these have changed.
+
+// apart are the controllers that app.Run is told to leave out.
+func apart() []string {
+	return []string{"*", "-" + names.EndpointsController, "-" + names.EndpointSliceController}
+}
+
+// runEndpoints runs the two until ctx ends. What they are made of is read by reader.
+func runEndpoints(ctx context.Context, c *kcm.CompletedConfig, reader *rest.Config) error {
+	clients := clientbuilder.NewDynamicClientBuilder(rest.AnonymousClientConfig(c.Kubeconfig), c.Client.CoreV1(), metav1.NamespaceSystem)
+	forEndpoints, err := clients.Client("endpoint-controller")
+	if err != nil {
+		return fmt.Errorf("run the controller of endpoints: %w", err)
+	}
+	forSlices, err := clients.Client("endpointslice-controller")
+	if err != nil {
+		return fmt.Errorf("run the controller of endpoint slices: %w", err)
+	}
+	core, err := kubernetes.NewForConfig(reader)
+	if err != nil {
+		return fmt.Errorf("read what endpoints are made of: %w", err)
+	}
+	all := informers.NewSharedInformerFactoryWithOptions(core, 0, informers.WithTransform(trimmed))
+	h := &hearing{}
+	pods, services := h.pods(all.Core().V1().Pods()), h.services(all.Core().V1().Services())
+	of := &c.ComponentConfig
+	endpoints := endpoint.NewEndpointController(ctx, pods, services, all.Core().V1().Endpoints(),
+		forEndpoints, of.EndpointController.EndpointUpdatesBatchPeriod.Duration)
+	slices := endpointslice.NewController(ctx, pods, services, all.Core().V1().Nodes(), all.Discovery().V1().EndpointSlices(),
+		of.EndpointSliceController.MaxEndpointsPerSlice, forSlices, of.EndpointSliceController.EndpointUpdatesBatchPeriod.Duration)
+	if err := h.listen(all.Core().V1()); err != nil {
+		return fmt.Errorf("hear of pods and services: %w", err)
+	}
+	all.Start(ctx.Done())
+	var both sync.WaitGroup
+	both.Go(func() { endpoints.Run(ctx, int(of.EndpointController.ConcurrentEndpointSyncs)) })
+	both.Go(func() { slices.Run(ctx, int(of.EndpointSliceController.ConcurrentServiceEndpointSyncs)) })
+	both.Wait()
+	all.Shutdown()
+	return nil
+}
+
+// trimmed leaves out of an object who wrote which of its fields.
+func trimmed(o any) (any, error) {
+	if m, err := meta.Accessor(o); err == nil {
+		m.SetManagedFields(nil)
+	}
+	return o, nil
+}
+
+// A hearing stands between informers and the controllers of endpoints: of
+// services they hear what the informer does, of pods that the services which
+// select them have changed.
+type hearing struct {
+	selectors selectors
+	handlers  []cache.ResourceEventHandler // of services, one of each controller
+}
+
+// listen hears of pods and services from now on; the controllers exist by then.
+//
+// A service is found by its pods before the controllers hear of it. So a pod that
+// comes in between is either found with the service, or its change leads to it.
+func (h *hearing) listen(all coreinformers.Interface) error {
+	_, err := all.Services().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc: func(o any) {
+			h.know(o)
+			for _, each := range h.handlers {
+				each.OnAdd(o, false)
+			}
+		},
+		UpdateFunc: func(before, now any) {
+			h.know(now)
+			for _, each := range h.handlers {
+				each.OnUpdate(before, now)
+			}
+		},
+		DeleteFunc: func(o any) {
+			if key, err := cache.DeletionHandlingObjectToName(o); err == nil {
+				h.selectors.drop(types.NamespacedName(key))
+			}
+			for _, each := range h.handlers {
+				each.OnDelete(o)
+			}
+		},
+	})
+	if err != nil {
+		return err
+	}
+	_, err = all.Pods().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    func(o any) { h.pod(nil, o) },
+		UpdateFunc: h.pod,
+		DeleteFunc: func(o any) { h.pod(o, nil) },
+	})
+	return err
+}
+
+func (h *hearing) know(o any) {
+	if s, ok := o.(*corev1.Service); ok {
+		h.selectors.put(types.NamespacedName{Namespace: s.Namespace, Name: s.Name}, s.Spec.Selector)
+	}
+}
+
+// pod tells the controllers of the services that a change of a pod is news for.
+func (h *hearing) pod(before, now any) {
+	news := endpointsliceutil.GetPodUpdateProjectionKey(before, now)
+	if news == nil {
+		return
+	}
+	found := h.selectors.of(news.Namespace, news.Labels)
+	if news.OldLabels != nil {
+		found = append(found, h.selectors.of(news.Namespace, news.OldLabels)...)
+	}
+	for _, name := range found {
+		service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: news.Namespace, Name: name}}
+		for _, each := range h.handlers {
+			each.OnUpdate(service, service)
+		}
+	}
+}
+
+// services is an informer whose handlers hear by way of h.
+func (h *hearing) services(of coreinformers.ServiceInformer) coreinformers.ServiceInformer {
+	return heardServices{of, heard{of.Informer(), func(each cache.ResourceEventHandler) { h.handlers = append(h.handlers, each) }}}
+}
+
+// pods is an informer whose handlers are not called: what they are for is done by h.
+func (h *hearing) pods(of coreinformers.PodInformer) coreinformers.PodInformer {
+	return heardPods{of, heard{of.Informer(), func(cache.ResourceEventHandler) {}}}
+}
+
+type heardServices struct {
+	coreinformers.ServiceInformer
+	heard heard
+}
+
+func (s heardServices) Informer() cache.SharedIndexInformer { return s.heard }
+
+type heardPods struct {
+	coreinformers.PodInformer
+	heard heard
+}
+
+func (p heardPods) Informer() cache.SharedIndexInformer { return p.heard }
+
+// heard is an informer that gives its handlers away.
+type heard struct {
+	cache.SharedIndexInformer
+	take func(cache.ResourceEventHandler)
+}
+
+// AddEventHandler gives the handler away. The informer itself says when it has synced.
+func (i heard) AddEventHandler(each cache.ResourceEventHandler) (cache.ResourceEventHandlerRegistration, error) {
+	i.take(each)
+	return i.SharedIndexInformer, nil
+}
