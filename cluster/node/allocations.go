@@ -21,7 +21,10 @@ import (
 // that takes longer than all else it does before a pod starts. Here the file is
 // written a moment later, once for all pods that have come meanwhile. If weir is
 // killed in that moment, a pod gets what it asks for, as any new pod.
-const allocationsLater = time.Second
+const (
+	allocationsLater  = time.Second
+	allocationsPerPod = time.Millisecond // more, since it is written of all
+)
 
 // writeAllocationsLater is an option of the kubelet.
 func writeAllocationsLater(k *kubelet.Kubelet) {
@@ -74,6 +77,7 @@ type allocations struct {
 
 	mu    sync.Mutex
 	timer *time.Timer // nil while the file holds all, or is being written
+	pods  int         // that were written last
 }
 
 func (a *allocations) SetContainerResources(logger klog.Logger, pod types.UID, container string, r corev1.ResourceRequirements) error {
@@ -100,7 +104,7 @@ func (a *allocations) writeLater() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.timer == nil {
-		a.timer = time.AfterFunc(allocationsLater, func() {
+		a.timer = time.AfterFunc(allocationsLater+time.Duration(a.pods)*allocationsPerPod, func() {
 			if err := a.write(); err != nil {
 				klog.Background().Error(err, "What pods have been allocated is not kept")
 			}
@@ -112,7 +116,11 @@ func (a *allocations) write() error {
 	a.mu.Lock()
 	a.timer = nil // before the state is read, so that no change is missed
 	a.mu.Unlock()
-	checkpoint, err := state.NewCheckpoint(&state.PodResourceCheckpointInfo{Entries: a.GetPodResourceInfoMap()})
+	entries := a.GetPodResourceInfoMap()
+	a.mu.Lock()
+	a.pods = len(entries)
+	a.mu.Unlock()
+	checkpoint, err := state.NewCheckpoint(&state.PodResourceCheckpointInfo{Entries: entries})
 	if err != nil {
 		return err
 	}

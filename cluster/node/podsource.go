@@ -103,8 +103,8 @@ func newest[U ~struct{ Pods []*corev1.Pod }](ctx context.Context, to chan<- U) c
 }
 
 // restAfter is how long after so many pods were handed over they are not again.
-// To compare them takes about a twentieth of that.
+// To compare them takes about a tenth of that.
 func restAfter(pods int) time.Duration {
-	const perPod, longest = 100 * time.Microsecond, 100 * time.Millisecond
+	const perPod, longest = 100 * time.Microsecond, 500 * time.Millisecond
 	return min(time.Duration(pods)*perPod, longest)
 }
