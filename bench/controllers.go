@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -86,28 +84,19 @@ type controllers struct {
 // when jobs can be created.
 func (b *bench) startControllers(ctx context.Context, w *weir, objects dynamic.Interface) (*controllers, error) {
 	c := exec.CommandContext(ctx, b.binary, "controllers", "--kubeconfig", filepath.Join(w.dir, "kubeconfig"), "--metrics-bind-address", "0")
-	log, err := os.Create(filepath.Join(w.dir, "controllers.log"))
+	controllers, err := begin(c, filepath.Join(w.dir, "controllers.log"))
 	if err != nil {
 		return nil, err
-	}
-	c.Stdout, c.Stderr = log, log
-	if err := c.Start(); err != nil {
-		return nil, errors.Join(err, log.Close())
-	}
-	stop := func() {
-		_ = c.Process.Signal(syscall.SIGTERM)
-		_ = c.Wait() // it was told to end
-		_ = log.Close()
 	}
 	err = served(ctx, func() error {
 		_, err := objects.Resource(tfjobs).Namespace("default").List(ctx, metav1.ListOptions{})
 		return err
 	})
 	if err != nil {
-		stop()
+		controllers.stop()
 		return nil, err
 	}
-	return &controllers{pid: c.Process.Pid, stop: stop}, nil
+	return controllers, nil
 }
 
 // served waits until a call succeeds.

@@ -8,10 +8,17 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"k8s.io/client-go/dynamic"
 )
 
-// realName is the node that starts the pods.
-const realName = "real"
+const (
+	// realName is the node that starts the pods.
+	realName = "real"
+	// operatorName is the node that stands in, with upstream's training operator
+	// where weir's controllers would be.
+	operatorName = "stand-in, upstream's operator"
+)
 
 // ofTraining measures bursts of jobs, with a node that starts their pods and
 // with one that only says so.
@@ -20,27 +27,38 @@ func (b *bench) ofTraining(ctx context.Context) error {
 		"CPU a job: controllers", "everything", "peak memory: controllers", "everything")
 	for _, node := range b.nodes {
 		for _, n := range b.bursts {
-			if err := b.burst(ctx, node, n, replicas); err != nil {
+			if err := b.burst(ctx, node, n, replicas, b.startControllers); err != nil {
 				return err
 			}
 		}
 		if b.workers == 0 {
 			continue
 		}
-		if err := b.burst(ctx, node, 1, b.workers); err != nil {
+		if err := b.burst(ctx, node, 1, b.workers, b.startControllers); err != nil {
+			return err
+		}
+	}
+	if b.operator == "" {
+		return nil
+	}
+	for _, n := range b.bursts {
+		if err := b.burst(ctx, operatorName, n, replicas, b.startOperator); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// starter starts what makes the pods of jobs.
+type starter func(context.Context, *weir, dynamic.Interface) (*controllers, error)
+
 // burst measures one burst, in a weir of its own so that the peak of memory is
 // its own too. Controllers have a process to themselves where there is no node,
 // since what they use can be told then.
-func (b *bench) burst(ctx context.Context, node string, n int, workers int64) (err error) {
+func (b *bench) burst(ctx context.Context, node string, n int, workers int64, start starter) (err error) {
 	fmt.Fprintf(os.Stderr, "bench: %d jobs × %d, %s node\n", n, workers, node)
 	var flags []string
-	if node == standInName {
+	if node != realName {
 		flags = []string{"--without", "controllers,node"}
 	}
 	w, err := b.withImage(ctx, flags...)
@@ -56,8 +74,8 @@ func (b *bench) burst(ctx context.Context, node string, n int, workers int64) (e
 		return err
 	}
 	processes := []int{w.pid}
-	if node == standInName {
-		controllers, err := b.startControllers(ctx, w, objects)
+	if node != realName {
+		controllers, err := start(ctx, w, objects)
 		if err != nil {
 			return err
 		}
@@ -95,7 +113,7 @@ func (b *bench) burst(ctx context.Context, node string, n int, workers int64) (e
 		peak += after[i].peak
 	}
 	controllersSpent, controllersPeak := "", ""
-	if node == standInName {
+	if node != realName {
 		controllersSpent, controllersPeak = short((after[1].cpu-before[1].cpu)/time.Duration(n)), megabytes(after[1].peak)
 	}
 	b.report.cells(fmt.Sprintf("%d × %d", n, workers), node, fmt.Sprintf("%.1f", float64(n)/all.done.Seconds()),
