@@ -17,6 +17,8 @@ interface Place {
   says: Partial<Record<State, string>> & { slow: string }
   /** Where another address leads to what has gone. */
   gone?: string
+  /** A button that there is none of where what it is for has gone. */
+  without?: string
 }
 
 const places: Record<string, Place> = {
@@ -36,7 +38,7 @@ const places: Record<string, Place> = {
     says: { slow: 'unplaced', failed: 'This pod cannot be read', refused: 'You may not see this pod', gone: 'There is no pod unplaced in default' },
   },
   storage: {
-    path: '/storage', heading: 'Storage',
+    path: '/storage', heading: 'Storage', without: 'Make',
     says: { empty: 'There are none. A bucket holds files', slow: 'buckets', failed: 'Buckets cannot be read', refused: 'You may not see buckets', gone: 'Buckets: not on this cluster' },
   },
   folder: {
@@ -44,7 +46,7 @@ const places: Record<string, Place> = {
     says: { empty: 'Nothing lies here', slow: 'files', failed: 'Files cannot be read', refused: 'You may not see files', gone: 'Files: not on this cluster' },
   },
   images: {
-    path: '/images', heading: 'Images',
+    path: '/images', heading: 'Images', without: 'Load an archive',
     says: { empty: 'None is built.', slow: 'images', failed: 'Images cannot be read', refused: 'You may not see images', gone: 'Images: not on this cluster' },
   },
   machine: {
@@ -132,6 +134,8 @@ for (const state of ['empty', 'failed', 'refused', 'gone'] as const)
       await expect(page.getByRole('heading', { name: place.heading, level: 1, exact: true })).toBeVisible()
       const said = page.getByRole('main').getByText(text).first()
       await expect(said).toBeVisible()
+      if (state === 'gone' && place.without) await expect(page.getByRole('button', { name: place.without })).toHaveCount(0)
+      if (process.env.PICTURES) await said.scrollIntoViewIfNeeded()
       await expectWell(page, name, state)
       await page.unrouteAll({ behavior: 'ignoreErrors' })
       if (state !== 'failed' || name === 'job-new') continue
@@ -258,7 +262,7 @@ test('a lost connection is said, and everything catches up by itself', async ({ 
   await expect(row('still')).toContainText('Stopped')
   await expectWell(page, 'lost', 'what was there stays')
   await area('Storage')
-  await expect(page.getByRole('heading', { name: 'weir does not answer' }).first()).toBeVisible()
+  await expect(page.getByRole('heading', { name: 'weir does not answer' })).toHaveCount(2)
   await expectWell(page, 'lost', 'what was not there')
 
   await weir.weir('up', '--detach')

@@ -54,7 +54,6 @@ test('a job’s page tells how it fares', async ({ owner }) => {
   await expect(owner.getByRole('cell', { name: 'master-0', exact: true })).toBeVisible()
   await expect(owner.getByRole('img', { name: /master-0: Finding a place .*, Environment .*, Container .*, Program starts .*, Trains / })).toBeVisible()
   await expectAccessible(owner)
-  await picture(owner, 'job')
 
   const tabs = owner.getByRole('navigation', { name: 'Of this job' })
   await tabs.getByRole('link', { name: 'Logs' }).click()
@@ -143,6 +142,7 @@ test('a job is stopped, resumed and deleted, and its page says so', async ({ wei
   const resources = owner.locator('section').filter({ has: owner.getByRole('heading', { name: 'Resources' }) })
   await expect(resources.getByRole('meter', { name: 'CPU used of what is asked for' })).toBeVisible()
   await expect(resources).toContainText(/cores used.*0\.1 cores asked for.*B used.*67\.1 MB asked for/)
+  await picture(owner, 'job')
 
   // Its pod has a terminal, which is a shell in it.
   await owner.getByRole('link', { name: 'long-master-0' }).click()

@@ -28,7 +28,7 @@ const aDay = 24 * 3_600_000
 /** HomePage is what one wants to know first: what needs somebody, what runs, what has finished. */
 export function HomePage() {
   const { ns } = useSearch({ from: '__root__' })
-  const { rows, loading, problem } = useJobs(ns ?? '')
+  const { rows, loading, problem, retry } = useJobs(ns ?? '')
   const now = useNow(60_000)
   const may = useRights(ns ?? 'default') // where examples are made
   const mayMake = jobKinds.some((k) => may('create', k))
@@ -45,7 +45,7 @@ export function HomePage() {
 
   return (
     <Page title="Home" command="weir status">
-      {problem ? <Problem problem={problem} what="jobs" /> : rows.length === 0 && loading ? <Loading what="what runs" /> : (
+      {problem ? <Problem problem={problem} what="jobs" retry={retry} /> : rows.length === 0 && loading ? <Loading what="what runs" /> : (
         <div className={s.home}>
           <div className={s.main}>
             {rows.length === 0 && (mayMake ? <Welcome /> : may.known && <Notice icon="jobs" title="No jobs yet">What others start here appears by itself. <OnlyView may={may} namespace={ns ?? ''} /></Notice>)}

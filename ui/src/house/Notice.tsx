@@ -1,5 +1,5 @@
 import { useEffect, useState, type ReactNode } from 'react'
-import type { ApiError } from '../live/client'
+import { notHere, type ApiError } from '../live/client'
 import type { Rights } from '../live/rights'
 import { Button } from './Button'
 import { Copy } from './Copy'
@@ -36,7 +36,7 @@ export function Problem({ problem, what, retry }: { problem: ApiError; what: str
       </Notice>
     )
   // Beside somebody else's cluster weir has less of its own.
-  if (problem.reason === 'NoRoute') return <Notice title={`${capital(what)}: not on this cluster`}>They are there where weir runs the cluster itself, as <code>weir up</code> does.</Notice>
+  if (notHere(problem)) return <Notice title={`${capital(what)}: not on this cluster`}>They are there where weir runs the cluster itself, as <code>weir up</code> does.</Notice>
   if (problem.status === 404)
     return <Notice icon="alert" title={`weir does not find ${what}`} actions={again}>{problem.message}</Notice>
   if (problem.status === 0)

@@ -10,7 +10,7 @@ import { Loading, Notice, OnlyView, Problem } from '../house/Notice'
 import { Card, Page } from '../house/Page'
 import { bytes, count } from '../house/say'
 import { Ago } from '../house/Time'
-import { call, problemOf, send, type ApiError } from '../live/client'
+import { call, notHere, problemOf, send, type ApiError } from '../live/client'
 import { events, pods } from '../live/resource'
 import { environmentRights, everywhere, imageRights, useRights } from '../live/rights'
 import { useCollection } from '../live/useLive'
@@ -88,7 +88,7 @@ function Images({ namespace, users, ask, mayLoad, mayRemove }: { namespace: stri
     },
   })
   return (
-    <Card title="Images of containers" flush={Boolean(images.data?.length) && !load.error && !load.data} end={mayLoad && (
+    <Card title="Images of containers" flush={Boolean(images.data?.length) && !load.error && !load.data} end={mayLoad && !notHere(images.error) && (
       <>
         <input ref={file} type="file" className={s.hidden} aria-label="Archive of images" accept=".tar,.gz,.tgz,.zst" onChange={(e) => { const f = e.target.files?.[0]; if (f) load.mutate(f); e.target.value = '' }} />
         <Button icon="plus" disabled={load.isPending} onClick={() => file.current?.click()}>{load.isPending ? 'Loading…' : 'Load an archive'}</Button>

@@ -56,7 +56,7 @@ export function JobsPage() {
   const view = useSearch({ from: '/jobs' })
   const navigate = useNavigate({ from: '/jobs' })
   const set = (change: Partial<View>) => void navigate({ search: (old) => ({ ...old, ...change }), replace: true })
-  const { rows, loading, problem } = useJobs(view.ns ?? '')
+  const { rows, loading, problem, retry } = useJobs(view.ns ?? '')
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set())
   const [question, ask] = useState<Question>()
   const { columns: shownColumns, choose } = useColumns('weir.jobs.columns', columns, 'name', view.columns, (ids) => set({ columns: ids }))
@@ -97,7 +97,7 @@ export function JobsPage() {
           <Button look="danger" onClick={() => ask(jobActions.removeAll(chosen))}>Delete {chosen.length}</Button>
         )}
       </div>
-      {problem ? <Problem problem={problem} what="jobs" />
+      {problem ? <Problem problem={problem} what="jobs" retry={retry} />
         : rows.length === 0 && loading ? <Loading what="jobs" rows={8} />
         : rows.length === 0 ? <Nothing mayMake={mayMake} />
         : shown.length === 0 ? (

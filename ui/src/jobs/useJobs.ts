@@ -1,4 +1,5 @@
 import { useMemo } from 'react'
+import { collection } from '../live/collection'
 import { useCollections } from '../live/useLive'
 import { jobKinds } from './kinds'
 import { isPart, jobOf, type Job, type JobObject } from './read'
@@ -20,6 +21,7 @@ export function useJobs(namespace: string) {
       rows,
       loading: all.some((s) => s.phase === 'loading'),
       problem: barred.length === all.length ? barred[0]?.problem : undefined,
+      retry: () => jobKinds.forEach((kind) => collection(kind, namespace ? { namespace } : {}).retry()),
     }
-  }, [all])
+  }, [all, namespace])
 }

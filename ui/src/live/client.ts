@@ -20,6 +20,9 @@ export const problemOf = (error: unknown): ApiError =>
 /** noAnswer tells whether nobody answered, so that it is worth to ask again by and by. */
 export const noAnswer = (error: unknown) => error instanceof ApiError && error.status === 0
 
+/** notHere tells whether weir has no such thing beside this cluster, which somebody else runs. */
+export const notHere = (error: unknown) => error instanceof ApiError && error.reason === 'NoRoute'
+
 type Options = { signal?: AbortSignal; type?: string; headers?: Record<string, string> }
 
 /** call asks weir and reads JSON. Whatever goes wrong is an ApiError. */

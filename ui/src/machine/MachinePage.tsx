@@ -89,9 +89,9 @@ export function MachinePage() {
 function Heaviest() {
   const reach = useReach()
   const may = useRights(reach)
-  const { data, error, isPending } = usePodMetrics(reach)
+  const { data, error, isPending, refetch } = usePodMetrics(reach)
   if (may.known && !may('list', podMetrics)) return <p className={house.muted}>What pods use is for those who may list pods of metrics.k8s.io.</p>
-  if (error) return <Problem problem={error} what="what pods use" />
+  if (error) return <Problem problem={error} what="what pods use" retry={() => void refetch()} />
   if (isPending) return <Loading what="what pods use" rows={3} />
   const rows = data
     .map((p) => ({ ...p.metadata, cpu: usedBy(p, 'cpu'), memory: usedBy(p, 'memory') }))

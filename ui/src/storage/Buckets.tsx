@@ -8,7 +8,7 @@ import { Icon } from '../house/Icon'
 import { Loading, OnlyView, Problem } from '../house/Notice'
 import { Card } from '../house/Page'
 import { Ago } from '../house/Time'
-import { problemOf } from '../live/client'
+import { notHere, problemOf } from '../live/client'
 import { bucketRights, everywhere, useRights } from '../live/rights'
 import { goingOf, removeAll, saidOf } from './goes'
 import { buckets, makeBucket } from './s3'
@@ -48,7 +48,7 @@ export function Buckets() {
       )}
       {count.error && <p role="alert" className={house.error}>{problemOf(count.error).message}</p>}
       <Confirm question={question} onClose={() => ask(undefined)} />
-      {!may('create', bucketRights) ? <p className={house.muted}><OnlyView may={may} namespace={ns ?? ''} /></p> : <form className={s.make} onSubmit={(e) => { e.preventDefault(); make.mutate(String(new FormData(e.currentTarget).get('name'))); e.currentTarget.reset() }}>
+      {notHere(found.error) ? null : !may('create', bucketRights) ? <p className={house.muted}><OnlyView may={may} namespace={ns ?? ''} /></p> : <form className={s.make} onSubmit={(e) => { e.preventDefault(); make.mutate(String(new FormData(e.currentTarget).get('name'))); e.currentTarget.reset() }}>
         <Field label="New bucket" error={make.error ? problemOf(make.error).message : undefined} hint={anywhere ? 'small letters, digits and hyphens' : `begins with ${ns}-`}
           render={(p) => <input {...p} name="name" required pattern="[a-z0-9][a-z0-9.\-]{1,61}[a-z0-9]" />} />
         <Button type="submit" disabled={make.isPending}>Make</Button>

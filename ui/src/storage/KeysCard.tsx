@@ -7,7 +7,7 @@ import { Copy } from '../house/Copy'
 import { Field } from '../house/Field'
 import { Card } from '../house/Page'
 import { moment } from '../house/say'
-import { problemOf } from '../live/client'
+import { notHere, problemOf } from '../live/client'
 import { buckets, keysFor, namespaceOf, takeBackKeys } from './s3'
 import { snippets } from './snippets'
 import house from '../house/house.module.css'
@@ -26,6 +26,7 @@ export function KeysCard() {
   const bucket = known.data?.find((b) => namespaceOf(b.name, namespaces) === namespace)?.name ?? `${namespace}-data`
   const text = keys.data && snippets.find((x) => x.id === id)?.text(keys.data, bucket)
   const problem = keys.error ?? back.error
+  if (notHere(known.error)) return null
   return (
     <Card title="Keys for programs">
       <div className={s.choice}>
