@@ -389,7 +389,8 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// weir env tells a shell all it needs: kubectl and boto3 work on this machine.
+// weir env tells a shell all it needs: kubectl, boto3 and what asks the front door
+// work on this machine.
 func TestEnvironmentOfAShell(t *testing.T) {
 	s := begin(t)
 	python := "python3"
@@ -413,11 +414,12 @@ s3 = boto3.resource("s3")
 s3.create_bucket(Bucket="from-the-shell").put_object(Key="key", Body=b"hello")
 print(s3.Object("from-the-shell", "key").get()["Body"].read().decode())
 END
+curl -s -H "Authorization: Bearer $WEIR_TOKEN" "$WEIR_URL/session" | grep -o '"user":"[a-z]*"'
 `, s.binary, s.dir, python)
 	c := exec.Command("sh", "-euc", script)
 	c.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}
 	out, err := c.CombinedOutput()
-	if err != nil || string(out) != "node/weir\nhello\n" {
+	if err != nil || string(out) != "node/weir\nhello\n\"user\":\"owner\"\n" {
 		t.Errorf("%v: %s", err, out)
 	}
 	if printed := s.weir.must(t, "env"); !strings.Contains(printed, "export KUBECONFIG='"+s.dir+"/kubeconfig'\n") {

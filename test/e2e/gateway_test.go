@@ -144,6 +144,48 @@ command:
 			inner.pasted(url, token)
 		}
 	})
+
+	t.Run("WhoDidWhat", func(t *testing.T) {
+		hidden := []string{"correct horse battery", "content-of-a-secret", token, front.Token, strings.TrimSpace(s.weir.must(t, "token", "create", "test", "--user", user))}
+		for _, args := range [][]string{{"create", "secret", "generic", "kept", "--from-literal=a=content-of-a-secret"}, {"get", "secret", "kept"}, {"delete", "secret", "kept"}} {
+			if a := through(args...); a.Code != 0 {
+				t.Fatalf("kubectl %s: %s", args[0], a.Err)
+			}
+		}
+		for _, c := range []struct{ file, by, did string }{
+			{"audit.log", `"impersonatedUser":{"username":"` + user + `"`, `"verb":"create"`},
+			{"audit.log", `"impersonatedUser":{"username":"` + user + `"`, `"verb":"get"`},
+			{"audit.log", `"impersonatedUser":{"username":"` + user + `"`, `"verb":"delete"`},
+			{"front-door.log", `"user":"` + user + `"`, `"token made"`},
+			{"front-door.log", `"user":"` + user + `"`, `"keys of S3 shown"`},
+			{"front-door.log", `"user":"` + user + `"`, `"storage"`},
+		} {
+			s.eventually(time.Minute, c.file+" says that "+user+" did "+c.did, func() (bool, string) {
+				data, err := os.ReadFile(filepath.Join(s.dir, "logs", c.file))
+				for line := range strings.Lines(string(data)) {
+					if strings.Contains(line, c.by) && strings.Contains(line, c.did) {
+						return true, ""
+					}
+				}
+				return false, fmt.Sprint(err)
+			})
+		}
+		logs, err := filepath.Glob(filepath.Join(s.dir, "logs", "*.log"))
+		if err != nil || len(logs) < 3 {
+			t.Fatalf("logs: %v, %v", logs, err)
+		}
+		for _, file := range logs {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, secret := range hidden {
+				if strings.Contains(string(data), secret) {
+					t.Errorf("%s has %q in it", file, secret)
+				}
+			}
+		}
+	})
 }
 
 // kubeconfigOf is a file by which somebody who has a token reaches a server.
