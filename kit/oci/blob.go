@@ -102,14 +102,29 @@ func (s *Store) roomy(err error) error {
 type early struct {
 	file    *os.File
 	waiting int
+
+	// at is where the file is written to, and end where it will end; 0 is not known.
+	// Up to room the disk has room for it.
+	at, end, room int64
 }
 
-// earlyBytes is how much of it waits.
-const earlyBytes = 8 << 20
+// earlyBytes is how much of it waits, and roomBytes for how much room is made at once:
+// that takes the file system a fraction of what it takes block by block, and little of it
+// is in vain when nothing more comes.
+const (
+	earlyBytes = 8 << 20
+	roomBytes  = 64 << 20
+)
 
 // Write is an io.Writer's.
 func (e *early) Write(p []byte) (int, error) {
+	if e.at+int64(len(p)) > e.room && e.room < e.end {
+		from := max(e.at, e.room)
+		e.room = min(from+roomBytes, e.end)
+		_ = unix.Fallocate(int(e.file.Fd()), unix.FALLOC_FL_KEEP_SIZE, from, e.room-from) // Write does what this does not.
+	}
 	n, err := e.file.Write(p)
+	e.at += int64(n)
 	if e.waiting += n; e.waiting >= earlyBytes {
 		e.waiting = 0
 		_ = unix.SyncFileRange(int(e.file.Fd()), 0, 0, unix.SYNC_FILE_RANGE_WRITE) // Sync does what this does not.

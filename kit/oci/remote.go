@@ -253,7 +253,7 @@ func (p *pull) blob(ctx context.Context, d ocispec.Descriptor) (err error) {
 	}
 	for failed := 0; have < d.Size; {
 		from := have
-		have, err = p.piece(ctx, d, have, io.MultiWriter(&early{file: f}, hash))
+		have, err = p.piece(ctx, d, have, io.MultiWriter(&early{file: f, at: have, end: d.Size}, hash))
 		if errors.Is(err, errFromStart) {
 			hash.Reset()
 			have = 0
