@@ -12,7 +12,7 @@ export function Waiting() {
   return (
     <Link to="/jobs" search={{ state: 'waiting' }} className={s.waiting}>
       <Icon name="waiting" size={14} />
-      {n} waiting
+      {n} <span>waiting</span>
     </Link>
   )
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { builtOf, spansOf } from './TimeLine'
+import { builtOf, firstStepOf, spansOf } from './TimeLine'
 
 const now = 1000
 const cases: Record<string, { why: string; replica: Parameters<typeof spansOf>[0]; built?: number; first?: number; want: [string, number, number][] }> = {
@@ -38,4 +38,13 @@ test('an environment is there when the node first says so of the container that 
   ]
   expect(builtOf(seen, { pod: { metadata: { uid: 'a' } }, container: 'main' })).toBe(Date.UTC(2027, 0, 1, 0, 5))
   expect(builtOf(seen, { pod: { metadata: { uid: 'c' } }, container: 'main' })).toBeUndefined()
+})
+
+test('the first step is that of the container that runs, which may be another than the first', () => {
+  const line = (name: string, replica: string, ...times: number[]) => ({ name, replica, points: times.map((time, step) => ({ time, step, epoch: 0, value: 1 })) })
+  const series = [line('loss', 'master-0', 10, 60, 90), line('accuracy', 'master-0', 12, 55), line('loss', 'worker-0', 51)]
+  expect(firstStepOf(series, { name: 'master-0' })).toBe(10)
+  expect(firstStepOf(series, { name: 'master-0', started: 50 })).toBe(55)
+  expect(firstStepOf(series, { name: 'master-0', started: 100 })).toBeUndefined()
+  expect(firstStepOf(undefined, { name: 'master-0' })).toBeUndefined()
 })

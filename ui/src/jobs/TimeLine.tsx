@@ -49,11 +49,17 @@ export function spansOf(r: Pick<Replica, 'created' | 'scheduled' | 'started' | '
   return spans
 }
 
+/** firstStepOf is when a replica first said a number, since its container was last started. */
+export function firstStepOf(series: readonly Line[] | undefined, r: Pick<Replica, 'name' | 'started'>): number | undefined {
+  const firsts = (series ?? []).filter((l) => l.replica === r.name).flatMap((l) => l.points.find((p) => p.time >= (r.started ?? 0))?.time ?? [])
+  return firsts.length > 0 ? Math.min(...firsts) : undefined
+}
+
 /** TimeLine shows what each replica spent its time with, on one scale. */
 export function TimeLine({ replicas, seen, series }: { replicas: readonly Replica[]; seen: readonly Event[]; series: readonly Line[] | undefined }) {
   const now = useNow(replicas.some((r) => r.ended === undefined) ? 1000 : 3_600_000)
   const shown = replicas.slice(0, 64).map((r, i) => ({
-    r, i, spans: spansOf(r, builtOf(seen, r), series?.filter((l) => l.replica === r.name).reduce<number | undefined>((first, l) => Math.min(first ?? Infinity, l.points[0]?.time ?? Infinity), undefined), now),
+    r, i, spans: spansOf(r, builtOf(seen, r), firstStepOf(series, r), now),
   }))
   const told = new Set(shown.flatMap((x) => x.spans.map((p) => p.what)))
   const from = Math.min(...shown.flatMap((x) => x.spans.map((p) => p.from)))

@@ -41,7 +41,7 @@ const nameOf: Record<Share['what'], string> = { cpu: 'cpu', memory: 'memory', gp
 
 /** shareNames, saidOf and unitOf are how pages call what is shared, and say how much of it. */
 export const shareNames: Record<Share['what'], string> = { cpu: 'CPU', memory: 'Memory', gpu: 'GPU' }
-export const saidOf = (what: Share['what'], n: number) => (what === 'memory' ? bytes(n) : String(Math.round(n * 100) / 100))
+export const saidOf = (what: Share['what'], n: number) => (what === 'memory' ? bytes(n) : n > 0 && n < 0.01 ? 'under 0.01' : String(Math.round(n * 100) / 100))
 export const unitOf = (what: Share['what']) => (what === 'cpu' ? ' cores' : '')
 
 /** sharesOf adds up what nodes have, what the pods on them ask for, and what is used. */
