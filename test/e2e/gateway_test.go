@@ -264,13 +264,16 @@ func (s *story) pasted(url, token string) {
 var doorClients = environment.Recipe{Image: "weir.local/front-door-clients", Requirements: []string{"kubernetes==35.0.0", "boto3==1.44.8"}}
 
 // All that the program itself leads to, whoever added it, is closed to those who
-// are nobody, and what needs a right to those who have none.
+// are nobody, and what needs a right to those who have none, or have it elsewhere.
 func TestRoutesOfTheProgram(t *testing.T) {
 	s := begin(t)
 	front := s.is(t).Front
-	stranger := "stranger-" + s.namespace
-	s.weir.must(t, "user", "add", stranger, "--no-password")
-	token := strings.TrimSpace(s.weir.must(t, "token", "create", "test", "--user", stranger))
+	tokens := map[string]string{}
+	for who, role := range map[string][]string{"stranger": nil, "editor": {"--role", "edit:" + s.namespace}, "admin": {"--role", "admin:" + s.namespace}} {
+		name := who + "-" + s.namespace
+		s.weir.must(t, append([]string{"user", "add", name, "--no-password"}, role...)...)
+		tokens[who] = strings.TrimSpace(s.weir.must(t, "token", "create", "test", "--user", name))
+	}
 	ask := func(method, path, token string) int {
 		r, err := http.NewRequestWithContext(t.Context(), method, front.URL+path, strings.NewReader("no JSON"))
 		if err != nil {
@@ -310,8 +313,13 @@ func TestRoutesOfTheProgram(t *testing.T) {
 		if got := ask(method, path, ""); r.Rule != "anyone" && got != http.StatusUnauthorized {
 			t.Errorf("%s (%s): no one is answered %d, want 401", r.Pattern, r.Rule, got)
 		}
-		if got := ask(method, path, token); r.Rule == "may" && got != http.StatusForbidden {
-			t.Errorf("%s: who has no right is answered %d, want 403", r.Pattern, got)
+		for who, token := range tokens {
+			if r.Rule != "may" {
+				continue
+			}
+			if got := ask(method, path, token); got != http.StatusForbidden {
+				t.Errorf("%s: %s, who has no right there, is answered %d, want 403", r.Pattern, who, got)
+			}
 		}
 	}
 	for _, owner := range []string{"weir", "kubernetes", "s3", "images", "pages"} {
