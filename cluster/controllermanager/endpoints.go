@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/informers"
 	coreinformers "k8s.io/client-go/informers/core/v1"
 	"k8s.io/client-go/kubernetes"
+	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/controller-manager/pkg/clientbuilder"
@@ -26,7 +27,8 @@ import (
 // at each change of a pod, to find those that select it. A training job brings a
 // service with each pod, so of two thousand jobs that took a third of all that
 // the cluster did. Here the services of a pod are looked up, and the controllers
-// hear that these have changed.
+// hear that these have changed. The pods and slices of a service, which they look
+// for among all at each change of one, are looked up as well.
 
 // apart are the controllers that app.Run is told to leave out.
 func apart() []string {
@@ -51,10 +53,14 @@ func runEndpoints(ctx context.Context, c *kcm.CompletedConfig, reader *rest.Conf
 	all := informers.NewSharedInformerFactoryWithOptions(core, 0, informers.WithTransform(trimmed))
 	h := &hearing{}
 	pods, services := h.pods(all.Core().V1().Pods()), h.services(all.Core().V1().Services())
+	endpointSlices, err := indexedSlices(all.Discovery().V1().EndpointSlices())
+	if err != nil {
+		return fmt.Errorf("keep endpoint slices: %w", err)
+	}
 	of := &c.ComponentConfig
 	endpoints := endpoint.NewEndpointController(ctx, pods, services, all.Core().V1().Endpoints(),
 		forEndpoints, of.EndpointController.EndpointUpdatesBatchPeriod.Duration)
-	slices := endpointslice.NewController(ctx, pods, services, all.Core().V1().Nodes(), all.Discovery().V1().EndpointSlices(),
+	slices := endpointslice.NewController(ctx, pods, services, all.Core().V1().Nodes(), endpointSlices,
 		of.EndpointSliceController.MaxEndpointsPerSlice, forSlices, of.EndpointSliceController.EndpointUpdatesBatchPeriod.Duration)
 	if err := h.listen(all.Core().V1()); err != nil {
 		return fmt.Errorf("hear of pods and services: %w", err)
@@ -81,6 +87,7 @@ func trimmed(o any) (any, error) {
 // select them have changed.
 type hearing struct {
 	selectors selectors
+	byLabel   podsByLabel
 	handlers  []cache.ResourceEventHandler // of services, one of each controller
 }
 
@@ -130,6 +137,11 @@ func (h *hearing) know(o any) {
 
 // pod tells the controllers of the services that a change of a pod is news for.
 func (h *hearing) pod(before, now any) {
+	if p, ok := now.(*corev1.Pod); ok {
+		h.byLabel.put(types.NamespacedName{Namespace: p.Namespace, Name: p.Name}, p.Labels)
+	} else if key, err := cache.DeletionHandlingObjectToName(before); err == nil {
+		h.byLabel.put(types.NamespacedName(key), nil)
+	}
 	news := endpointsliceutil.GetPodUpdateProjectionKey(before, now)
 	if news == nil {
 		return
@@ -153,7 +165,7 @@ func (h *hearing) services(of coreinformers.ServiceInformer) coreinformers.Servi
 
 // pods is an informer whose handlers are not called: what they are for is done by h.
 func (h *hearing) pods(of coreinformers.PodInformer) coreinformers.PodInformer {
-	return heardPods{of, heard{of.Informer(), func(cache.ResourceEventHandler) {}}}
+	return heardPods{of, heard{of.Informer(), func(cache.ResourceEventHandler) {}}, &h.byLabel}
 }
 
 type heardServices struct {
@@ -165,10 +177,15 @@ func (s heardServices) Informer() cache.SharedIndexInformer { return s.heard }
 
 type heardPods struct {
 	coreinformers.PodInformer
-	heard heard
+	heard   heard
+	byLabel *podsByLabel
 }
 
 func (p heardPods) Informer() cache.SharedIndexInformer { return p.heard }
+
+func (p heardPods) Lister() corelisters.PodLister {
+	return podLister{p.PodInformer.Lister(), p.byLabel}
+}
 
 // heard is an informer that gives its handlers away.
 type heard struct {

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
@@ -83,9 +85,92 @@ func TestSelectorsSpread(t *testing.T) {
 	for k, v := range selector(7, 1) {
 		looked += len(s.namespaces[""].under[label{k, v}])
 	}
-	if looked > 2*workers+4 {
+	if looked > len(selector(7, 1))*workers {
 		t.Errorf("a pod is compared with %d services of %d", looked, jobs*workers)
 	}
+}
+
+// A lister lists what upstream's does, whatever came and went.
+func TestListers(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	some := func(most int) labels.Set {
+		set := labels.Set{}
+		for range random.IntN(most + 1) {
+			set[string(rune('a'+random.IntN(4)))] = string(rune('x' + random.IntN(3)))
+		}
+		return set
+	}
+	all := informers.NewSharedInformerFactory(fake.NewClientset(), 0)
+	h := &hearing{}
+	upstream := all.Core().V1().Pods()
+	store, lister := upstream.Informer().GetIndexer(), h.pods(upstream).Lister()
+	slicesOf, err := indexedSlices(all.Discovery().V1().EndpointSlices())
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := slicesOf.Informer().GetIndexer()
+	check := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for step := range 10_000 {
+		name, in := fmt.Sprint(random.IntN(30)), fmt.Sprint(random.IntN(2))
+		meta := metav1.ObjectMeta{Namespace: in, Name: name, ResourceVersion: fmt.Sprint(step), Labels: some(4)}
+		before, there, err := store.GetByKey(in + "/" + name)
+		check(err)
+		pod := &corev1.Pod{ObjectMeta: meta}
+		slice := &discoveryv1.EndpointSlice{ObjectMeta: *meta.DeepCopy()}
+		slice.Labels[discoveryv1.LabelServiceName] = fmt.Sprint(random.IntN(3))
+		switch {
+		case !there:
+			check(store.Add(pod))
+			check(kept.Add(slice))
+			h.pod(nil, pod)
+		case random.IntN(3) == 0:
+			check(store.Delete(before))
+			check(kept.Delete(slice))
+			h.pod(cache.DeletedFinalStateUnknown{Key: in + "/" + name, Obj: before}, nil)
+		default:
+			check(store.Update(pod))
+			check(kept.Update(slice))
+			h.pod(before, pod)
+		}
+
+		selector := some(3).AsSelectorPreValidated()
+		want, err := upstream.Lister().Pods(in).List(selector)
+		check(err)
+		got, err := lister.Pods(in).List(selector)
+		check(err)
+		if namesOf(got) != namesOf(want) {
+			t.Fatalf("pods with %s: %s, want %s", selector, namesOf(got), namesOf(want))
+		}
+		selector = labels.Set{discoveryv1.LabelServiceName: fmt.Sprint(random.IntN(3)), "a": "x"}.AsSelectorPreValidated()
+		wantSlices, err := all.Discovery().V1().EndpointSlices().Lister().EndpointSlices(in).List(selector)
+		check(err)
+		gotSlices, err := slicesOf.Lister().EndpointSlices(in).List(selector)
+		check(err)
+		if namesOf(gotSlices) != namesOf(wantSlices) {
+			t.Fatalf("slices with %s: %s, want %s", selector, namesOf(gotSlices), namesOf(wantSlices))
+		}
+	}
+	for _, o := range store.List() {
+		h.pod(o, nil)
+	}
+	if len(h.byLabel.names)+len(h.byLabel.of) != 0 {
+		t.Errorf("of pods that are gone there is left: %v, %v", h.byLabel.names, h.byLabel.of)
+	}
+}
+
+// namesOf are those of objects, in order.
+func namesOf[O metav1.Object](of []O) string {
+	var all []string
+	for _, o := range of {
+		all = append(all, o.GetName())
+	}
+	slices.Sort(all)
+	return strings.Join(all, " ")
 }
 
 // The controllers' handlers of services are ours to call, and none of pods is called.
