@@ -140,7 +140,7 @@ for (const state of ['empty', 'failed', 'refused', 'gone'] as const)
       await page.unrouteAll({ behavior: 'ignoreErrors' })
       if (state !== 'failed' || name === 'job-new') continue
       // What failed is shown once it does not, at a click or by itself.
-      for (const again of await page.getByRole('button', { name: 'Try again' }).all()) await again.click({ timeout: 1000 }).catch(() => undefined)
+      for (const again of (await page.getByRole('button', { name: 'Try again' }).all()).reverse()) await again.click({ timeout: 1000 }).catch(() => undefined)
       await expect(said).toHaveCount(0)
     }
     await end()
