@@ -7,6 +7,7 @@ import { expect, expectAccessible, signIn, test, type Weir } from './weir'
 // made up here. What pages show when all is well, and to whom, is told by the other stories.
 
 test.describe.configure({ mode: 'serial' })
+test.use({ trace: 'off' }) // It takes as long as all else, and each page says what it shows.
 
 type State = 'empty' | 'slow' | 'failed' | 'refused' | 'gone'
 

@@ -4,7 +4,7 @@ import { RouterProvider } from '@tanstack/react-router'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { applyTheme } from './frame/theme'
-import { noAnswer } from './live/client'
+import { noAnswer, problemOf } from './live/client'
 import './house/tokens.css'
 import './house/base.css'
 import { readPages, router } from './routes'
@@ -13,7 +13,8 @@ applyTheme()
 
 const queries = new QueryClient({
   defaultOptions: {
-    queries: { staleTime: 5000, retry: 1, refetchOnWindowFocus: false, refetchInterval: (query) => (noAnswer(query.state.error) ? 3000 : false) },
+    // What is refused, or not there, is so a second later, too.
+    queries: { staleTime: 5000, retry: (failures, error) => failures < 1 && ![403, 404].includes(problemOf(error).status), refetchOnWindowFocus: false, refetchInterval: (query) => (noAnswer(query.state.error) ? 3000 : false) },
   },
 })
 
