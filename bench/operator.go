@@ -46,6 +46,10 @@ func (b *bench) startOperator(ctx context.Context, w *weir, objects dynamic.Inte
 	if err := w.do(ctx, "kubectl", "apply", "--server-side", "-k", filepath.Join(b.operator, "manifests", "base", "crds")); err != nil {
 		return nil, err
 	}
+	// It ends if one of its kinds is not served yet.
+	if err := w.do(ctx, "kubectl", "wait", "--for=condition=Established", "crd", "--all", "--timeout=1m"); err != nil {
+		return nil, err
+	}
 
 	c := exec.CommandContext(ctx, filepath.Join(b.operator, "bin", "training-operator"),
 		"--metrics-bind-address=0", "--health-probe-bind-address=0", "--controller-threads=8", "--kube-api-qps=2000", "--kube-api-burst=4000")
