@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -81,13 +82,21 @@ func start() error {
 	var said bytes.Buffer
 	cmd := exec.Command(binary, "up", "--dir", server.dir, "--without", "node,controllers,s3,gateway")
 	cmd.Stdout, cmd.Stderr = &said, &said
-	// A test binary that is killed takes its server along.
+	// A test binary that is killed takes its server along. To the kernel it is the
+	// thread that the server belongs to: another goroutine must not end it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
-	if err := cmd.Start(); err != nil {
+	started, ended := make(chan error), make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		if started <- err; err == nil {
+			ended <- cmd.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
 		return fmt.Errorf("start an API server: %w", err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
 	server.stop = func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		<-ended
