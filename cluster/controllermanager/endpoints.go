@@ -2,13 +2,16 @@ package controllermanager
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/informers"
 	coreinformers "k8s.io/client-go/informers/core/v1"
 	"k8s.io/client-go/kubernetes"
@@ -38,11 +41,11 @@ func apart() []string {
 // runEndpoints runs the two until ctx ends. What they are made of is read by reader.
 func runEndpoints(ctx context.Context, c *kcm.CompletedConfig, reader *rest.Config) error {
 	clients := clientbuilder.NewDynamicClientBuilder(rest.AnonymousClientConfig(c.Kubeconfig), c.Client.CoreV1(), metav1.NamespaceSystem)
-	forEndpoints, err := clients.Client("endpoint-controller")
+	forEndpoints, err := clientFor(ctx, clients, "endpoint-controller")
 	if err != nil {
 		return fmt.Errorf("run the controller of endpoints: %w", err)
 	}
-	forSlices, err := clients.Client("endpointslice-controller")
+	forSlices, err := clientFor(ctx, clients, "endpointslice-controller")
 	if err != nil {
 		return fmt.Errorf("run the controller of endpoint slices: %w", err)
 	}
@@ -72,6 +75,20 @@ func runEndpoints(ctx context.Context, c *kcm.CompletedConfig, reader *rest.Conf
 	both.Wait()
 	all.Shutdown()
 	return nil
+}
+
+// clientFor is a client of a controller, by its own service account. Who may make
+// that is known a moment after the API server answers, so it is tried for a while.
+func clientFor(ctx context.Context, clients clientbuilder.ControllerClientBuilder, name string) (client kubernetes.Interface, err error) {
+	const every, patience = 50 * time.Millisecond, time.Minute
+	late := wait.PollUntilContextTimeout(ctx, every, patience, true, func(context.Context) (bool, error) {
+		client, err = clients.Client(name)
+		return err == nil, nil
+	})
+	if late != nil {
+		return nil, errors.Join(err, late)
+	}
+	return client, nil
 }
 
 // trimmed leaves out of an object who wrote which of its fields.

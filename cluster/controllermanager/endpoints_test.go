@@ -2,6 +2,7 @@ package controllermanager
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -11,12 +12,17 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes/fake"
+	"k8s.io/client-go/rest"
+	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/controller-manager/pkg/clientbuilder"
 	"k8s.io/kubernetes/pkg/controller/endpoint"
 	"k8s.io/kubernetes/pkg/controller/endpointslice"
 )
@@ -213,5 +219,29 @@ func TestControllersHear(t *testing.T) {
 	h.pod(pod("3", "2", "10.0.0.1"), nil)
 	if heard["one"] != 3 || heard["two"] != 2 || heard["by-hand"] != 0 {
 		t.Errorf("the controllers heard %v, want one: 3, two: 2", heard)
+	}
+}
+
+// A controller that may not make its account yet may a moment later.
+func TestAccountsThatComeLate(t *testing.T) {
+	client := fake.NewClientset()
+	tries := 0
+	client.PrependReactor("get", "serviceaccounts", func(clienttesting.Action) (bool, runtime.Object, error) {
+		if tries++; tries < 3 {
+			return true, nil, apierrors.NewForbidden(corev1.Resource("serviceaccounts"), "it", nil)
+		}
+		return false, nil, nil
+	})
+	clients := clientbuilder.NewDynamicClientBuilder(&rest.Config{Host: "https://127.0.0.1:1"}, client.CoreV1(), metav1.NamespaceSystem)
+	if _, err := clientFor(t.Context(), clients, "endpoint-controller"); err != nil || tries != 3 {
+		t.Errorf("after %d tries: %v", tries, err)
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	client.PrependReactor("get", "serviceaccounts", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, nil, apierrors.NewForbidden(corev1.Resource("serviceaccounts"), "it", nil)
+	})
+	if _, err := clientFor(ended, clients, "endpoint-controller"); !apierrors.IsForbidden(err) || !errors.Is(err, context.Canceled) {
+		t.Errorf("when asked to end: %v", err)
 	}
 }
