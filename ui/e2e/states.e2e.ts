@@ -118,9 +118,6 @@ const open = async (browser: Browser, weir: Weir) => {
   return { page, go: (path: string) => page.goto(origin + path), end: async () => { expectSilence(); await page.context().close() } }
 }
 
-// The longest file is for both workers, unless one gathers the pictures.
-test.describe.configure({ mode: process.env.PICTURES ? 'default' : 'parallel' })
-
 test.beforeAll(async ({ weir }) => {
   const job = training('still', 1, 0)
   await weir.apply({ ...job, spec: { ...job.spec, runPolicy: { suspend: true } } })
