@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -61,17 +62,17 @@ func runEndpoints(ctx context.Context, c *kcm.CompletedConfig, reader *rest.Conf
 		return fmt.Errorf("keep endpoint slices: %w", err)
 	}
 	of := &c.ComponentConfig
-	endpoints := endpoint.NewEndpointController(ctx, pods, services, all.Core().V1().Endpoints(),
+	ofEndpoints := endpoint.NewEndpointController(ctx, pods, services, all.Core().V1().Endpoints(),
 		forEndpoints, of.EndpointController.EndpointUpdatesBatchPeriod.Duration)
-	slices := endpointslice.NewController(ctx, pods, services, all.Core().V1().Nodes(), endpointSlices,
+	ofSlices := endpointslice.NewController(ctx, pods, services, all.Core().V1().Nodes(), endpointSlices,
 		of.EndpointSliceController.MaxEndpointsPerSlice, forSlices, of.EndpointSliceController.EndpointUpdatesBatchPeriod.Duration)
 	if err := h.listen(all.Core().V1()); err != nil {
 		return fmt.Errorf("hear of pods and services: %w", err)
 	}
 	all.Start(ctx.Done())
 	var both sync.WaitGroup
-	both.Go(func() { endpoints.Run(ctx, int(of.EndpointController.ConcurrentEndpointSyncs)) })
-	both.Go(func() { slices.Run(ctx, int(of.EndpointSliceController.ConcurrentServiceEndpointSyncs)) })
+	both.Go(func() { ofEndpoints.Run(ctx, int(of.EndpointController.ConcurrentEndpointSyncs)) })
+	both.Go(func() { ofSlices.Run(ctx, int(of.EndpointSliceController.ConcurrentServiceEndpointSyncs)) })
 	both.Wait()
 	all.Shutdown()
 	return nil
@@ -106,6 +107,13 @@ type hearing struct {
 	selectors selectors
 	byLabel   podsByLabel
 	handlers  []cache.ResourceEventHandler // of services, one of each controller
+	listens   []cache.InformerSynced       // whether what was there has been heard of
+}
+
+// synced is whether all that was there at first has been heard of. The informers
+// have it a moment earlier, when a list of pods would be short.
+func (h *hearing) synced() bool {
+	return len(h.listens) > 0 && !slices.ContainsFunc(h.listens, func(heard cache.InformerSynced) bool { return !heard() })
 }
 
 // listen hears of pods and services from now on; the controllers exist by then.
@@ -113,7 +121,7 @@ type hearing struct {
 // A service is found by its pods before the controllers hear of it. So a pod that
 // comes in between is either found with the service, or its change leads to it.
 func (h *hearing) listen(all coreinformers.Interface) error {
-	_, err := all.Services().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+	services, err := all.Services().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc: func(o any) {
 			h.know(o)
 			for _, each := range h.handlers {
@@ -138,12 +146,16 @@ func (h *hearing) listen(all coreinformers.Interface) error {
 	if err != nil {
 		return err
 	}
-	_, err = all.Pods().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+	pods, err := all.Pods().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(o any) { h.pod(nil, o) },
 		UpdateFunc: h.pod,
 		DeleteFunc: func(o any) { h.pod(o, nil) },
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	h.listens = []cache.InformerSynced{services.HasSynced, pods.HasSynced}
+	return nil
 }
 
 func (h *hearing) know(o any) {
@@ -177,12 +189,12 @@ func (h *hearing) pod(before, now any) {
 
 // services is an informer whose handlers hear by way of h.
 func (h *hearing) services(of coreinformers.ServiceInformer) coreinformers.ServiceInformer {
-	return heardServices{of, heard{of.Informer(), func(each cache.ResourceEventHandler) { h.handlers = append(h.handlers, each) }}}
+	return heardServices{of, heard{of.Informer(), h, func(each cache.ResourceEventHandler) { h.handlers = append(h.handlers, each) }}}
 }
 
 // pods is an informer whose handlers are not called: what they are for is done by h.
 func (h *hearing) pods(of coreinformers.PodInformer) coreinformers.PodInformer {
-	return heardPods{of, heard{of.Informer(), func(cache.ResourceEventHandler) {}}, &h.byLabel}
+	return heardPods{of, heard{of.Informer(), h, func(cache.ResourceEventHandler) {}}, &h.byLabel}
 }
 
 type heardServices struct {
@@ -204,13 +216,18 @@ func (p heardPods) Lister() corelisters.PodLister {
 	return podLister{p.PodInformer.Lister(), p.byLabel}
 }
 
-// heard is an informer that gives its handlers away.
+// heard is an informer that gives its handlers away, and has synced when by has
+// heard of all.
 type heard struct {
 	cache.SharedIndexInformer
+	by   *hearing
 	take func(cache.ResourceEventHandler)
 }
 
-// AddEventHandler gives the handler away. The informer itself says when it has synced.
+func (i heard) HasSynced() bool { return i.by.synced() }
+
+// AddEventHandler gives the handler away. Upstream's controllers ask only the
+// informer whether it has synced.
 func (i heard) AddEventHandler(each cache.ResourceEventHandler) (cache.ResourceEventHandlerRegistration, error) {
 	i.take(each)
 	return i.SharedIndexInformer, nil

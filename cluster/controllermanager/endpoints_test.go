@@ -245,3 +245,32 @@ func TestAccountsThatComeLate(t *testing.T) {
 		t.Errorf("when asked to end: %v", err)
 	}
 }
+
+// Once the controllers are told that pods are there, all can be listed by label.
+func TestSyncedIsHeard(t *testing.T) {
+	client := fake.NewClientset()
+	const many = 500
+	for i := range many {
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: fmt.Sprint(i), Labels: map[string]string{"a": "x"}}}
+		if err := client.Tracker().Add(pod); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all := informers.NewSharedInformerFactory(client, 0)
+	h := &hearing{}
+	pods := h.pods(all.Core().V1().Pods())
+	synced := pods.Informer().HasSynced
+	if synced() {
+		t.Error("synced before anybody listens")
+	}
+	if err := h.listen(all.Core().V1()); err != nil {
+		t.Fatal(err)
+	}
+	all.Start(t.Context().Done())
+	if !cache.WaitForCacheSync(t.Context().Done(), synced) {
+		t.Fatal("does not sync")
+	}
+	if found, err := pods.Lister().Pods("ns").List(labels.Set{"a": "x"}.AsSelector()); err != nil || len(found) != many {
+		t.Errorf("%d of %d pods are found: %v", len(found), many, err)
+	}
+}

@@ -98,7 +98,7 @@ func (s *selectors) of(namespace string, pod labels.Set) []string {
 	var names []string
 	look := func(l label) {
 		for name, selector := range in.under[l] {
-			if selects(selector, pod) {
+			if labels.ValidatedSetSelector(selector).Matches(pod) {
 				names = append(names, name)
 			}
 		}
@@ -108,13 +108,4 @@ func (s *selectors) of(namespace string, pod labels.Set) []string {
 		look(label{k, v})
 	}
 	return names
-}
-
-func selects(selector, pod labels.Set) bool {
-	for k, v := range selector {
-		if has, there := pod[k]; !there || has != v {
-			return false
-		}
-	}
-	return true
 }
