@@ -88,15 +88,19 @@ func (b *bench) startControllers(ctx context.Context, w *weir, objects dynamic.I
 	if err != nil {
 		return nil, err
 	}
-	err = served(ctx, func() error {
-		_, err := objects.Resource(tfjobs).Namespace("default").List(ctx, metav1.ListOptions{})
-		return err
-	})
-	if err != nil {
+	if err := jobsServed(ctx, objects); err != nil {
 		controllers.stop()
 		return nil, err
 	}
 	return controllers, nil
+}
+
+// jobsServed waits until TFJobs can be asked for.
+func jobsServed(ctx context.Context, objects dynamic.Interface) error {
+	return served(ctx, func() error {
+		_, err := objects.Resource(tfjobs).Namespace("default").List(ctx, metav1.ListOptions{})
+		return err
+	})
 }
 
 // served waits until a call succeeds.

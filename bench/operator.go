@@ -69,10 +69,7 @@ func (b *bench) startOperator(ctx context.Context, w *weir, objects dynamic.Inte
 		return writeFiles(operatorCerts, secret.Data)
 	})
 	if err == nil {
-		err = served(ctx, func() error {
-			_, err := objects.Resource(tfjobs).Namespace("default").List(ctx, metav1.ListOptions{})
-			return err
-		})
+		err = jobsServed(ctx, objects)
 	}
 	stop := o.stop
 	o.stop = func() {
