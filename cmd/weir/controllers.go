@@ -30,6 +30,10 @@ their controllers against it. This is what a cluster runs; weir up has them in
 its own process, unless it is told --without controllers.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := withSlack(); err != nil {
+				return err
+			}
+			go fewProcessors(cmd.Context())
 			config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 			if err != nil {
 				return fmt.Errorf("read kubeconfig %q: %w; name one with --kubeconfig", kubeconfig, err)
