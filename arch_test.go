@@ -36,7 +36,7 @@ var rooms = map[string]struct {
 }
 
 // shared are the folders of the platform that every area may use.
-var shared = []string{"platform/room", "platform/apply", "platform/gateway", "platform/admission", "platform/routes"}
+var shared = []string{"platform/room", "platform/apply", "platform/gateway", "platform/admission", "platform/routes", "platform/wire"}
 
 func TestRooms(t *testing.T) {
 	for _, p := range packages(t) {

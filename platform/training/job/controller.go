@@ -26,6 +26,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -52,8 +53,11 @@ type Reconciler[J training.Job] struct {
 	hall      *Hall
 	// again is the queue of jobs to look at, once there is one.
 	again atomic.Pointer[queue]
-	// client reads and writes jobs, and writes their belongings.
-	client client.Client
+	// client reads jobs, and writes what they seldom need; writer writes their
+	// statuses, of which resource is where, their pods and their services.
+	client   client.Client
+	writer   Writer
+	resource schema.GroupVersionResource
 	// belongings reads the pods and services of this kind's jobs, furniture what
 	// else they keep and groups their PodGroups, kept up to date by watches; live
 	// reads past them.
@@ -230,26 +234,30 @@ func (r *Reconciler[J]) report(ctx context.Context, j J, d decision) error {
 		return nil
 	}
 	// The whole status, since to find out what differs would cost more than it says.
-	patch, err := json.Marshal([]map[string]any{
-		{"op": "replace", "path": "/metadata/resourceVersion", "value": j.GetResourceVersion()},
-		{"op": "add", "path": "/status", "value": &d.status},
+	patch, err := json.Marshal([]operation{
+		{"replace", "/metadata/resourceVersion", j.GetResourceVersion()},
+		{"add", "/status", &d.status},
 	})
 	if err != nil {
 		return fmt.Errorf("report status of %s: %w", r.name(j), err)
 	}
-	written := &metav1.PartialObjectMetadata{} // The whole job is no news, and may not be readable.
-	written.SetGroupVersionKind(training.GroupVersion.WithKind(r.framework.Traits().Kind))
-	written.SetNamespace(j.GetNamespace())
-	written.SetName(j.GetName())
-	if err := r.client.Status().Patch(ctx, written, client.RawPatch(types.JSONPatchType, patch)); apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+	version, err := r.writer.PatchStatus(ctx, r.resource, j.GetNamespace(), j.GetName(), types.JSONPatchType, patch)
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return nil // The job has changed since it was read, so there will be another look.
 	} else if err != nil {
 		return fmt.Errorf("report status of %s: %w", r.name(j), err)
 	}
-	r.memory.wrote(j, written.GetResourceVersion(), r.clock.Now())
+	r.memory.wrote(j, version, r.clock.Now())
 	r.metrics.changed(j.GetNamespace(), &before, &d.status)
 	r.tell(j, d.changes)
 	return nil
+}
+
+// An operation is a step of a patch: RFC 6902.
+type operation struct {
+	Op    string `json:"op"`
+	Path  string `json:"path"`
+	Value any    `json:"value"`
 }
 
 // expire deletes a job whose time to live is over.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -11,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -36,6 +38,10 @@ type Options struct {
 	// Belongings are the pods and services of jobs. The kinds of a manager share
 	// what NewBelongings made.
 	Belongings *Belongings
+	// Writer writes what jobs make, and Events makes who records what becomes of
+	// them. The kinds of a manager share these too.
+	Writer Writer
+	Events events.EventBroadcaster
 	// Furniture is what else jobs keep, from NewFurniture, where several
 	// frameworks run jobs of one kind. Without, a framework has its own.
 	Furniture cache.Cache
@@ -84,7 +90,8 @@ func Setup[J training.Job](ctx context.Context, mgr ctrl.Manager, f Framework[J]
 	r := &Reconciler[J]{
 		framework: f, gang: gang(o.GangScheduler), hall: o.Hall,
 		client: mgr.GetClient(), belongings: o.Belongings, furniture: furniture, groups: mgr.GetCache(), live: mgr.GetAPIReader(),
-		recorder: mgr.GetEventRecorder(t.Operator), clock: clock.RealClock{}, metrics: counters,
+		writer: o.Writer, resource: training.GroupVersion.WithResource(strings.ToLower(t.Kind) + "s"),
+		recorder: o.Events.NewRecorder(mgr.GetScheme(), t.Operator), clock: clock.RealClock{}, metrics: counters,
 	}
 	toOwner := handler.EnqueueRequestsFromMapFunc(ownerOfKind(t.Kind))
 	b := ctrl.NewControllerManagedBy(mgr).

@@ -14,10 +14,19 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	training "github.com/weir-ml/weir/api/training/v1"
 )
+
+// A Writer writes what jobs make by the thousand: a *wire.Writer.
+type Writer interface {
+	// Create makes an object, and gives it the metadata that it then has.
+	Create(ctx context.Context, resource schema.GroupVersionResource, o client.Object) error
+	// PatchStatus changes an object's status, and returns the version that makes.
+	PatchStatus(ctx context.Context, resource schema.GroupVersionResource, namespace, name string, how types.PatchType, patch []byte) (version string, err error)
+}
 
 // atOnce is how many requests for one job are under way at a time. The replicas
 // of a job wait for each other, so it pays to make them together.
@@ -87,10 +96,8 @@ func (r *Reconciler[J]) failed(j J, reason string, o client.Object, kind string,
 // by place, so to create what a late watch has not shown yet does no harm.
 func (r *Reconciler[J]) create(ctx context.Context, j J, objects []client.Object) error {
 	return inParallel(objects, func(o client.Object) error {
-		is := o.GetObjectKind().GroupVersionKind()
-		kind := is.Kind
-		err := r.client.Create(ctx, o)
-		o.GetObjectKind().SetGroupVersionKind(is) // Once written, it may no longer say.
+		kind := kindOf(o).Kind
+		err := r.writer.Create(ctx, resourceOf(o), o)
 		if apierrors.IsAlreadyExists(err) {
 			err = r.claim(ctx, j, o)
 			if err == nil || errors.Is(err, errGone) {
@@ -247,6 +254,14 @@ func kindOf(o client.Object) schema.GroupVersionKind {
 		return corev1.SchemeGroupVersion.WithKind("Pod")
 	}
 	return corev1.SchemeGroupVersion.WithKind("Service")
+}
+
+// resourceOf is where pods and services are made.
+func resourceOf(o client.Object) schema.GroupVersionResource {
+	if _, ok := o.(*corev1.Pod); ok {
+		return corev1.SchemeGroupVersion.WithResource("pods")
+	}
+	return corev1.SchemeGroupVersion.WithResource("services")
 }
 
 // word is a kind as events write it in a sentence.

@@ -12,7 +12,6 @@ import (
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
-	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	training "github.com/weir-ml/weir/api/training/v1"
 )
@@ -21,14 +20,9 @@ import (
 // Nobody watches it, so the job has to be looked at again, and that is no
 // trouble to tell of.
 func TestNameFreedMeanwhile(t *testing.T) {
-	pods := schema.GroupResource{Resource: "pods"}
-	c := fake.NewClientBuilder().WithInterceptorFuncs(interceptor.Funcs{
-		Create: func(_ context.Context, _ client.WithWatch, o client.Object, _ ...client.CreateOption) error {
-			return apierrors.NewAlreadyExists(pods, o.GetName())
-		},
-	}).Build()
+	c := fake.NewClientBuilder().Build()
 	said := events.NewFakeRecorder(1)
-	r := &Reconciler[*training.TFJob]{framework: plain{}, client: c, live: c, recorder: said}
+	r := &Reconciler[*training.TFJob]{framework: plain{}, client: c, writer: allTaken{}, live: c, recorder: said}
 
 	pod := &corev1.Pod{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
@@ -42,4 +36,11 @@ func TestNameFreedMeanwhile(t *testing.T) {
 		t.Errorf("an event tells of it: %s", e)
 	default:
 	}
+}
+
+// allTaken finds a name taken, whatever it is.
+type allTaken struct{ Writer }
+
+func (allTaken) Create(_ context.Context, r schema.GroupVersionResource, o client.Object) error {
+	return apierrors.NewAlreadyExists(r.GroupResource(), o.GetName())
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/weir-ml/weir/platform/training/pytorch"
 	"github.com/weir-ml/weir/platform/training/tensorflow"
 	"github.com/weir-ml/weir/platform/training/xgboost"
+	"github.com/weir-ml/weir/platform/wire"
 )
 
 // Options are what Setup can be told. The zero value is good.
@@ -49,6 +50,14 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		return err
 	}
 	o.Hall = hall
+	writer, err := wire.New(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return err
+	}
+	o.Writer = writer
+	if o.Events, err = writer.Broadcast(ctx); err != nil {
+		return err
+	}
 	o.MPI.Unconverted = o.Unconverted
 	ofMPI := o.Options
 	ofMPI.Furniture, err = job.NewFurniture(ctx, mgr, training.MPIJobKind, slices.Concat(o.MPI.Furniture(), o.MPIV2.Furniture())...)
