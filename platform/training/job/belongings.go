@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
+	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -32,7 +33,9 @@ type Belongings struct {
 	queues map[string][]queue // by the kind of the job
 
 	hearing sync.Mutex
-	heard   []toolscache.InformerSynced // once they are listened to
+	heard   []toolscache.InformerSynced // once they are listened to, when the shelves below are there
+	// What there is, by ownerIndex.
+	podShelf, serviceShelf toolscache.Indexer
 }
 
 // NewBelongings makes those that the kinds of a manager share.
@@ -51,13 +54,45 @@ func NewBelongings(ctx context.Context, mgr ctrl.Manager) (*Belongings, error) {
 		return nil, fmt.Errorf("cache services: %w", err)
 	}
 	b := &Belongings{pods: mgr.GetCache(), services: services, queues: map[string][]queue{}}
-	if err := b.pods.IndexField(ctx, &corev1.Pod{}, ownerIndex, ownerOf); err != nil {
-		return nil, fmt.Errorf("index pods by owner: %w", err)
-	}
-	if err := b.services.IndexField(ctx, serviceMeta(), ownerIndex, ownerOf); err != nil {
-		return nil, fmt.Errorf("index services by owner: %w", err)
-	}
 	return b, mgr.Add(services)
+}
+
+// podsOf are the pods that an object owns, and servicesOf the services. They are
+// the cache's own, not to be changed, and there once a controller has waited for
+// its source.
+func (b *Belongings) podsOf(owner types.UID) ([]*corev1.Pod, error) {
+	return ownedBy[*corev1.Pod](b.podShelf, owner)
+}
+
+func (b *Belongings) servicesOf(owner types.UID) ([]*metav1.PartialObjectMetadata, error) {
+	return ownedBy[*metav1.PartialObjectMetadata](b.serviceShelf, owner)
+}
+
+// ownedBy looks on a shelf. A client of the cache does the same, and copies what it
+// finds there, twice.
+func ownedBy[T client.Object](shelf toolscache.Indexer, owner types.UID) ([]T, error) {
+	found, err := shelf.ByIndex(ownerIndex, string(owner))
+	if err != nil {
+		return nil, err
+	}
+	all := make([]T, len(found))
+	for i, o := range found {
+		all[i] = o.(T)
+	}
+	return all, nil
+}
+
+// shelve has a cache find the objects of a kind by their owners.
+func shelve(ctx context.Context, c cache.Cache, o client.Object) (toolscache.SharedIndexInformer, error) {
+	i, err := c.GetInformer(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	informer, ok := i.(toolscache.SharedIndexInformer)
+	if !ok {
+		return nil, fmt.Errorf("its cache is a %T, which is of some namespaces only", i)
+	}
+	return informer, informer.AddIndexers(toolscache.Indexers{ownerIndex: func(o any) ([]string, error) { return ownerOf(o.(client.Object)), nil }})
 }
 
 // of is where the controller of a kind hears of what belongs to its jobs.
@@ -97,14 +132,15 @@ func (b *Belongings) listen(ctx context.Context) ([]toolscache.InformerSynced, e
 	if b.heard != nil {
 		return b.heard, nil
 	}
-	pods, err := b.pods.GetInformer(ctx, &corev1.Pod{})
+	pods, err := shelve(ctx, b.pods, &corev1.Pod{})
 	if err != nil {
 		return nil, fmt.Errorf("watch pods of jobs: %w", err)
 	}
-	services, err := b.services.GetInformer(ctx, serviceMeta())
+	services, err := shelve(ctx, b.services, serviceMeta())
 	if err != nil {
 		return nil, fmt.Errorf("watch services of jobs: %w", err)
 	}
+	b.podShelf, b.serviceShelf = pods.GetIndexer(), services.GetIndexer()
 	ofPods, err := pods.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
 		AddFunc:    func(now any) { b.tell(0, now) },
 		UpdateFunc: func(before, now any) { b.tell(ofPod(before, now), before, now) },
@@ -161,11 +197,5 @@ func ownerOf(o client.Object) []string {
 func serviceMeta() *metav1.PartialObjectMetadata {
 	s := &metav1.PartialObjectMetadata{}
 	s.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Service"))
-	return s
-}
-
-func serviceMetaList() *metav1.PartialObjectMetadataList {
-	s := &metav1.PartialObjectMetadataList{}
-	s.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("ServiceList"))
 	return s
 }

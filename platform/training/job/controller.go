@@ -129,24 +129,15 @@ func (r *Reconciler[J]) ours(j J) bool {
 
 // world reads what belongs to a job.
 func (r *Reconciler[J]) world(ctx context.Context, j J) (world, error) {
-	in, of := client.InNamespace(j.GetNamespace()), client.MatchingFields{ownerIndex: string(j.GetUID())}
-
-	var pods corev1.PodList
-	if err := r.belongings.pods.List(ctx, &pods, in, of, client.UnsafeDisableDeepCopy); err != nil {
+	var w world
+	var err error
+	if w.pods, err = r.belongings.podsOf(j.GetUID()); err != nil {
 		return world{}, fmt.Errorf("list pods of %s: %w", r.name(j), err)
 	}
-	services := serviceMetaList()
-	if err := r.belongings.services.List(ctx, services, in, of, client.UnsafeDisableDeepCopy); err != nil {
+	if w.services, err = r.belongings.servicesOf(j.GetUID()); err != nil {
 		return world{}, fmt.Errorf("list services of %s: %w", r.name(j), err)
 	}
-
-	var w world
-	for i := range pods.Items {
-		w.pods = append(w.pods, &pods.Items[i])
-	}
-	for i := range services.Items {
-		w.services = append(w.services, &services.Items[i])
-	}
+	in, of := client.InNamespace(j.GetNamespace()), client.MatchingFields{ownerIndex: string(j.GetUID())}
 	for _, f := range furnitureOf(r.framework) {
 		list, err := f.list(r.client.Scheme())
 		if err != nil {
@@ -161,7 +152,7 @@ func (r *Reconciler[J]) world(ctx context.Context, j J) (world, error) {
 			return nil
 		})
 	}
-	if err := r.readDelegated(ctx, j, &w); err != nil {
+	if err := r.readDelegated(j, &w); err != nil {
 		return world{}, err
 	}
 	if r.gang == "" {
@@ -188,18 +179,14 @@ func (r *Reconciler[J]) ask(ctx context.Context, j J, w world) (*answer, error) 
 }
 
 // readDelegated reads the pods of the batch Job that runs a type of replica.
-func (r *Reconciler[J]) readDelegated(ctx context.Context, j J, w *world) error {
+func (r *Reconciler[J]) readDelegated(j J, w *world) error {
 	runner := runnerOf(r.framework.Traits(), j, w.furniture)
 	if runner == nil {
 		return nil
 	}
-	var pods corev1.PodList
-	of := client.MatchingFields{ownerIndex: string(runner.GetUID())}
-	if err := r.belongings.pods.List(ctx, &pods, client.InNamespace(j.GetNamespace()), of, client.UnsafeDisableDeepCopy); err != nil {
+	var err error
+	if w.delegated, err = r.belongings.podsOf(runner.GetUID()); err != nil {
 		return fmt.Errorf("list pods of %s's %s: %w", r.name(j), r.framework.Traits().Delegate, err)
-	}
-	for i := range pods.Items {
-		w.delegated = append(w.delegated, &pods.Items[i])
 	}
 	return nil
 }
