@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,9 +17,14 @@ import (
 )
 
 // APILogs reads logs as any cluster has them.
-func APILogs(core kubernetes.Interface) Logs { return apiLogs{core} }
+func APILogs(core kubernetes.Interface) Logs {
+	return apiLogs{core, &sync.Pool{New: func() any { return bufio.NewReaderSize(nil, maxLine) }}}
+}
 
-type apiLogs struct{ core kubernetes.Interface }
+type apiLogs struct {
+	core    kubernetes.Interface
+	readers *sync.Pool // of *bufio.Reader, since most logs are short
+}
 
 // maxLine is where a line is broken in two.
 const maxLine = 64 << 10
@@ -36,7 +42,9 @@ func (l apiLogs) Follow(ctx context.Context, c Container, after time.Time, over 
 		return fmt.Errorf("read log of container %s in pod %s/%s: %w", c.Name, c.Namespace, c.Pod, err)
 	}
 	defer stream.Close()
-	r := bufio.NewReaderSize(stream, maxLine)
+	r := l.readers.Get().(*bufio.Reader)
+	defer l.readers.Put(r)
+	r.Reset(stream)
 	var at time.Time
 	for begun := false; ; {
 		data, err := r.ReadSlice('\n')
