@@ -30,6 +30,7 @@ import (
 	"github.com/weir-ml/weir/cluster/etcd"
 	"github.com/weir-ml/weir/cluster/gpu"
 	"github.com/weir-ml/weir/cluster/metrics"
+	"github.com/weir-ml/weir/cluster/part"
 	"github.com/weir-ml/weir/cluster/pki"
 	"github.com/weir-ml/weir/cluster/scheduler"
 )
@@ -162,7 +163,9 @@ func (k *Cluster) startControlPlane(ctx context.Context, c Config, keys *keys) e
 
 	// etcd ends last: the others write while they end.
 	etcdCtx, stopEtcd := context.WithCancel(context.WithoutCancel(ctx))
-	e, err := etcd.Start(etcdCtx, etcd.Config{Dir: filepath.Join(c.Dir, "etcd"), Sockets: sockets, Log: filepath.Join(c.Dir, "logs", "etcd.log")})
+	e, err := part.Start(etcdCtx, "etcd", func(ctx context.Context) (*etcd.Server, error) {
+		return etcd.Start(ctx, etcd.Config{Dir: filepath.Join(c.Dir, "etcd"), Sockets: sockets, Log: filepath.Join(c.Dir, "logs", "etcd.log")})
+	})
 	if err != nil {
 		stopEtcd()
 		return err
@@ -174,7 +177,9 @@ func (k *Cluster) startControlPlane(ctx context.Context, c Config, keys *keys) e
 	}
 	c.Report("etcd")
 
-	api, err := apiserver.Start(ctx, keys.apiServer(c, e.Endpoint))
+	api, err := part.Start(ctx, part.APIServer, func(ctx context.Context) (*apiserver.Server, error) {
+		return apiserver.Start(ctx, keys.apiServer(c, e.Endpoint))
+	})
 	if err != nil {
 		stopEtcd()
 		return err
@@ -203,8 +208,10 @@ func (k *Cluster) startControlPlane(ctx context.Context, c Config, keys *keys) e
 	if err != nil {
 		return err
 	}
-	managing, err := controllermanager.Start(ctx, controllermanager.Config{
-		Kubeconfig: keys.file("controller-manager"), REST: controllersREST, Authority: keys.authority, SigningKey: keys.signing,
+	managing, err := part.Start(ctx, controllerPart, func(ctx context.Context) (<-chan error, error) {
+		return controllermanager.Start(ctx, controllermanager.Config{
+			Kubeconfig: keys.file("controller-manager"), REST: controllersREST, Authority: keys.authority, SigningKey: keys.signing,
+		})
 	})
 	if err != nil {
 		return err
@@ -214,7 +221,9 @@ func (k *Cluster) startControlPlane(ctx context.Context, c Config, keys *keys) e
 	if err != nil {
 		return err
 	}
-	placing, err := scheduler.Start(ctx, scheduler.Config{Kubeconfig: keys.file("scheduler"), REST: schedulerREST})
+	placing, err := part.Start(ctx, schedulerPart, func(ctx context.Context) (<-chan error, error) {
+		return scheduler.Start(ctx, scheduler.Config{Kubeconfig: keys.file("scheduler"), REST: schedulerREST})
+	})
 	if err != nil {
 		return err
 	}

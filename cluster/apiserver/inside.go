@@ -15,6 +15,8 @@ import (
 
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
+
+	"github.com/weir-ml/weir/cluster/part"
 )
 
 // Inside is how who lives in this process reaches the server, as the bearer of a
@@ -47,6 +49,7 @@ func (t *inside) RoundTrip(r *http.Request) (*http.Response, error) {
 
 	asked := t.received(r).WithContext(ctx)
 	go func() {
+		part.Enter(ctx, part.APIServer)
 		defer cancel()
 		defer stop()
 		defer asked.Body.Close()

@@ -18,6 +18,7 @@ import (
 	"github.com/weir-ml/weir/cluster"
 	"github.com/weir-ml/weir/cluster/namespaces"
 	"github.com/weir-ml/weir/cluster/network/outside"
+	"github.com/weir-ml/weir/cluster/part"
 	"github.com/weir-ml/weir/platform/admission"
 	"github.com/weir-ml/weir/platform/gateway/identity"
 	"github.com/weir-ml/weir/platform/training/progress"
@@ -186,7 +187,7 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 	}
 	var buckets *storage
 	if o.has("s3") {
-		buckets, err = startS3(ctx, dir, &m, people)
+		buckets, err = part.Start(ctx, "S3", func(ctx context.Context) (*storage, error) { return startS3(ctx, dir, &m, people) })
 		if err != nil {
 			return err
 		}
@@ -226,13 +227,17 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 	// What needs nothing but the API server starts side by side.
 	var starts errgroup.Group
 	if o.has("node") {
-		starts.Go(func() error { return k.StartNode(ctx) })
+		starts.Go(func() error {
+			part.Enter(ctx, "node")
+			return k.StartNode(ctx)
+		})
 	}
 	if !o.has("controllers") {
 		starts.Go(func() error { return withdrawAdmission(ctx, k.Inside) })
 	}
 	if o.has("controllers") {
 		starts.Go(func() error {
+			part.Enter(ctx, "controllers of the platform")
 			defer report("controllers of the platform")
 			return startPlatform(ctx, k.Inside, platform)
 		})
@@ -244,7 +249,10 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 		return err
 	}
 	if front != nil {
-		go func() { closed <- front.serve(ctx) }()
+		go func() {
+			part.Enter(ctx, "front door")
+			closed <- front.serve(ctx)
+		}()
 		s.Front = front.endpoint
 	}
 
