@@ -15,10 +15,19 @@ import (
 const (
 	// realName is the node that starts the pods.
 	realName = "real"
-	// operatorName is the node that stands in, with upstream's training operator
-	// where weir's controllers would be.
+	// insideName is the node that stands in, with weir's controllers in its process.
+	insideName = "stand-in, one process"
+	// operatorName is the same with upstream's training operator where weir's
+	// controllers would be.
 	operatorName = "stand-in, upstream's operator"
+	// controllersPart is what profiles of weir call its controllers.
+	controllersPart = "controllers of the platform"
 )
+
+// nodeNames are the nodes that can be asked for.
+func nodeNames() map[string]string {
+	return map[string]string{standInName: standInName, "one-process": insideName, realName: realName}
+}
 
 // ofTraining measures bursts of jobs, with a node that starts their pods and
 // with one that only says so.
@@ -53,13 +62,18 @@ func (b *bench) ofTraining(ctx context.Context) error {
 type starter func(context.Context, *weir, dynamic.Interface) (*controllers, error)
 
 // burst measures one burst, in a weir of its own so that the peak of memory is
-// its own too. Controllers have a process to themselves where there is no node,
-// since what they use can be told then.
+// its own too. What controllers take is told by their process where they have one,
+// and by profiles where weir has them in its own.
 func (b *bench) burst(ctx context.Context, node string, n int, workers int64, start starter) (err error) {
 	fmt.Fprintf(os.Stderr, "bench: %d jobs × %d, %s node\n", n, workers, node)
+	standsIn := node != realName
+	apart := standsIn && node != insideName
 	var flags []string
-	if node != realName {
+	switch {
+	case apart:
 		flags = []string{"--without", "controllers,node"}
+	case standsIn:
+		flags = []string{"--without", "node"}
 	}
 	w, err := b.withImage(ctx, flags...)
 	if err != nil {
@@ -74,13 +88,15 @@ func (b *bench) burst(ctx context.Context, node string, n int, workers int64, st
 		return err
 	}
 	processes := []int{w.pid}
-	if node != realName {
+	if apart {
 		controllers, err := start(ctx, w, objects)
 		if err != nil {
 			return err
 		}
 		defer controllers.stop()
 		processes = append(processes, controllers.pid)
+	}
+	if standsIn {
 		leave, err := startStandIn(ctx, w, core)
 		if err != nil {
 			return err
@@ -91,6 +107,10 @@ func (b *bench) burst(ctx context.Context, node string, n int, workers int64, st
 		return err
 	}
 
+	var parts *profiling
+	if node == insideName {
+		parts = profileParts(ctx, core)
+	}
 	before, err := usesOf(processes)
 	if err != nil {
 		return err
@@ -113,8 +133,15 @@ func (b *bench) burst(ctx context.Context, node string, n int, workers int64, st
 		peak += after[i].peak
 	}
 	controllersSpent, controllersPeak := "", ""
-	if node != realName {
+	if apart {
 		controllersSpent, controllersPeak = short((after[1].cpu-before[1].cpu)/time.Duration(n)), megabytes(after[1].peak)
+	}
+	if parts != nil {
+		share, err := parts.share(controllersPart)
+		if err != nil {
+			return err
+		}
+		controllersSpent = short(time.Duration(share * float64(spent) / float64(n)))
 	}
 	b.report.cells(fmt.Sprintf("%d × %d", n, workers), node, fmt.Sprintf("%.1f", float64(n)/all.done.Seconds()),
 		short(all.toFirst.median()), short(all.toFirst.quantile(0.95)), short(all.allPods),
