@@ -31,7 +31,7 @@ its own process, unless it is told --without controllers.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := withSlack(); err != nil {
-				return err
+				klog.ErrorS(err, "Timers stay punctual, which costs CPU")
 			}
 			go fewProcessors(cmd.Context())
 			config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
