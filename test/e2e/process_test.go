@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -56,4 +57,16 @@ func statOf(pid int) []string {
 func (p process) alive() bool {
 	fields := statOf(p.pid)
 	return len(fields) > 19 && fields[19] == p.began && fields[0] != "Z"
+}
+
+// What runs in the process says of which part it is, so that a profile tells what
+// each part takes.
+func TestPartsInProfiles(t *testing.T) {
+	s := begin(t)
+	there := s.must("kubectl", "get", "--raw", "/debug/pprof/goroutine?debug=1")
+	for _, part := range []string{"API server", "etcd", "controller manager", "scheduler", "node", "controllers of the platform", "S3", "front door"} {
+		if !strings.Contains(there, fmt.Sprintf(`"part":%q`, part)) {
+			t.Errorf("no goroutine is of part %q", part)
+		}
+	}
 }
