@@ -83,16 +83,25 @@ func (b *bench) startOperator(ctx context.Context, w *weir, objects dynamic.Inte
 	return o, nil
 }
 
+// writeFiles makes a folder of files, all of them at once: the operator reads them
+// as soon as it sees one.
 func writeFiles(dir string, files map[string][]byte) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
+		return err
+	}
+	next, err := os.MkdirTemp(filepath.Dir(dir), "next-")
+	if err != nil {
 		return err
 	}
 	for name, data := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(next, name), data, 0o600); err != nil {
 			return err
 		}
 	}
-	return nil
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	return os.Rename(next, dir)
 }
 
 // begin starts a program that writes to a log, and that is asked to end.
