@@ -86,7 +86,11 @@ func path(r schema.GroupVersionResource, namespace string) string {
 
 // send yields the metadata of what a request wrote.
 func send(ctx context.Context, r *rest.Request) (made metav1.PartialObjectMetadata, err error) {
-	data, err := r.SetHeader("Accept", metadataOnly).DoRaw(ctx)
+	result := r.SetHeader("Accept", metadataOnly).Do(ctx) // DoRaw loses what the API server says of a refusal.
+	if err := result.Error(); err != nil {
+		return made, err
+	}
+	data, err := result.Raw()
 	if err != nil {
 		return made, err
 	}

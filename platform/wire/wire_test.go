@@ -3,6 +3,7 @@ package wire_test
 import (
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -82,11 +83,11 @@ func TestRefusals(t *testing.T) {
 	if err := w.Create(t.Context(), services, newService("twice")); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Create(t.Context(), services, newService("twice")); !apierrors.IsAlreadyExists(err) {
+	if err := w.Create(t.Context(), services, newService("twice")); !apierrors.IsAlreadyExists(err) || err.Error() != `services "twice" already exists` {
 		t.Errorf("a name that is taken: %v", err)
 	}
 	bad := newService("not.a.label")
-	if err := w.Create(t.Context(), services, bad); !apierrors.IsInvalid(err) {
+	if err := w.Create(t.Context(), services, bad); !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), `metadata.name: Invalid value: "not.a.label"`) {
 		t.Errorf("a bad name: %v", err)
 	}
 	lost := newService("lost")
