@@ -284,9 +284,15 @@ func TestExplain(t *testing.T) {
 			kind, object, _ := strings.Cut(about, "/")
 			kind = strings.Replace(kind, "pvc", "persistentvolumeclaim", 1)
 			sentence, _, _ := strings.Cut(call(t, "", "explain", about, "-n", namespace).Out, "\n")
-			poll(t, "an event says the same", func() (bool, string) {
+			poll(t, "an event says the same, once", func() (bool, string) {
 				all := said(t, namespace, kind, object)
-				return len(all) == 1 && strings.HasPrefix(withoutReplica(all[0]), withoutReplica(sentence)[:30]), strings.Join(all, "\n")
+				same := 0
+				for _, e := range all { // A busy machine may have held it up by something else before.
+					if strings.HasPrefix(withoutReplica(e), withoutReplica(sentence)[:30]) {
+						same++
+					}
+				}
+				return same == 1, strings.Join(all, "\n")
 			})
 		})
 	}
