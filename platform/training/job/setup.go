@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"reflect"
-	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -90,7 +89,7 @@ func Setup[J training.Job](ctx context.Context, mgr ctrl.Manager, f Framework[J]
 	r := &Reconciler[J]{
 		framework: f, gang: gang(o.GangScheduler), hall: o.Hall,
 		client: mgr.GetClient(), belongings: o.Belongings, furniture: furniture, groups: mgr.GetCache(), live: mgr.GetAPIReader(),
-		writer: o.Writer, resource: training.GroupVersion.WithResource(strings.ToLower(t.Kind) + "s"),
+		writer: o.Writer, resource: resourceOf(training.GroupVersion.WithKind(t.Kind)),
 		recorder: o.Events.NewRecorder(mgr.GetScheme(), t.Operator), clock: clock.RealClock{}, metrics: counters,
 	}
 	toOwner := handler.EnqueueRequestsFromMapFunc(ownerOfKind(t.Kind))

@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -97,7 +98,7 @@ func (r *Reconciler[J]) failed(j J, reason string, o client.Object, kind string,
 func (r *Reconciler[J]) create(ctx context.Context, j J, objects []client.Object) error {
 	return inParallel(objects, func(o client.Object) error {
 		kind := kindOf(o).Kind
-		err := r.writer.Create(ctx, resourceOf(o), o)
+		err := r.writer.Create(ctx, resourceOf(kindOf(o)), o)
 		if apierrors.IsAlreadyExists(err) {
 			err = r.claim(ctx, j, o)
 			if err == nil || errors.Is(err, errGone) {
@@ -256,12 +257,11 @@ func kindOf(o client.Object) schema.GroupVersionKind {
 	return corev1.SchemeGroupVersion.WithKind("Service")
 }
 
-// resourceOf is where pods and services are made.
-func resourceOf(o client.Object) schema.GroupVersionResource {
-	if _, ok := o.(*corev1.Pod); ok {
-		return corev1.SchemeGroupVersion.WithResource("pods")
-	}
-	return corev1.SchemeGroupVersion.WithResource("services")
+// resourceOf is where objects of a kind are written. All kinds of jobs, and pods and
+// services, are called as the rule has it.
+func resourceOf(kind schema.GroupVersionKind) schema.GroupVersionResource {
+	plural, _ := meta.UnsafeGuessKindToResource(kind)
+	return plural
 }
 
 // word is a kind as events write it in a sentence.
