@@ -209,3 +209,14 @@ func timeOf(e *corev1.Event) time.Time {
 	}
 	return e.CreationTimestamp.Time
 }
+
+// beginOf is when an event happened first.
+func beginOf(e *corev1.Event) time.Time {
+	switch {
+	case !e.FirstTimestamp.IsZero():
+		return e.FirstTimestamp.Time
+	case !e.EventTime.IsZero():
+		return e.EventTime.Time
+	}
+	return e.CreationTimestamp.Time
+}

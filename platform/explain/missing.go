@@ -3,7 +3,9 @@ package explain
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -82,23 +84,64 @@ func sourceOf(pod *corev1.Pod, volume, kind string) string {
 	return volume
 }
 
-// ofVolumes explains a pod that waits for a volume.
+// settleMounts is how long mounts of a pod must go on failing before they hold it
+// up: the kubelet tries again after half a second, one, two and four, and mostly
+// succeeds.
+const settleMounts = 5 * time.Second
+
+// mountFailures are the reasons of the events about mounts that failed.
+var mountFailures = []string{"FailedMount", "FailedAttachVolume", "FailedMapVolume"}
+
+// ofVolumes explains a pod that waits for a volume. One whose mounts have not
+// failed for long moves yet, whatever they fail by.
 func ofVolumes(pod *corev1.Pod, f facts) (Explanation, bool) {
 	if pod.Status.Phase == corev1.PodRunning {
 		return Explanation{}, false
 	}
-	last := newest(f.events, "FailedMount", "FailedAttachVolume", "FailedMapVolume", "Pulling", "Pulled", "Started")
+	last := newest(f.events, append([]string{"Pulling", "Pulled", "Started"}, mountFailures...)...)
 	if last == nil || last.Type != corev1.EventTypeWarning {
 		return Explanation{}, false
 	}
+	e := ofMount(pod, f.events, last)
+	if !mountsKeepFailing(f.events) {
+		e.State, e.Remedy = Moving, ""
+		e.Sentence += " Its node tries again."
+	}
+	return e, true
+}
+
+// mountsKeepFailing is whether mounts failed again some time after they did first,
+// or the kubelet has waited for them until it gave up, which is two minutes.
+func mountsKeepFailing(events []corev1.Event) bool {
+	var first, last time.Time
+	for i := range events {
+		e := &events[i]
+		if !slices.Contains(mountFailures, e.Reason) {
+			continue
+		}
+		if strings.HasPrefix(e.Message, "Unable to attach or mount volumes") {
+			return true
+		}
+		if began := beginOf(e); first.IsZero() || began.Before(first) {
+			first = began
+		}
+		if ended := timeOf(e); ended.After(last) {
+			last = ended
+		}
+	}
+	return last.Sub(first) >= settleMounts
+}
+
+// ofMount explains a pod by the events about its mounts, of which one is the last.
+func ofMount(pod *corev1.Pod, events []corev1.Event, last *corev1.Event) Explanation {
 	// "Timed out waiting" says less than the failure it waited for.
-	for _, e := range f.events {
+	for _, e := range events {
 		if e.Reason != "FailedMount" {
 			continue
 		}
 		if x, found := missingObject(pod, e.Message); found {
 			x.Sentence = fmt.Sprintf("pod %s needs %s", pod.Name, x.Sentence)
-			return x, true
+			return x
 		}
 	}
 	// To give files to a user whom a user namespace does not have is not valid.
@@ -108,12 +151,12 @@ func ofVolumes(pod *corev1.Pod, f facts) (Explanation, bool) {
 			Reason:   "UserNotFound",
 			Sentence: fmt.Sprintf("Pod %s runs as a user who does not exist on its node, and cannot be given its volumes: %s", pod.Name, sentence(last.Message)),
 			Remedy:   "Leave runAsUser out of the pod, or have the node know more users: weir without root needs subordinate ids for that (newuidmap, /etc/subuid and /etc/subgid).",
-		}, true
+		}
 	}
 	return Explanation{
 		State:    Stuck,
 		Reason:   "VolumeNotMounted",
 		Sentence: fmt.Sprintf("Pod %s waits for a volume: %s", pod.Name, sentence(last.Message)),
 		Remedy:   "Correct the volumes of the pod.",
-	}, true
+	}
 }

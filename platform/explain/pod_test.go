@@ -154,8 +154,8 @@ func TestOfPod(t *testing.T) {
 			why: "For volumes the kubelet says it in events, and says less in the later ones.",
 			pod: podOf(waiting("ContainerCreating", "")),
 			facts: facts{events: events(
-				warning("FailedMount", `MountVolume.SetUp failed for volume "v" : secret "keys" not found`),
-				warning("FailedMount", `Unable to attach or mount volumes: unmounted volumes=[v], unattached volumes=[], failed to process volumes=[]: timed out waiting for the condition`),
+				again(6*time.Second, warning("FailedMount", `MountVolume.SetUp failed for volume "v" : secret "keys" not found`)),
+				at(2*time.Minute, warning("FailedMount", `Unable to attach or mount volumes: unmounted volumes=[v], unattached volumes=[], failed to process volumes=[]: timed out waiting for the condition`)),
 			)},
 			want: Explanation{State: Stuck, Reason: "SecretNotFound",
 				Sentence: `Pod w needs Secret "keys", which does not exist.`,
@@ -165,7 +165,7 @@ func TestOfPod(t *testing.T) {
 			why: "The event names the volume only; the pod knows of what it is.",
 			pod: podOf(waiting("ContainerCreating", ""), volume(corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "settings"}}})),
 			facts: facts{events: events(
-				warning("FailedMount", `MountVolume.SetUp failed for volume "v" : configmap references non-existent config key: lr`),
+				again(6*time.Second, warning("FailedMount", `MountVolume.SetUp failed for volume "v" : configmap references non-existent config key: lr`)),
 			)},
 			want: Explanation{State: Stuck, Reason: "ConfigMapKeyNotFound",
 				Sentence: `Pod w needs key "lr" of ConfigMap "settings", which has no such key.`,
@@ -175,11 +175,67 @@ func TestOfPod(t *testing.T) {
 			why: "A node in a user namespace cannot give a token to a user whom it does not have; the volume is not to blame.",
 			pod: podOf(waiting("ContainerCreating", "")),
 			facts: facts{events: events(
-				warning("FailedMount", `MountVolume.SetUp failed for volume "v" : chown /pods/v/token: invalid argument`),
+				again(6*time.Second, warning("FailedMount", `MountVolume.SetUp failed for volume "v" : chown /pods/v/token: invalid argument`)),
 			)},
 			want: Explanation{State: Stuck, Reason: "UserNotFound",
 				Sentence: `Pod w runs as a user who does not exist on its node, and cannot be given its volumes: MountVolume.SetUp failed for volume "v" : chown /pods/v/token: invalid argument.`,
 				Remedy:   "Leave runAsUser out of the pod, or have the node know more users: weir without root needs subordinate ids for that (newuidmap, /etc/subuid and /etc/subgid)."},
+		},
+		"TokenComesLate": {
+			why:   "What fails once succeeds mostly when the kubelet tries again, so nobody is told what to do.",
+			pod:   podOf(waiting("ContainerCreating", "")),
+			facts: facts{events: events(warning("FailedMount", `MountVolume.SetUp failed for volume "v" : failed to fetch token: no relationship found`))},
+			want: Explanation{State: Moving, Reason: "VolumeNotMounted",
+				Sentence: `Pod w waits for a volume: MountVolume.SetUp failed for volume "v" : failed to fetch token: no relationship found. Its node tries again.`},
+		},
+		"TokenComesLateTwice": {
+			why:   "A second try that fails soon after the first says no more.",
+			pod:   podOf(waiting("ContainerCreating", "")),
+			facts: facts{events: events(again(4*time.Second, warning("FailedMount", `MountVolume.SetUp failed for volume "v" : failed to fetch token: no relationship found`)))},
+			want: Explanation{State: Moving, Reason: "VolumeNotMounted",
+				Sentence: `Pod w waits for a volume: MountVolume.SetUp failed for volume "v" : failed to fetch token: no relationship found. Its node tries again.`},
+		},
+		"TokenDoesNotCome": {
+			why:   "It still fails seconds after it did first: that does not pass by itself.",
+			pod:   podOf(waiting("ContainerCreating", "")),
+			facts: facts{events: events(again(5*time.Second, warning("FailedMount", `MountVolume.SetUp failed for volume "v" : failed to fetch token: no relationship found`)))},
+			want: Explanation{State: Stuck, Reason: "VolumeNotMounted",
+				Sentence: `Pod w waits for a volume: MountVolume.SetUp failed for volume "v" : failed to fetch token: no relationship found.`,
+				Remedy:   "Correct the volumes of the pod."},
+		},
+		"MountFailsInOtherWords": {
+			why: "It is one trouble, though each try says another thing of it.",
+			pod: podOf(waiting("ContainerCreating", "")),
+			facts: facts{events: events(
+				at(0, warning("FailedAttachVolume", `AttachVolume.Attach failed for volume "v" : request 17 timed out`)),
+				at(8*time.Second, warning("FailedMount", `MountVolume.SetUp failed for volume "v" : request 18 timed out`)),
+			)},
+			want: Explanation{State: Stuck, Reason: "VolumeNotMounted",
+				Sentence: `Pod w waits for a volume: MountVolume.SetUp failed for volume "v" : request 18 timed out.`,
+				Remedy:   "Correct the volumes of the pod."},
+		},
+		"MountInASeries": {
+			why:   "New events count how often they happened in a series of their own.",
+			pod:   podOf(waiting("ContainerCreating", "")),
+			facts: facts{events: events(series(8*time.Second, warning("FailedMount", `MountVolume.SetUp failed for volume "v" : connection refused`)))},
+			want: Explanation{State: Stuck, Reason: "VolumeNotMounted",
+				Sentence: `Pod w waits for a volume: MountVolume.SetUp failed for volume "v" : connection refused.`,
+				Remedy:   "Correct the volumes of the pod."},
+		},
+		"MountTimedOut": {
+			why:   "The kubelet has waited two minutes before it says so first.",
+			pod:   podOf(waiting("ContainerCreating", "")),
+			facts: facts{events: events(warning("FailedMount", `Unable to attach or mount volumes: unmounted volumes=[v], unattached volumes=[], failed to process volumes=[]: timed out waiting for the condition`))},
+			want: Explanation{State: Stuck, Reason: "VolumeNotMounted",
+				Sentence: `Pod w waits for a volume: Unable to attach or mount volumes: unmounted volumes=[v], unattached volumes=[], failed to process volumes=[]: timed out waiting for the condition.`,
+				Remedy:   "Correct the volumes of the pod."},
+		},
+		"SecretComesLate": {
+			why:   "Who applies a pod before its Secret is not told to create it; what it waits for is.",
+			pod:   podOf(waiting("ContainerCreating", "")),
+			facts: facts{events: events(warning("FailedMount", `MountVolume.SetUp failed for volume "v" : secret "keys" not found`))},
+			want: Explanation{State: Moving, Reason: "SecretNotFound",
+				Sentence: `Pod w needs Secret "keys", which does not exist. Its node tries again.`},
 		},
 		"ClaimNotFound": {
 			why:   "A volume from a claim that is not there.",
@@ -537,3 +593,26 @@ func normal(reason, message string) corev1.Event {
 func warning(reason, message string) corev1.Event {
 	return corev1.Event{Type: corev1.EventTypeWarning, Reason: reason, Message: message}
 }
+
+// at is an event that happened once, so long after the first of a case.
+func at(after time.Duration, e corev1.Event) corev1.Event {
+	e.FirstTimestamp = metav1.NewTime(firstEvent.Add(after))
+	e.LastTimestamp = e.FirstTimestamp
+	return e
+}
+
+// again is an event that happened again and again, for so long.
+func again(lasting time.Duration, e corev1.Event) corev1.Event {
+	e = at(0, e)
+	e.LastTimestamp = metav1.NewTime(firstEvent.Add(lasting))
+	return e
+}
+
+// series is the same as new events say it.
+func series(lasting time.Duration, e corev1.Event) corev1.Event {
+	e.EventTime = metav1.NewMicroTime(firstEvent)
+	e.Series = &corev1.EventSeries{LastObservedTime: metav1.NewMicroTime(firstEvent.Add(lasting))}
+	return e
+}
+
+var firstEvent = time.Unix(1e9, 0)
