@@ -53,7 +53,9 @@ func (b *bench) startOperator(ctx context.Context, w *weir, objects dynamic.Inte
 
 	c := exec.CommandContext(ctx, filepath.Join(b.operator, "bin", "training-operator"),
 		"--metrics-bind-address=0", "--health-probe-bind-address=0", "--controller-threads=8", "--kube-api-qps=2000", "--kube-api-burst=4000")
-	c.Env = append(os.Environ(), "KUBECONFIG="+filepath.Join(w.dir, "kubeconfig"))
+	// Its webhooks look for their certificate below TMPDIR, and what waits for it does
+	// so in /tmp: it ends if these are two places.
+	c.Env = append(os.Environ(), "KUBECONFIG="+filepath.Join(w.dir, "kubeconfig"), "TMPDIR=/tmp")
 	o, err := begin(c, filepath.Join(w.dir, "operator.log"))
 	if err != nil {
 		return nil, err
