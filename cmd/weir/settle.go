@@ -73,33 +73,52 @@ func settle(ctx context.Context) {
 
 // releaseProgram takes the pages of the program out of this process. They are as
 // in its file, and those that are needed are there again when they are touched.
+// Where something was written it is nowhere else, also where no more may be: a
+// linker fills in addresses first, and then lets them be read only.
 func releaseProgram() error {
 	program, err := os.Readlink("/proc/self/exe")
 	if err != nil {
 		return fmt.Errorf("find the program: %w", err)
 	}
-	maps, err := os.Open("/proc/self/maps")
+	maps, err := os.Open("/proc/self/smaps")
 	if err != nil {
 		return fmt.Errorf("read what memory holds: %w", err)
 	}
 	defer maps.Close()
+	area := "" // of the program, as it is in its file so far as is read
 	lines := bufio.NewScanner(maps)
 	for lines.Scan() {
+		what, rest, _ := strings.Cut(lines.Text(), " ")
+		nothing := strings.TrimSpace(rest) == "0 kB"
+		switch {
 		// 00400000-02c5d000 r-xp 00000000 fe:00 132 /usr/bin/weir
-		if !strings.HasSuffix(lines.Text(), " "+program) {
-			continue
-		}
-		var from, to uintptr
-		var rights string
-		if _, err := fmt.Sscanf(lines.Text(), "%x-%x %s", &from, &to, &rights); err != nil {
-			return fmt.Errorf("read %q of what memory holds: %w", lines.Text(), err)
-		}
-		if strings.Contains(rights, "w") {
-			continue // What was written there is nowhere else.
-		}
-		if _, _, errno := unix.Syscall(unix.SYS_MADVISE, from, to-from, unix.MADV_DONTNEED); errno != 0 {
-			return fmt.Errorf("release %s: %w", lines.Text(), errno)
+		case !strings.HasSuffix(what, ":"):
+			if area = ""; strings.HasSuffix(rest, " "+program) {
+				area = lines.Text()
+			}
+		case what == "Anonymous:" && !nothing:
+			area = ""
+		case what == "Swap:" && nothing && area != "":
+			if err := release(area); err != nil {
+				return err
+			}
 		}
 	}
 	return lines.Err()
+}
+
+// release takes an area out of this process, unless it may be written to.
+func release(area string) error {
+	var from, to uintptr
+	var rights string
+	if _, err := fmt.Sscanf(area, "%x-%x %s", &from, &to, &rights); err != nil {
+		return fmt.Errorf("read %q of what memory holds: %w", area, err)
+	}
+	if strings.Contains(rights, "w") {
+		return nil
+	}
+	if _, _, errno := unix.Syscall(unix.SYS_MADVISE, from, to-from, unix.MADV_DONTNEED); errno != 0 {
+		return fmt.Errorf("release %s: %w", area, errno)
+	}
+	return nil
 }
