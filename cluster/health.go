@@ -28,8 +28,9 @@ type Part struct {
 const patience = 2 * time.Second
 
 // Parts looks how each part is, in the way of those who need it where there is one:
-// a name server is asked for a name.
-func (k *Cluster) Parts(ctx context.Context) []Part {
+// a name server is asked for a name. Others, which are not the cluster's, come after
+// those; all are looked at at once.
+func (k *Cluster) Parts(ctx context.Context, others ...Probe) []Part {
 	client, err := kubernetes.NewForConfig(k.REST)
 	if err != nil {
 		return []Part{{"API server", err}}
@@ -40,7 +41,7 @@ func (k *Cluster) Parts(ctx context.Context) []Part {
 	runs := func(part string) func(context.Context) error {
 		return func(context.Context) error { return k.hasEnded(part) }
 	}
-	probes := []probe{
+	probes := []Probe{
 		{"API server", ask("/readyz")},
 		{"etcd", ask("/readyz/etcd")},
 		{controllerPart, runs(controllerPart)},
@@ -48,42 +49,42 @@ func (k *Cluster) Parts(ctx context.Context) []Part {
 	}
 	if node := k.config.Node; node != nil {
 		probes = append(probes,
-			probe{"kubelet", ask("/api/v1/nodes/" + nodeName + "/proxy/healthz")},
-			probe{"node " + nodeName, func(ctx context.Context) error { return takesPods(ctx, client) }},
-			probe{"metrics", ask("/apis/metrics.k8s.io/v1beta1")},
+			Probe{"kubelet", ask("/api/v1/nodes/" + nodeName + "/proxy/healthz")},
+			Probe{"node " + nodeName, func(ctx context.Context) error { return takesPods(ctx, client) }},
+			Probe{"metrics", ask("/apis/metrics.k8s.io/v1beta1")},
 		)
 		if !node.Plain {
 			probes = append(probes,
-				probe{"DNS", resolves},
-				probe{"services", connects(netip.AddrPortFrom(kubernetesIP, 443))},
+				Probe{"DNS", resolves},
+				Probe{"services", connects(netip.AddrPortFrom(kubernetesIP, 443))},
 			)
 		}
 		if k.where.out != nil {
-			probes = append(probes, probe{"way out of the machine", connects(netip.AddrPortFrom(k.where.out.DNS, 53))})
+			probes = append(probes, Probe{"way out of the machine", connects(netip.AddrPortFrom(k.where.out.DNS, 53))})
 		}
 	}
-	return look(ctx, probes)
+	return look(ctx, append(probes, others...))
 }
 
-// A probe finds out why a part does not work.
-type probe struct {
-	part string
-	fail func(context.Context) error
+// A Probe finds out why a part does not work.
+type Probe struct {
+	Part string
+	Fail func(context.Context) error
 }
 
 // look tries all probes at once.
-func look(ctx context.Context, probes []probe) []Part {
+func look(ctx context.Context, probes []Probe) []Part {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	parts := make([]Part, len(probes))
 	var all sync.WaitGroup
 	for i, p := range probes {
 		all.Go(func() {
-			err := p.fail(ctx)
+			err := p.Fail(ctx)
 			if err != nil && ctx.Err() != nil {
 				err = fmt.Errorf("it says nothing within %s: %w", patience, err)
 			}
-			parts[i] = Part{p.part, err}
+			parts[i] = Part{p.Part, err}
 		})
 	}
 	all.Wait()

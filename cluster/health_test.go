@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,7 +57,7 @@ func TestWhyAPartDoesNotWork(t *testing.T) {
 		"Failed":   {"it ended, and said why", end("failed", errors.New("out of leases")), "it has ended: out of leases"},
 		"Taken":    {"somebody listens there", connects(server.Listener.Addr().(*net.TCPAddr).AddrPort()), ""},
 	} {
-		got := look(t.Context(), []probe{{part, c.fail}})[0]
+		got := look(t.Context(), []Probe{{part, c.fail}})[0]
 		said := ""
 		if got.Err != nil {
 			said = got.Err.Error()
@@ -65,7 +66,38 @@ func TestWhyAPartDoesNotWork(t *testing.T) {
 			t.Errorf("%s, %s: %q, want %q", part, c.why, said, c.want)
 		}
 	}
-	if got := look(ctx, []probe{{"late", late}})[0]; got.Err == nil || !strings.HasPrefix(got.Err.Error(), "it says nothing within 2s") {
+	if got := look(ctx, []Probe{{"late", late}})[0]; got.Err == nil || !strings.HasPrefix(got.Err.Error(), "it says nothing within 2s") {
 		t.Errorf("of a part that takes too long it is said: %v", got.Err)
+	}
+}
+
+// Parts that are not the cluster's come after its own, and none waits for another:
+// of these two each waits until the other is looked at.
+func TestPartsAreLookedAtAtOnce(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	k := &Cluster{REST: &rest.Config{Host: server.URL}}
+	met := make(chan struct{})
+	parts := k.Parts(t.Context(),
+		Probe{"one", func(ctx context.Context) error {
+			select {
+			case met <- struct{}{}:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}},
+		Probe{"other", func(ctx context.Context) error {
+			select {
+			case <-met:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}},
+	)
+	last := parts[len(parts)-2:]
+	if want := []Part{{Name: "one"}, {Name: "other"}}; !slices.Equal(last, want) {
+		t.Errorf("the last parts are %v, want %v", last, want)
 	}
 }

@@ -47,7 +47,7 @@ type frontDoor struct {
 	open     bool // to others than this machine
 	settings *reread
 	audit    *lumberjack.Logger
-	members  []member
+	members  []cluster.Probe
 	secret   string // of the link that signs the owner in
 }
 
@@ -85,7 +85,7 @@ func openFrontDoor(ctx context.Context, dir string, k *cluster.Cluster, m *machi
 			return authority.CertPEM()
 		},
 		Limits:  func() gateway.RequestLimits { return f.settings.settings().FrontDoor.Limits },
-		Machine: func(ctx context.Context) any { return howItFares(ctx, k, dir, f.gateway, f.members) },
+		Machine: func(ctx context.Context) any { return howItFares(ctx, k, dir, f.members) },
 	}
 	if buckets != nil {
 		trusted := x509.NewCertPool()

@@ -204,7 +204,7 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 			return err
 		}
 		defer front.close()
-		front.members = membersOf(k, dir, o)
+		front.members = membersOf(k, dir, front.gateway, o)
 		platform.Front, platform.Callers, platform.Metrics = front.gateway, k.REST, o.has("metrics")
 		platform.Tensorboards.Idle = time.Hour
 		if o.has("controllers") && o.has("metrics") {

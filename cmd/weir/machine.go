@@ -42,25 +42,22 @@ type partAnswer struct {
 	Message string `json:"message,omitempty"`
 }
 
-// A member is a part of weir besides those of its cluster, and looks why it does not
-// work.
-type member struct {
-	name string
-	fail func(context.Context) error
-}
-
-// membersOf are the parts of a weir that has the parts that o says.
-func membersOf(k *cluster.Cluster, dir string, o upOptions) []member {
-	var all []member
+// membersOf look at the parts of a weir besides those of its cluster, if it has the
+// parts that o says.
+func membersOf(k *cluster.Cluster, dir string, g *gateway.Gateway, o upOptions) []cluster.Probe {
+	var all []cluster.Probe
+	if o.has("s3") {
+		all = append(all, cluster.Probe{Part: "S3", Fail: g.StorageHealth})
+	}
 	if o.has("controllers") {
-		all = append(all, member{"controllers of jobs", func(ctx context.Context) error { return knowsJobs(ctx, k) }})
+		all = append(all, cluster.Probe{Part: "controllers of jobs", Fail: func(ctx context.Context) error { return knowsJobs(ctx, k) }})
 	}
 	folders := []struct{ name, at string }{{"registry", imagesDir(dir)}}
 	if o.has("node") {
 		folders = append(folders, []struct{ name, at string }{{"environments", environmentsDir(dir)}, {"volumes", filepath.Join(dir, "volumes")}}...)
 	}
 	for _, f := range folders {
-		all = append(all, member{f.name, func(context.Context) error { return keeps(f.at) }})
+		all = append(all, cluster.Probe{Part: f.name, Fail: func(context.Context) error { return keeps(f.at) }})
 	}
 	return all
 }
@@ -97,8 +94,8 @@ func keeps(folder string) error {
 	return nil
 }
 
-// howItFares looks at each part.
-func howItFares(ctx context.Context, k *cluster.Cluster, dir string, g *gateway.Gateway, others []member) machineAnswer {
+// howItFares looks at each part, of the cluster's and of others.
+func howItFares(ctx context.Context, k *cluster.Cluster, dir string, others []cluster.Probe) machineAnswer {
 	a := machineAnswer{Version: version, Missing: []string{}, Parts: []partAnswer{}}
 	if s, err := lastState(dir); err == nil && s != nil {
 		a.Started, a.Ready, a.Namespaces = s.Started, s.Ready, s.Namespaces
@@ -110,14 +107,8 @@ func howItFares(ctx context.Context, k *cluster.Cluster, dir string, g *gateway.
 			a.Kubernetes = v.GitVersion
 		}
 	}
-	for _, p := range k.Parts(ctx) {
+	for _, p := range k.Parts(ctx, others...) {
 		a.part(p.Name, p.Err)
-	}
-	if there, err := g.StorageHealth(ctx); there {
-		a.part("S3", err)
-	}
-	for _, m := range others {
-		a.part(m.name, m.fail(ctx))
 	}
 	return a
 }

@@ -323,11 +323,8 @@ func (g *Gateway) showKeys(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// StorageHealth says why S3 does not answer, and whether there is one.
-func (g *Gateway) StorageHealth(ctx context.Context) (there bool, err error) {
-	if g.store == nil {
-		return false, nil
-	}
-	_, err = g.store.buckets(ctx)
-	return true, err
+// StorageHealth says why S3 does not answer, where there is one.
+func (g *Gateway) StorageHealth(ctx context.Context) error {
+	_, err := g.store.buckets(ctx)
+	return err
 }
