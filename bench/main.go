@@ -81,7 +81,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	bursts := flags.String("bursts", "100,500,2000", "training jobs at once, for the part training")
 	flags.Int64Var(&b.workers, "workers", 1000, "workers of the largest job, for the part training; 0 is none")
 	upload := flags.Int64("upload", 1000, "megabytes of the file that goes through the front door, for the part upload")
-	nodes := flags.String("nodes", standInName+",one-process,"+realName, "who runs the pods, one after another, for the part training")
+	nodes := flags.String("nodes", strings.Join([]string{standInName, askInside, realName}, ","), "who runs the pods, one after another, for the part training")
 	flags.StringVar(&b.operator, "operator", "", "a copy of upstream's training-operator with its program at bin/training-operator, to be measured beside, for the part training")
 	only := flags.String("only", "", "parts to measure, with commas between; all but images, gateway, pages, training and upload if empty")
 	if err := flags.Parse(args); err != nil {
@@ -98,7 +98,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	for _, n := range strings.Split(*nodes, ",") {
 		name, ok := nodeNames()[n]
 		if !ok {
-			return fmt.Errorf("-nodes: there is no node %q; name some of %s, one-process and %s, with commas between", n, standInName, realName)
+			return fmt.Errorf("-nodes: there is no node %q; name some of %s, %s and %s, with commas between", n, standInName, askInside, realName)
 		}
 		b.nodes = append(b.nodes, name)
 	}

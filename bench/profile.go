@@ -7,10 +7,9 @@ import (
 
 	"github.com/google/pprof/profile"
 	"k8s.io/client-go/kubernetes"
-)
 
-// partLabel is how samples of weir's profiles say of which part they are.
-const partLabel = "part"
+	"github.com/weir-ml/weir/kit/part"
+)
 
 // window is how long one profile of several is taken.
 const window = 5 * time.Second
@@ -40,7 +39,7 @@ func (p *profiling) take(ctx context.Context, core kubernetes.Interface) error {
 			return fmt.Errorf("read a profile: %w", err)
 		}
 		for _, s := range one.Sample {
-			if of := s.Label[partLabel]; len(of) > 0 {
+			if of := s.Label[part.Label]; len(of) > 0 {
 				p.took[of[0]] += time.Duration(s.Value[1]) // of samples, and nanoseconds
 			}
 		}
@@ -54,7 +53,7 @@ func (p *profiling) take(ctx context.Context, core kubernetes.Interface) error {
 
 // share ends it, and is how much of what all parts took one took. What is nobody's
 // own, such as the collection of garbage, counts for each by what else it took.
-func (p *profiling) share(part string) (float64, error) {
+func (p *profiling) share(of string) (float64, error) {
 	close(p.over)
 	if err := <-p.done; err != nil {
 		return 0, err
@@ -63,8 +62,8 @@ func (p *profiling) share(part string) (float64, error) {
 	for _, d := range p.took {
 		all += d
 	}
-	if p.took[part] == 0 {
-		return 0, fmt.Errorf("no sample of the profile is of part %q", part)
+	if p.took[of] == 0 {
+		return 0, fmt.Errorf("no sample of the profile is of part %q", of)
 	}
-	return p.took[part].Seconds() / all.Seconds(), nil
+	return p.took[of].Seconds() / all.Seconds(), nil
 }

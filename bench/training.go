@@ -10,23 +10,24 @@ import (
 	"time"
 
 	"k8s.io/client-go/dynamic"
+
+	"github.com/weir-ml/weir/kit/part"
 )
 
 const (
 	// realName is the node that starts the pods.
 	realName = "real"
-	// insideName is the node that stands in, with weir's controllers in its process.
-	insideName = "stand-in, one process"
+	// insideName is the node that stands in, with weir's controllers in its process;
+	// it is asked for by a name without blanks.
+	insideName, askInside = "stand-in, one process", "one-process"
 	// operatorName is the same with upstream's training operator where weir's
 	// controllers would be.
 	operatorName = "stand-in, upstream's operator"
-	// controllersPart is what profiles of weir call its controllers.
-	controllersPart = "controllers of the platform"
 )
 
 // nodeNames are the nodes that can be asked for.
 func nodeNames() map[string]string {
-	return map[string]string{standInName: standInName, "one-process": insideName, realName: realName}
+	return map[string]string{standInName: standInName, askInside: insideName, realName: realName}
 }
 
 // ofTraining measures bursts of jobs, with a node that starts their pods and
@@ -137,7 +138,7 @@ func (b *bench) burst(ctx context.Context, node string, n int, workers int64, st
 		controllersSpent, controllersPeak = short((after[1].cpu-before[1].cpu)/time.Duration(n)), megabytes(after[1].peak)
 	}
 	if parts != nil {
-		share, err := parts.share(controllersPart)
+		share, err := parts.share(part.Platform)
 		if err != nil {
 			return err
 		}

@@ -30,9 +30,9 @@ import (
 	"github.com/weir-ml/weir/cluster/etcd"
 	"github.com/weir-ml/weir/cluster/gpu"
 	"github.com/weir-ml/weir/cluster/metrics"
-	"github.com/weir-ml/weir/cluster/part"
 	"github.com/weir-ml/weir/cluster/pki"
 	"github.com/weir-ml/weir/cluster/scheduler"
+	"github.com/weir-ml/weir/kit/part"
 )
 
 // Addresses inside the cluster. They mean nothing outside of it.

@@ -16,7 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 
-	"github.com/weir-ml/weir/cluster/part"
+	"github.com/weir-ml/weir/kit/part"
 )
 
 // Inside is how who lives in this process reaches the server, as the bearer of a

@@ -18,7 +18,7 @@ import (
 	"github.com/weir-ml/weir/cluster"
 	"github.com/weir-ml/weir/cluster/namespaces"
 	"github.com/weir-ml/weir/cluster/network/outside"
-	"github.com/weir-ml/weir/cluster/part"
+	"github.com/weir-ml/weir/kit/part"
 	"github.com/weir-ml/weir/platform/admission"
 	"github.com/weir-ml/weir/platform/gateway/identity"
 	"github.com/weir-ml/weir/platform/training/progress"
@@ -237,8 +237,8 @@ func run(ctx context.Context, dir string, o upOptions, m machine, out io.Writer)
 	}
 	if o.has("controllers") {
 		starts.Go(func() error {
-			part.Enter(ctx, "controllers of the platform")
-			defer report("controllers of the platform")
+			part.Enter(ctx, part.Platform)
+			defer report(part.Platform)
 			return startPlatform(ctx, k.Inside, platform)
 		})
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/weir-ml/weir/cluster/part"
+	"github.com/weir-ml/weir/kit/part"
 )
 
 // What comes of a part's start is of the part, and who started it is not.
