@@ -136,7 +136,7 @@ func (h *hearing) listen(all coreinformers.Interface) error {
 		},
 		DeleteFunc: func(o any) {
 			if key, err := cache.DeletionHandlingObjectToName(o); err == nil {
-				h.selectors.drop(types.NamespacedName(key))
+				h.selectors.put(types.NamespacedName(key), nil)
 			}
 			for _, each := range h.handlers {
 				each.OnDelete(o)

@@ -42,10 +42,7 @@ func TestSelectors(t *testing.T) {
 	for range 20_000 {
 		service := types.NamespacedName{Namespace: fmt.Sprint(random.IntN(2)), Name: fmt.Sprint(random.IntN(30))}
 		switch random.IntN(5) {
-		case 0:
-			s.drop(service)
-			delete(all, service)
-		case 1:
+		case 0, 1:
 			s.put(service, nil)
 			delete(all, service)
 		default:
@@ -68,10 +65,10 @@ func TestSelectors(t *testing.T) {
 		}
 	}
 	for service := range all {
-		s.drop(service)
+		s.put(service, nil)
 	}
-	if len(s.namespaces) != 0 {
-		t.Errorf("of services that are gone there is left: %v", s.namespaces)
+	if len(s.shelf.at)+len(s.shelf.laid) != 0 {
+		t.Errorf("of services that are gone there is left: %v, %v", s.shelf.at, s.shelf.laid)
 	}
 }
 
@@ -89,7 +86,7 @@ func TestSelectorsSpread(t *testing.T) {
 	}
 	looked := 0
 	for k, v := range selector(7, 1) {
-		looked += len(s.namespaces[""].under[label{k, v}])
+		looked += len(s.shelf.at[place{"", k, v}])
 	}
 	if looked > len(selector(7, 1))*workers {
 		t.Errorf("a pod is compared with %d services of %d", looked, jobs*workers)
@@ -164,8 +161,8 @@ func TestListers(t *testing.T) {
 	for _, o := range store.List() {
 		h.pod(o, nil)
 	}
-	if len(h.byLabel.names)+len(h.byLabel.of) != 0 {
-		t.Errorf("of pods that are gone there is left: %v, %v", h.byLabel.names, h.byLabel.of)
+	if len(h.byLabel.shelf.at)+len(h.byLabel.shelf.laid) != 0 {
+		t.Errorf("of pods that are gone there is left: %v, %v", h.byLabel.shelf.at, h.byLabel.shelf.laid)
 	}
 }
 

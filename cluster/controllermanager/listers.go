@@ -3,7 +3,7 @@ package controllermanager
 import (
 	"fmt"
 	"maps"
-	"sync"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -18,56 +18,29 @@ import (
 // podsByLabel are the names of the pods of each namespace by their labels, so
 // that those which a service selects are found without looking at all. The zero
 // value is ready.
-type podsByLabel struct {
-	mu    sync.RWMutex
-	names map[string]map[label]map[string]bool // of each namespace
-	of    map[types.NamespacedName]labels.Set
-}
+type podsByLabel struct{ shelf shelf }
 
 // put says what labels a pod has by now; none if it is gone.
 func (p *podsByLabel) put(pod types.NamespacedName, now labels.Set) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	before := p.of[pod]
-	if maps.Equal(before, now) {
+	p.shelf.Lock()
+	defer p.shelf.Unlock()
+	if maps.Equal(p.shelf.laid[pod].labels, now) {
 		return
 	}
-	if p.of == nil {
-		p.of, p.names = map[types.NamespacedName]labels.Set{}, map[string]map[label]map[string]bool{}
-	}
-	in := p.names[pod.Namespace]
-	if in == nil {
-		in = map[label]map[string]bool{}
-		p.names[pod.Namespace] = in
-	}
-	for k, v := range before {
-		at := label{k, v}
-		if delete(in[at], pod.Name); len(in[at]) == 0 {
-			delete(in, at)
-		}
-	}
+	places := make([]place, 0, len(now))
 	for k, v := range now {
-		at := label{k, v}
-		if in[at] == nil {
-			in[at] = map[string]bool{}
-		}
-		in[at][pod.Name] = true
+		places = append(places, place{pod.Namespace, k, v})
 	}
-	if p.of[pod] = now; len(now) == 0 {
-		delete(p.of, pod)
-	}
-	if len(in) == 0 {
-		delete(p.names, pod.Namespace)
-	}
+	p.shelf.put(pod, now, places...)
 }
 
 // among are the names of pods among which all that a selector selects are: the
 // fewest that have one label it asks for. It is false if it asks for no label
 // to have one value.
 func (p *podsByLabel) among(namespace string, selector labels.Selector) ([]string, bool) {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	var least map[string]bool
+	p.shelf.RLock()
+	defer p.shelf.RUnlock()
+	var fewest map[string]bool
 	found := false
 	asked, _ := selector.Requirements()
 	for _, r := range asked {
@@ -75,15 +48,11 @@ func (p *podsByLabel) among(namespace string, selector labels.Selector) ([]strin
 		if !exact {
 			continue
 		}
-		if names := p.names[namespace][label{r.Key(), value}]; !found || len(names) < len(least) {
-			least, found = names, true
+		if names := p.shelf.at[place{namespace, r.Key(), value}]; !found || len(names) < len(fewest) {
+			fewest, found = names, true
 		}
 	}
-	names := make([]string, 0, len(least))
-	for name := range least {
-		names = append(names, name)
-	}
-	return names, found
+	return slices.Collect(maps.Keys(fewest)), found
 }
 
 // A podLister lists pods as upstream's does, but looks at few.
