@@ -142,7 +142,7 @@ func (b *Belongings) listen(ctx context.Context) ([]toolscache.InformerSynced, e
 	}
 	b.podShelf, b.serviceShelf = pods.GetIndexer(), services.GetIndexer()
 	ofPods, err := pods.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-		AddFunc:    func(now any) { b.tell(0, now) },
+		AddFunc:    func(now any) { b.tell(ofNewPod(now, b.isAlone(now)), now) },
 		UpdateFunc: func(before, now any) { b.tell(ofPod(before, now), before, now) },
 		DeleteFunc: func(last any) { b.tell(0, last) },
 	})
@@ -150,7 +150,6 @@ func (b *Belongings) listen(ctx context.Context) ([]toolscache.InformerSynced, e
 		return nil, fmt.Errorf("watch pods of jobs: %w", err)
 	}
 	ofServices, err := services.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-		AddFunc:    func(now any) { b.tell(overDetails, now) },
 		UpdateFunc: func(before, now any) { b.tell(overDetails, before, now) },
 		DeleteFunc: func(last any) { b.tell(0, last) },
 	})
@@ -161,8 +160,20 @@ func (b *Belongings) listen(ctx context.Context) ([]toolscache.InformerSynced, e
 	return b.heard, nil
 }
 
+// isAlone is whether its owner has no other pod.
+func (b *Belongings) isAlone(pod any) bool {
+	for _, owner := range ownerOf(pod.(client.Object)) {
+		all, err := b.podShelf.IndexKeys(ownerIndex, owner)
+		return err != nil || len(all) <= 1
+	}
+	return false
+}
+
 // tell has the jobs looked at that own an object, or owned it before.
 func (b *Belongings) tell(leeway leeway, versions ...any) {
+	if leeway == noCause {
+		return
+	}
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	var told reconcile.Request

@@ -167,15 +167,18 @@ func (r *Reconciler[J]) ask(ctx context.Context, j J, w world) (*answer, error) 
 	if len(pods) == 0 {
 		return nil, nil
 	}
-	a, err := r.hall.ask(ctx, j, pods, later, needed(j), r.clock.Now(), func() {
-		if q := r.again.Load(); q != nil {
-			(*q).Add(requestFor(j.GetNamespace(), j.GetName()))
-		}
-	})
+	a, err := r.hall.ask(ctx, j, pods, later, needed(j), r.clock.Now(), func() { r.lookAgain(j, 0) })
 	if err != nil {
 		return nil, fmt.Errorf("let %s in: %w", r.name(j), err)
 	}
 	return a, nil
+}
+
+// lookAgain has a job looked at once more.
+func (r *Reconciler[J]) lookAgain(j J, in leeway) {
+	if q := r.again.Load(); q != nil {
+		in.add(*q, requestFor(j.GetNamespace(), j.GetName()))
+	}
 }
 
 // readDelegated reads the pods of the batch Job that runs a type of replica.
@@ -230,7 +233,8 @@ func (r *Reconciler[J]) report(ctx context.Context, j J, d decision) error {
 	}
 	version, err := r.writer.PatchStatus(ctx, r.resource, j.GetNamespace(), j.GetName(), types.JSONPatchType, patch)
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-		return nil // The job has changed since it was read, so there will be another look.
+		r.lookAgain(j, overSteps) // It has changed since it was read.
+		return nil
 	} else if err != nil {
 		return fmt.Errorf("report status of %s: %w", r.name(j), err)
 	}

@@ -26,10 +26,11 @@ func pauseAfter(pods int) time.Duration {
 	return min(time.Duration(pods)*perPod, longest)
 }
 
-// onlyCounts tells whether a decision changes nothing in a status but how many
-// pods of each type there are.
+// onlyCounts tells whether a decision changes how many pods of each type there are
+// in a status, and nothing else.
 func onlyCounts(before *training.JobStatus, d decision) bool {
 	next := d.status
 	next.ReplicaStatuses = before.ReplicaStatuses
-	return len(d.changes) == 0 && equality.Semantic.DeepEqual(*before, next)
+	return len(d.changes) == 0 && equality.Semantic.DeepEqual(*before, next) &&
+		!equality.Semantic.DeepEqual(before.ReplicaStatuses, d.status.ReplicaStatuses)
 }

@@ -18,6 +18,10 @@ func TestOnlyCounts(t *testing.T) {
 			change: func(d *decision) { d.status.ReplicaStatuses["Worker"].Active = 2 },
 			want:   true,
 		},
+		"Nothing": {
+			why:    "What is said already is not told again.",
+			change: func(*decision) {},
+		},
 		"Condition": {
 			why: "That a job runs is told at once, with the counts.",
 			change: func(d *decision) {

@@ -95,7 +95,7 @@ func Setup[J training.Job](ctx context.Context, mgr ctrl.Manager, f Framework[J]
 	toOwner := handler.EnqueueRequestsFromMapFunc(ownerOfKind(t.Kind))
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named(t.Operator).
-		WatchesRawSource(source.Kind(mgr.GetCache(), client.Object(f.New()), ofJob())).
+		WatchesRawSource(source.Kind(mgr.GetCache(), client.Object(f.New()), ofJob(t))).
 		WatchesRawSource(o.Belongings.of(t.Kind)).
 		WatchesRawSource(source.Func(func(_ context.Context, q queue) error {
 			r.again.Store(&q)

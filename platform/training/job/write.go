@@ -188,7 +188,11 @@ func (r *Reconciler[J]) delete(ctx context.Context, j J, objects []removal) erro
 			how = metav1.DeletePropagationForeground // Who waits until it is gone waits for its pods.
 		}
 		err := r.client.Delete(ctx, o, client.Preconditions{UID: &uid, ResourceVersion: &version}, client.PropagationPolicy(how))
-		if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		if apierrors.IsConflict(err) {
+			r.lookAgain(j, overSteps)
+			return nil
+		}
+		if apierrors.IsNotFound(err) {
 			return nil
 		}
 		if err != nil {
