@@ -17,7 +17,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/serializer/protobuf"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/scheme"
-	typedv1 "k8s.io/client-go/kubernetes/typed/events/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -26,7 +25,6 @@ import (
 // are *errors.StatusError.
 type Writer struct {
 	rest    rest.Interface
-	events  typedv1.EventsV1Interface
 	encoder runtime.Encoder
 }
 
@@ -39,11 +37,7 @@ func New(config *rest.Config, by *http.Client) (*Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write to the API server: %w", err)
 	}
-	e, err := typedv1.NewForConfigAndClient(config, by)
-	if err != nil {
-		return nil, fmt.Errorf("write events to the API server: %w", err)
-	}
-	return &Writer{rest: c, events: e, encoder: protobuf.NewSerializer(nil, nil)}, nil
+	return &Writer{rest: c, encoder: protobuf.NewSerializer(nil, nil)}, nil
 }
 
 const binary = runtime.ContentTypeProtobuf

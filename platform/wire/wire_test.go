@@ -148,11 +148,8 @@ func TestPatchStatus(t *testing.T) {
 // An event is written once, and counted when it is said again.
 func TestEvents(t *testing.T) {
 	w, core := newWriter(t)
-	broadcaster, err := w.Broadcast(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	recorder := broadcaster.NewRecorder(scheme.Scheme, "tester")
+	told := w.Events(t.Context())
+	recorder := told.NewRecorder(scheme.Scheme, "tester")
 	about := newService("told")
 	about.UID = "u"
 	said := func(n int) {
@@ -169,6 +166,24 @@ func TestEvents(t *testing.T) {
 	if len(all) != 1 || all[0].Reason != "Said" || all[0].Note != "This is said for the 1. time." || all[0].Regarding.UID != "u" {
 		t.Errorf("the events are %+v", all)
 	}
+
+	said(3)
+	told.Recount()
+	counted := func(n int32) func() bool {
+		return func() bool {
+			all := eventsOf(t, core)
+			return len(all) == 1 && all[0].Series != nil && all[0].Series.Count == n
+		}
+	}
+	clustertest.Until(t, "the event is counted once more", counted(3))
+
+	// Events do not stay for ever: one that is said all the time comes back.
+	if err := core.EventsV1().Events("default").Delete(t.Context(), all[0].Name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	said(4)
+	told.Recount()
+	clustertest.Until(t, "the event is back", counted(4))
 }
 
 // eventsOf are those about what was told.

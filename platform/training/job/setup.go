@@ -38,9 +38,11 @@ type Options struct {
 	// what NewBelongings made.
 	Belongings *Belongings
 	// Writer writes what jobs make, and Events makes who records what becomes of
-	// them. The kinds of a manager share these too.
+	// them: *wire.Events. The kinds of a manager share these too.
 	Writer Writer
-	Events events.EventBroadcaster
+	Events interface {
+		NewRecorder(scheme *runtime.Scheme, controller string) events.EventRecorder
+	}
 	// Furniture is what else jobs keep, from NewFurniture, where several
 	// frameworks run jobs of one kind. Without, a framework has its own.
 	Furniture cache.Cache

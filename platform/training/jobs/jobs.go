@@ -55,9 +55,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		return err
 	}
 	o.Writer = writer
-	if o.Events, err = writer.Broadcast(ctx); err != nil {
-		return err
-	}
+	o.Events = writer.Events(ctx)
 	o.MPI.Unconverted = o.Unconverted
 	ofMPI := o.Options
 	ofMPI.Furniture, err = job.NewFurniture(ctx, mgr, training.MPIJobKind, slices.Concat(o.MPI.Furniture(), o.MPIV2.Furniture())...)
