@@ -25,21 +25,23 @@ import (
 	"k8s.io/kubernetes/cmd/kube-controller-manager/names"
 	"k8s.io/kubernetes/pkg/controller/endpoint"
 	"k8s.io/kubernetes/pkg/controller/endpointslice"
+	"k8s.io/kubernetes/pkg/controller/endpointslicemirroring"
 )
 
-// Upstream's two controllers of endpoints go through all services of a namespace
-// at each change of a pod, to find those that select it. A training job brings a
+// Upstream's controllers of endpoints go through all services of a namespace at
+// each change of a pod, to find those that select it. A training job brings a
 // service with each pod, so of two thousand jobs that took a third of all that
 // the cluster did. Here the services of a pod are looked up, and the controllers
 // hear that these have changed. The pods and slices of a service, which they look
-// for among all at each change of one, are looked up as well.
+// for among all at each change of one, are looked up as well; so are the slices
+// that mirror Endpoints, of which jobs have none.
 
 // apart are the controllers that app.Run is told to leave out.
 func apart() []string {
-	return []string{"*", "-" + names.EndpointsController, "-" + names.EndpointSliceController}
+	return []string{"*", "-" + names.EndpointsController, "-" + names.EndpointSliceController, "-" + names.EndpointSliceMirroringController}
 }
 
-// runEndpoints runs the two until ctx ends. What they are made of is read by reader.
+// runEndpoints runs the three until ctx ends. What they are made of is read by reader.
 func runEndpoints(ctx context.Context, c *kcm.CompletedConfig, reader *rest.Config) error {
 	clients := clientbuilder.NewDynamicClientBuilder(rest.AnonymousClientConfig(c.Kubeconfig), c.Client.CoreV1(), metav1.NamespaceSystem)
 	forEndpoints, err := clientFor(ctx, clients, "endpoint-controller")
@@ -49,6 +51,10 @@ func runEndpoints(ctx context.Context, c *kcm.CompletedConfig, reader *rest.Conf
 	forSlices, err := clientFor(ctx, clients, "endpointslice-controller")
 	if err != nil {
 		return fmt.Errorf("run the controller of endpoint slices: %w", err)
+	}
+	forMirrors, err := clientFor(ctx, clients, "endpointslicemirroring-controller")
+	if err != nil {
+		return fmt.Errorf("run the controller of endpoint slices that mirror: %w", err)
 	}
 	core, err := kubernetes.NewForConfig(reader)
 	if err != nil {
@@ -66,14 +72,19 @@ func runEndpoints(ctx context.Context, c *kcm.CompletedConfig, reader *rest.Conf
 		forEndpoints, of.EndpointController.EndpointUpdatesBatchPeriod.Duration)
 	ofSlices := endpointslice.NewController(ctx, pods, services, all.Core().V1().Nodes(), endpointSlices,
 		of.EndpointSliceController.MaxEndpointsPerSlice, forSlices, of.EndpointSliceController.EndpointUpdatesBatchPeriod.Duration)
+	ofMirrors := endpointslicemirroring.NewController(ctx, all.Core().V1().Endpoints(), endpointSlices, all.Core().V1().Services(),
+		of.EndpointSliceMirroringController.MirroringMaxEndpointsPerSubset, forMirrors, of.EndpointSliceMirroringController.MirroringEndpointUpdatesBatchPeriod.Duration)
 	if err := h.listen(all.Core().V1()); err != nil {
 		return fmt.Errorf("hear of pods and services: %w", err)
 	}
 	all.Start(ctx.Done())
-	var both sync.WaitGroup
-	both.Go(func() { ofEndpoints.Run(ctx, int(of.EndpointController.ConcurrentEndpointSyncs)) })
-	both.Go(func() { ofSlices.Run(ctx, int(of.EndpointSliceController.ConcurrentServiceEndpointSyncs)) })
-	both.Wait()
+	var run sync.WaitGroup
+	run.Go(func() { ofEndpoints.Run(ctx, int(of.EndpointController.ConcurrentEndpointSyncs)) })
+	run.Go(func() { ofSlices.Run(ctx, int(of.EndpointSliceController.ConcurrentServiceEndpointSyncs)) })
+	run.Go(func() {
+		ofMirrors.Run(ctx, int(of.EndpointSliceMirroringController.MirroringConcurrentServiceEndpointSyncs))
+	})
+	run.Wait()
 	all.Shutdown()
 	return nil
 }
