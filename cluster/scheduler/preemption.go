@@ -3,7 +3,9 @@ package scheduler
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -28,6 +30,7 @@ const preemptionName = "Preemption"
 type preemption struct {
 	*defaultpreemption.DefaultPreemption
 	handle fwk.Handle
+	places places
 }
 
 // preempt has profiles use our preemption in place of upstream's, as that was to
@@ -52,7 +55,7 @@ func preempt(profiles []config.KubeSchedulerProfile) frameworkruntime.Registry {
 		if err != nil {
 			return nil, fmt.Errorf("set up preemption: %w", err)
 		}
-		return &preemption{upstream, handle}, nil
+		return &preemption{DefaultPreemption: upstream, handle: handle}, nil
 	}}
 }
 
@@ -73,7 +76,7 @@ func (p *preemption) PostFilter(ctx context.Context, state fwk.CycleState, pod *
 		return upstream()
 	}
 	full, err := tried.NodesForStatusCode(lister, fwk.Unschedulable)
-	if err != nil || len(full) == 0 || slices.ContainsFunc(full, func(n fwk.NodeInfo) bool { return givesWay(n, pod) }) {
+	if err != nil || len(full) == 0 || slices.ContainsFunc(full, func(n fwk.NodeInfo) bool { return p.places.giveWay(n, pod) }) {
 		return upstream()
 	}
 
@@ -88,11 +91,43 @@ func (p *preemption) PostFilter(ctx context.Context, state fwk.CycleState, pod *
 	return framework.NewPostFilterResultWithNominatedNode(""), fwk.NewStatus(fwk.Unschedulable, "preemption: "+why.Error())
 }
 
-// givesWay is whether a node may have pods that would give way to one: those that
-// matter less. A group's priority may be another than its pods'.
-func givesWay(n fwk.NodeInfo, to *corev1.Pod) bool {
-	priority := corev1helpers.PodPriority(to)
-	return slices.ContainsFunc(n.GetPods(), func(p fwk.PodInfo) bool {
-		return p.GetPod().Spec.SchedulingGroup != nil || corev1helpers.PodPriority(p.GetPod()) < priority
-	})
+// places are what is known of the pods of nodes. The zero value is ready.
+type places struct {
+	mu  sync.Mutex
+	all map[string]place // of each node
+}
+
+// A place is a node as it was at one time.
+type place struct {
+	generation int64
+	least      int32 // priority of its pods
+	groups     bool  // whether it has pods of groups
+}
+
+// giveWay is whether a node may have pods that would give way to one: those that
+// matter less. A group's priority may be another than its pods'. Hundreds of pods
+// may wait for a node, so its pods are gone through once for all of them.
+func (p *places) giveWay(n fwk.NodeInfo, to *corev1.Pod) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	name := n.Node().Name
+	at, known := p.all[name]
+	if !known || at.generation != n.GetGeneration() {
+		at = placeOf(n)
+		if p.all == nil {
+			p.all = map[string]place{}
+		}
+		p.all[name] = at
+	}
+	return at.groups || at.least < corev1helpers.PodPriority(to)
+}
+
+func placeOf(n fwk.NodeInfo) place {
+	at := place{generation: n.GetGeneration(), least: math.MaxInt32}
+	for _, each := range n.GetPods() {
+		pod := each.GetPod()
+		at.least = min(at.least, corev1helpers.PodPriority(pod))
+		at.groups = at.groups || pod.Spec.SchedulingGroup != nil
+	}
+	return at
 }

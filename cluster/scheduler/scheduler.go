@@ -54,7 +54,7 @@ func Start(ctx context.Context, c Config) (<-chan error, error) {
 	complete := config.Complete()
 
 	recorders := profile.RecorderFactory(func(name string) events.EventRecorderLogger {
-		return complete.EventBroadcaster.NewRecorder(name)
+		return recorder{complete.EventBroadcaster.NewRecorder(name)}
 	})
 	s, err := scheduler.New(ctx, complete.Client, complete.InformerFactory, complete.DynInformerFactory, recorders,
 		scheduler.WithComponentConfigVersion(component.APIVersion),
