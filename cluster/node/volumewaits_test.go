@@ -3,12 +3,14 @@ package node
 import (
 	"reflect"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unsafe"
 
 	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/tools/record"
 	"k8s.io/kubernetes/pkg/kubelet"
+	kubeletpod "k8s.io/kubernetes/pkg/kubelet/pod"
 	"k8s.io/kubernetes/pkg/kubelet/volumemanager"
 	"k8s.io/kubernetes/pkg/volume"
 	"k8s.io/kubernetes/pkg/volume/util/hostutil"
@@ -19,7 +21,7 @@ import (
 // that moves them fails here, and not by being slow.
 func TestVolumeWaitsAreShortened(t *testing.T) {
 	k := &kubelet.Kubelet{}
-	setVolumeManager(t, k, volumemanager.NewVolumeManager(false, "weir", nil, nil, fake.NewClientset(), &volume.VolumePluginMgr{},
+	setVolumeManager(t, k, volumemanager.NewVolumeManager(false, "weir", kubeletpod.NewBasicPodManager(), nil, fake.NewClientset(), &volume.VolumePluginMgr{},
 		newMounter(), hostutil.NewHostUtil(), t.TempDir(), record.NewFakeRecorder(1), volumepathhandler.NewBlockVolumePathHandler(), nil, time.Minute))
 
 	if err := shortenWaits(reflect.ValueOf(k)); err != nil {
@@ -46,6 +48,57 @@ func TestVolumeWaitsAreShortened(t *testing.T) {
 			t.Errorf("%s sleeps %s, want %s", loop, got, volumeLoop)
 		}
 	}
+	for at, want := range map[[2]string]any{
+		{"desiredStateOfWorldPopulator", "podManager"}: restingPods{},
+		{"reconciler", "desiredStateOfWorld"}:          restingVolumes{},
+	} {
+		l, err := field(reflect.ValueOf(outer.VolumeManager), at[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := field(l, at[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := f.Elem().Type(); got != reflect.TypeOf(want) {
+			t.Errorf("%s of %s is %s, want %T", at[1], at[0], got, want)
+		}
+	}
+}
+
+// The loops of the volume manager go round as often as upstream's, and at once
+// when somebody waits for a volume.
+func TestVolumeLoopsRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHurry()
+		rested := func() time.Duration {
+			began := time.Now()
+			h.rest()
+			return time.Since(began)
+		}
+		if got := rested(); got != volumeRest-volumeLoop {
+			t.Errorf("with nobody waiting a loop rested %s, want %s", got, volumeRest-volumeLoop)
+		}
+		one, other := h.begin(), h.begin()
+		if got := rested(); got != 0 {
+			t.Errorf("with two waiting a loop rested %s", got)
+		}
+		one()
+		if got := rested(); got != 0 {
+			t.Errorf("with one still waiting a loop rested %s", got)
+		}
+		other()
+		go func() {
+			time.Sleep(time.Millisecond) // on this test's own clock
+			defer h.begin()()
+		}()
+		if got := rested(); got != time.Millisecond {
+			t.Errorf("after somebody began to wait a loop rested %s, want 1ms", got)
+		}
+		if got := rested(); got != volumeRest-volumeLoop {
+			t.Errorf("with nobody waiting any more a loop rested %s, want %s", got, volumeRest-volumeLoop)
+		}
+	})
 }
 
 func TestFieldsThatAreGoneAreSaid(t *testing.T) {
