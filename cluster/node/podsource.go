@@ -7,7 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/kubernetes"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/cache"
@@ -24,10 +24,13 @@ import (
 // pods that took more time than to start them. Here what is to be handed over
 // waits for what comes after it, the longer the more pods there are.
 type podSource struct {
+	pods   *nodePods
 	synced chan cache.InformerSynced // yields once: whether the node itself is known
 }
 
-func newPodSource() *podSource { return &podSource{make(chan cache.InformerSynced, 1)} }
+func newPodSource() *podSource {
+	return &podSource{newNodePods(), make(chan cache.InformerSynced, 1)}
+}
 
 // attach connects a kubelet; it is one of its options.
 func (s *podSource) attach(k *kubelet.Kubelet) {
@@ -37,6 +40,9 @@ func (s *podSource) attach(k *kubelet.Kubelet) {
 		synced = func() bool { return true }
 	}
 	s.synced <- synced
+	if err := writeStatuses(reflect.ValueOf(k), s.pods); err != nil {
+		klog.Background().Error(err, "What has become of many pods at once will be known later")
+	}
 }
 
 func nodeSynced(k reflect.Value) (cache.InformerSynced, error) {
@@ -51,16 +57,6 @@ func nodeSynced(k reflect.Value) (cache.InformerSynced, error) {
 	return synced, nil
 }
 
-// wait waits until the node is known. Upstream looks again after a second only.
-func (s *podSource) wait(ctx context.Context) bool {
-	select {
-	case <-ctx.Done():
-	case synced := <-s.synced:
-		cache.WaitForCacheSync(ctx.Done(), synced)
-	}
-	return true
-}
-
 // config is what the kubelet takes its pods from.
 func (s *podSource) config(ctx context.Context, client kubernetes.Interface, d *kubelet.Dependencies, node string) *config.PodConfig {
 	events := record.NewBroadcaster(record.WithContext(ctx))
@@ -68,38 +64,47 @@ func (s *podSource) config(ctx context.Context, client kubernetes.Interface, d *
 	events.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: d.EventClient.Events("")})
 
 	c := config.NewPodConfig(d.Recorder, d.PodStartupLatencyTracker)
-	config.NewSourceApiserver(klog.FromContext(ctx), client, types.NodeName(node), func() bool { return s.wait(ctx) },
-		newest(ctx, c.Channel(ctx, kubetypes.ApiserverSource)))
+	to := c.Channel(ctx, kubetypes.ApiserverSource)
+	go handOver(ctx, s.pods, to)
+	go s.watch(ctx, client, node)
 	return c
 }
 
-// newest passes on what comes, and of what comes too fast the newest: each is all
-// pods that there are.
-func newest[U ~struct{ Pods []*corev1.Pod }](ctx context.Context, to chan<- U) chan<- U {
-	from := make(chan U)
-	go func() {
-		var last U
-		var waits bool // whether last is still to be passed on
-		var open chan<- U
-		var rested <-chan time.Time
-		for {
-			if open = nil; waits && rested == nil {
-				open = to
-			}
-			select {
-			case <-ctx.Done():
-				return
-			case last = <-from:
-				waits = true
-			case open <- last:
-				waits = false
-				rested = time.After(restAfter(len(struct{ Pods []*corev1.Pod }(last).Pods)))
-			case <-rested:
-				rested = nil
-			}
+// watch hears of the node's pods from the API server, once the node is known.
+// Upstream looks only once a second whether it is.
+func (s *podSource) watch(ctx context.Context, client kubernetes.Interface, node string) {
+	select {
+	case <-ctx.Done():
+		return
+	case synced := <-s.synced:
+		cache.WaitForCacheSync(ctx.Done(), synced)
+	}
+	of := cache.NewListWatchFromClient(client.CoreV1().RESTClient(), "pods", corev1.NamespaceAll, fields.OneTermEqualSelector("spec.nodeName", node))
+	cache.NewReflector(of, &corev1.Pod{}, s.pods, 0).RunWithContext(ctx)
+}
+
+// handOver passes on all pods when one has changed, and then rests: what changes
+// meanwhile is handed over at once after. What it is handed over as is upstream's,
+// which has no name outside its package.
+func handOver[U ~struct{ Pods []*corev1.Pod }](ctx context.Context, pods *nodePods, to chan<- U) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-pods.changed:
 		}
-	}()
-	return from
+		all := pods.all()
+		select {
+		case <-ctx.Done():
+			return
+		case to <- U(struct{ Pods []*corev1.Pod }{all}):
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(restAfter(len(all))):
+		}
+	}
 }
 
 // restAfter is how long after so many pods were handed over they are not again.

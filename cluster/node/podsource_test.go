@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"fmt"
 	"reflect"
 	"testing"
 	"testing/synctest"
@@ -15,31 +16,38 @@ import (
 // An update is as upstream's, which has no name outside its package.
 type update struct{ Pods []*corev1.Pod }
 
-// The first of many updates is passed on at once; of those that come meanwhile
-// the last is, and none is lost at the end.
-func TestNewest(t *testing.T) {
+// The first of many changes is handed over at once; those that come meanwhile are
+// together, and nothing is handed over twice.
+func TestHandOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		to := make(chan update)
-		from := newest(ctx, to)
-		pods := func(n int) update { return update{make([]*corev1.Pod, n)} }
+		pods, to := newNodePods(), make(chan update)
+		go handOver(ctx, pods, to)
+		var some []any
+		for n := range 1000 {
+			some = append(some, podAt(fmt.Sprint(n), "u", 1))
+		}
 		began := time.Now()
-		from <- pods(1000)
+		if err := pods.Replace(some, ""); err != nil {
+			t.Fatal(err)
+		}
 		if got := len((<-to).Pods); got != 1000 {
 			t.Errorf("first came %d pods, want 1000", got)
 		}
 		if waited := time.Since(began); waited != 0 {
-			t.Errorf("the first update waited %s, want no time", waited)
+			t.Errorf("the first pods waited %s, want no time", waited)
 		}
-		for n := 1001; n <= 1100; n++ {
-			from <- pods(n)
+		for n := range 100 {
+			if err := pods.Add(podAt(fmt.Sprint("more-", n), "u", 2)); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if got := len((<-to).Pods); got != 1100 {
 			t.Errorf("then came %d pods, want 1100", got)
 		}
 		if waited := time.Since(began); waited != restAfter(1000) {
-			t.Errorf("the last update waited %s, want %s", waited, restAfter(1000))
+			t.Errorf("the last pods waited %s, want %s", waited, restAfter(1000))
 		}
 		time.Sleep(time.Second) // on this test's own clock
 		synctest.Wait()
