@@ -10,12 +10,15 @@ import (
 )
 
 // A precedence lets creations go before what follows from them: before pods are
-// bound to the node and started, before their addresses are published and
-// events written. On a machine with few cores a burst of objects would else be
-// made ever more slowly, since those that were made first are worked on already.
+// bound to the node and started, and before their addresses are published. On a
+// machine with few cores a burst of objects would else be made ever more slowly,
+// since those that were made first are worked on already. Events, which tell of
+// all this, go last: thousands of pods that wait for a place bring thousands.
 //
-//	creations ────────────────▶ at once
-//	what follows ──▶ in turn ─▶ a few at a time, and one while there are creations
+//	creations ───────────────────▶ at once
+//	what follows ──┬─▶ in turn ──▶ a few at a time, and one while there are creations
+//	events ────────┘ each fourth,
+//	                 if others wait
 //
 // What follows waits outside of the server's limits and deadlines. It always
 // moves on, since one is always let in.
@@ -27,22 +30,26 @@ type precedence struct {
 
 	mu        sync.Mutex
 	creations int
-	inside    int // of what follows
-	queue     []chan struct{}
+	inside    int // of what follows, and of events
+	queues    map[class][]chan struct{}
+	before    int // of what follows were let in since the last event
 }
+
+// eventEvery is how many are let in until it is an event's turn, if others wait.
+const eventEvery = 4
 
 // withPrecedence puts creations before what follows from them.
 func withPrecedence(next http.Handler, resolver request.RequestInfoResolver) http.Handler {
-	return &precedence{resolver: resolver, next: next, few: 4 * runtime.GOMAXPROCS(0)}
+	return &precedence{resolver: resolver, next: next, few: 4 * runtime.GOMAXPROCS(0), queues: map[class][]chan struct{}{}}
 }
 
 func (p *precedence) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	switch p.classOf(r) {
+	switch of := p.classOf(r); of {
 	case creation:
 		p.count(1)
 		defer p.count(-1)
-	case follows:
-		if !p.enter(r) {
+	case follows, tells:
+		if !p.enter(r, of) {
 			return // Nobody waits for an answer any more.
 		}
 		defer p.leave()
@@ -57,6 +64,7 @@ const (
 	neither class = iota
 	creation
 	follows
+	tells
 )
 
 func (p *precedence) classOf(r *http.Request) class {
@@ -76,8 +84,10 @@ func (p *precedence) classOf(r *http.Request) class {
 // before anybody has spent time on the request.
 func classOf(info *request.RequestInfo) class {
 	switch info.Resource + "/" + info.Subresource {
-	case "events/", "endpoints/", "endpointslices/", "pods/binding", "pods/status":
+	case "endpoints/", "endpointslices/", "pods/binding", "pods/status":
 		return follows
+	case "events/":
+		return tells
 	}
 	switch info.APIGroup {
 	case "authentication.k8s.io", "authorization.k8s.io", "coordination.k8s.io":
@@ -98,10 +108,10 @@ func (p *precedence) count(n int) {
 }
 
 // enter waits for its turn, and says whether it came.
-func (p *precedence) enter(r *http.Request) bool {
+func (p *precedence) enter(r *http.Request, of class) bool {
 	turn := make(chan struct{})
 	p.mu.Lock()
-	p.queue = append(p.queue, turn)
+	p.queues[of] = append(p.queues[of], turn)
 	p.admit()
 	p.mu.Unlock()
 	select {
@@ -111,8 +121,8 @@ func (p *precedence) enter(r *http.Request) bool {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if i := slices.Index(p.queue, turn); i >= 0 {
-		p.queue = slices.Delete(p.queue, i, i+1)
+	if i := slices.Index(p.queues[of], turn); i >= 0 {
+		p.queues[of] = slices.Delete(p.queues[of], i, i+1)
 	} else { // The turn came meanwhile.
 		p.inside--
 		p.admit()
@@ -133,9 +143,24 @@ func (p *precedence) admit() {
 	if p.creations > 0 {
 		limit = 1
 	}
-	for p.inside < limit && len(p.queue) > 0 {
-		close(p.queue[0])
-		p.queue = p.queue[1:]
+	for p.inside < limit {
+		of := p.turn()
+		if len(p.queues[of]) == 0 {
+			return
+		}
+		close(p.queues[of][0])
+		p.queues[of] = p.queues[of][1:]
 		p.inside++
+		if p.before++; of == tells {
+			p.before = 0
+		}
 	}
+}
+
+// turn is whose turn it is.
+func (p *precedence) turn() class {
+	if len(p.queues[follows]) == 0 || len(p.queues[tells]) > 0 && p.before >= eventEvery-1 {
+		return tells
+	}
+	return follows
 }

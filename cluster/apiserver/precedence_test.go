@@ -22,8 +22,8 @@ func TestClassOf(t *testing.T) {
 		"a job":              {"POST", "/apis/kubeflow.org/v1/namespaces/a/tfjobs", creation},
 		"a pod's place":      {"POST", "/api/v1/namespaces/a/pods/p/binding", follows},
 		"a pod's state":      {"PATCH", "/api/v1/namespaces/a/pods/p/status", follows},
-		"an event":           {"POST", "/apis/events.k8s.io/v1/namespaces/a/events", follows},
-		"an event, again":    {"PATCH", "/api/v1/namespaces/a/events/e", follows},
+		"an event":           {"POST", "/apis/events.k8s.io/v1/namespaces/a/events", tells},
+		"an event, again":    {"PATCH", "/api/v1/namespaces/a/events/e", tells},
 		"addresses":          {"PUT", "/apis/discovery.k8s.io/v1/namespaces/a/endpointslices/s", follows},
 		"addresses, the old": {"POST", "/api/v1/namespaces/a/endpoints", follows},
 		"a job's state":      {"PATCH", "/apis/kubeflow.org/v1/namespaces/a/tfjobs/j/status", neither},
@@ -52,7 +52,7 @@ type server struct {
 
 func newServer(t *testing.T) *server {
 	s := &server{t: t, inside: make(chan chan struct{}, 100)}
-	s.handler = &precedence{resolver: resolver, few: 3, next: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+	s.handler = &precedence{resolver: resolver, few: 3, queues: map[class][]chan struct{}{}, next: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		release := make(chan struct{})
 		s.inside <- release
 		<-release
@@ -90,6 +90,7 @@ func (s *server) expect(why string, n int) []chan struct{} {
 const (
 	pods     = "/api/v1/namespaces/a/pods"
 	bindings = "/api/v1/namespaces/a/pods/p/binding"
+	events   = "/api/v1/namespaces/a/events"
 )
 
 func TestCreationsGoFirst(t *testing.T) {
@@ -110,6 +111,34 @@ func TestCreationsGoFirst(t *testing.T) {
 		last := s.expect("and the last in its turn", 1)
 		for _, r := range append(others, last...) {
 			close(r)
+		}
+	})
+}
+
+// Events that came first go last, and yet they go.
+func TestEventsGoLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		s.ask(t.Context(), 1, pods)
+		created := s.expect("a creation", 1)
+		told := s.ask(t.Context(), 10, events)
+		inside := s.expect("one event, with nothing else there", 1)
+		bound := s.ask(t.Context(), 7, bindings)
+		for n := range 9 {
+			close(inside[0])
+			inside = s.expect("another", 1)
+			if got, want := len(bound), []int{0, 1, 2, 3, 3, 4, 5, 6, 6}[n]; got != want {
+				t.Errorf("after %d more had been let in, %d pods were bound, want %d", n+1, got, want)
+			}
+		}
+		close(created[0])
+		for waiting := append(inside, s.expect("a few, without creations", 2)...); len(waiting) > 0; {
+			close(waiting[0])
+			synctest.Wait()
+			waiting = append(waiting[1:], s.expect("the next, if there is one", len(s.inside))...)
+		}
+		if len(told) != 10 || len(bound) != 7 {
+			t.Errorf("in the end %d events were told and %d pods bound, want 10 and 7", len(told), len(bound))
 		}
 	})
 }
