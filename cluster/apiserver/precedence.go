@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"k8s.io/apiserver/pkg/endpoints/request"
 )
@@ -17,7 +18,7 @@ import (
 //
 //	creations ───────────────────▶ at once
 //	what follows ──┬─▶ in turn ──▶ a few at a time, and one while there are creations
-//	events ────────┘ each fourth,
+//	events ────────┘ each fourth,     and for a moment after
 //	                 if others wait
 //
 // What follows waits outside of the server's limits and deadlines. It always
@@ -30,17 +31,29 @@ type precedence struct {
 
 	mu        sync.Mutex
 	creations int
-	inside    int // of what follows, and of events
+	lull      *time.Timer // runs for a moment after the last creation
+	calm      bool        // whether that is over
+	inside    int         // of what follows, and of events
 	queues    map[class][]chan struct{}
 	before    int // of what follows were let in since the last event
 }
+
+// betweenCreations is how soon one creation follows another of a burst, on a busy
+// machine.
+const betweenCreations = 25 * time.Millisecond
 
 // eventEvery is how many are let in until it is an event's turn, if others wait.
 const eventEvery = 4
 
 // withPrecedence puts creations before what follows from them.
 func withPrecedence(next http.Handler, resolver request.RequestInfoResolver) http.Handler {
-	return &precedence{resolver: resolver, next: next, few: 4 * runtime.GOMAXPROCS(0), queues: map[class][]chan struct{}{}}
+	return newPrecedence(next, resolver, 4*runtime.GOMAXPROCS(0))
+}
+
+func newPrecedence(next http.Handler, resolver request.RequestInfoResolver, few int) *precedence {
+	p := &precedence{resolver: resolver, next: next, few: few, queues: map[class][]chan struct{}{}}
+	p.lull = time.AfterFunc(betweenCreations, p.settle)
+	return p
 }
 
 func (p *precedence) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -103,7 +116,18 @@ func classOf(info *request.RequestInfo) class {
 func (p *precedence) count(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.creations += n
+	p.calm = false
+	if p.creations += n; p.creations == 0 {
+		p.lull.Reset(betweenCreations)
+	}
+	p.admit()
+}
+
+// settle lets in more once no creation has followed the last.
+func (p *precedence) settle() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.calm = true
 	p.admit()
 }
 
@@ -140,7 +164,7 @@ func (p *precedence) leave() {
 // admit lets in as many as may be.
 func (p *precedence) admit() {
 	limit := p.few
-	if p.creations > 0 {
+	if p.creations > 0 || !p.calm {
 		limit = 1
 	}
 	for p.inside < limit {

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apiserver/pkg/endpoints/request"
@@ -52,11 +53,11 @@ type server struct {
 
 func newServer(t *testing.T) *server {
 	s := &server{t: t, inside: make(chan chan struct{}, 100)}
-	s.handler = &precedence{resolver: resolver, few: 3, queues: map[class][]chan struct{}{}, next: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+	s.handler = newPrecedence(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		release := make(chan struct{})
 		s.inside <- release
 		<-release
-	})}
+	}), resolver, 3)
 	return s
 }
 
@@ -106,6 +107,8 @@ func TestCreationsGoFirst(t *testing.T) {
 		for _, c := range creations {
 			close(c)
 		}
+		s.expect("no more for a moment, since another creation may come", 0)
+		time.Sleep(betweenCreations) // on this test's own clock
 		others := s.expect("without creations, a few at a time", 2)
 		close(first[0])
 		last := s.expect("and the last in its turn", 1)
@@ -132,6 +135,7 @@ func TestEventsGoLast(t *testing.T) {
 			}
 		}
 		close(created[0])
+		time.Sleep(betweenCreations) // on this test's own clock
 		for waiting := append(inside, s.expect("a few, without creations", 2)...); len(waiting) > 0; {
 			close(waiting[0])
 			synctest.Wait()
