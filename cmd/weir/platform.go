@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	training "github.com/weir-ml/weir/api/training/v1"
 	"github.com/weir-ml/weir/install"
 	"github.com/weir-ml/weir/kit/environment"
 	"github.com/weir-ml/weir/platform/admission"
@@ -33,6 +34,7 @@ import (
 	"github.com/weir-ml/weir/platform/training/progress"
 	"github.com/weir-ml/weir/platform/training/trainerstatus"
 	"github.com/weir-ml/weir/platform/training/trainjob"
+	"github.com/weir-ml/weir/platform/wire"
 )
 
 // platformOptions are what differs between the controllers in weir up and on a
@@ -99,7 +101,8 @@ func startPlatform(ctx context.Context, config *rest.Config, o platformOptions) 
 	}
 	manager, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                        kinds,
-		Cache:                         cache.Options{ByObject: map[client.Object]cache.ByObject{&corev1.Pod{}: {Transform: cache.TransformStripManagedFields()}}},
+		NewCache:                      wire.NewCache(jobs.Kinds()...),
+		Cache:                         cache.Options{DefaultTransform: unmanaged},
 		Metrics:                       server.Options{BindAddress: "0"},
 		LeaderElection:                o.LeaderElection,
 		LeaderElectionID:              "weir-controllers",
@@ -169,6 +172,15 @@ func startPlatform(ctx context.Context, config *rest.Config, o platformOptions) 
 		return nil
 	}
 	return installRuntimes(ctx, config)
+}
+
+// unmanaged leaves out of what is cached who has written which of its fields:
+// nobody asks, but of MPIJobs.
+func unmanaged(o any) (any, error) {
+	if _, asked := o.(*training.MPIJob); asked {
+		return o, nil
+	}
+	return cache.TransformStripManagedFields()(o)
 }
 
 // trainJobs sets up TrainJobs, and where their programs report to, if they may.

@@ -2,7 +2,7 @@
 // and services, the statuses of jobs, events. It is client-go's way to send a
 // request, without what its clients do around it: kinds are not looked up, there
 // are no options to encode, and of an object that was written only its metadata
-// comes back.
+// comes back. And it reads what watches bring of kinds that there is no protobuf of.
 package wire
 
 import (
