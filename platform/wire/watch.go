@@ -84,8 +84,7 @@ func (w *watcher) watch(ctx context.Context, of runtime.Object, options metav1.L
 		return nil, err
 	}
 	options.Watch = true
-	root := "/apis/" + kind.Group + "/" + kind.Version
-	body, err := w.rest.Get().AbsPath(root, mapping.Resource.Resource).VersionedParams(&options, metav1.ParameterCodec).Stream(ctx)
+	body, err := w.rest.Get().AbsPath(path(mapping.Resource, metav1.NamespaceAll)).VersionedParams(&options, metav1.ParameterCodec).Stream(ctx)
 	switch {
 	case utilnet.IsProbableEOF(err), utilnet.IsTimeout(err):
 		return watch.NewEmptyWatch(), nil // As client-go has it: one that is to be tried again.

@@ -70,12 +70,16 @@ func (w *Writer) PatchStatus(ctx context.Context, resource schema.GroupVersionRe
 	return made.ResourceVersion, err
 }
 
+// path is where the objects of a resource are, in a namespace or in all.
 func path(r schema.GroupVersionResource, namespace string) string {
 	root := "/apis/" + r.Group
 	if r.Group == "" {
 		root = "/api"
 	}
-	return root + "/" + r.Version + "/namespaces/" + namespace + "/" + r.Resource
+	if namespace != metav1.NamespaceAll {
+		namespace = "/namespaces/" + namespace
+	}
+	return root + "/" + r.Version + namespace + "/" + r.Resource
 }
 
 // send yields the metadata of what a request wrote.
