@@ -204,18 +204,22 @@ func timeOf(e *corev1.Event) time.Time {
 		return e.Series.LastObservedTime.Time
 	case !e.LastTimestamp.IsZero():
 		return e.LastTimestamp.Time
-	case !e.EventTime.IsZero():
-		return e.EventTime.Time
 	}
-	return e.CreationTimestamp.Time
+	return saidAt(e)
 }
 
 // beginOf is when an event happened first.
 func beginOf(e *corev1.Event) time.Time {
-	switch {
-	case !e.FirstTimestamp.IsZero():
+	if !e.FirstTimestamp.IsZero() {
 		return e.FirstTimestamp.Time
-	case !e.EventTime.IsZero():
+	}
+	return saidAt(e)
+}
+
+// saidAt is when an event was said, which is all that new ones tell of one that
+// happened once.
+func saidAt(e *corev1.Event) time.Time {
+	if !e.EventTime.IsZero() {
 		return e.EventTime.Time
 	}
 	return e.CreationTimestamp.Time
