@@ -39,13 +39,14 @@ func (n *nodePods) get(name types.NamespacedName) *corev1.Pod {
 	return nil
 }
 
-// wrote says what the API server made of a pod whose status was written. It is no
-// news for the kubelet, nor is it kept if the pod has gone meanwhile.
+// wrote says what the API server made of a pod whose status was written, and gives
+// it away. It is no news for the kubelet, nor is it kept if the pod has gone
+// meanwhile.
 func (n *nodePods) wrote(pod *corev1.Pod) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if p := n.pods[nameOf(pod)]; p != nil && p.came.UID == pod.UID {
-		n.put(pod.DeepCopy())
+		n.put(pod)
 	}
 }
 
